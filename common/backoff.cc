@@ -18,6 +18,8 @@ absl::Duration Backoff::Next() {
   return wait;
 }
 
-void Backoff::Reset() { bound_ = first_; }
+void Backoff::Reset() {
+  bound_ = first_;
+}
 
 }  // namespace berth

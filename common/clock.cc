@@ -6,7 +6,9 @@
 
 namespace berth {
 
-absl::Time SystemClock::Now() const { return absl::Now(); }
+absl::Time SystemClock::Now() const {
+  return absl::Now();
+}
 
 absl::Duration SystemClock::SinceBoot() const {
   timespec now{};

@@ -1,8 +1,8 @@
 #ifndef BERTH_COMMON_CONFIG_FILE_H_
 #define BERTH_COMMON_CONFIG_FILE_H_
 
-// A TOML file read key by key. Every error names file:line:column; a key that nobody asked for is an
-// error with the nearest known name. toml++ stays behind config_file.cc.
+// A TOML file read key by key. Every error names file:line:column; a key that nobody asked for is
+// an error with the nearest known name. toml++ stays behind config_file.cc.
 //
 //   ASSIGN_OR_RETURN(ConfigFile file, ConfigFile::Read(path));
 //   options.listen = file.String("listen", options.listen);      // default when absent
@@ -46,12 +46,13 @@ class ConfigFile {
   std::string String(absl::string_view section, absl::string_view key, absl::string_view fallback);
   int64_t Integer(absl::string_view section, absl::string_view key, int64_t fallback);
   bool Boolean(absl::string_view section, absl::string_view key, bool fallback);
-  absl::Duration Duration(absl::string_view section, absl::string_view key, absl::Duration fallback);
+  absl::Duration Duration(absl::string_view section, absl::string_view key,
+                          absl::Duration fallback);
   std::vector<std::string> Strings(absl::string_view section, absl::string_view key);
   // All string pairs of a section, e.g. [labels], in key order.
   std::vector<std::pair<std::string, std::string>> Pairs(absl::string_view section);
-  // The tables of [[name]], each as a ConfigFile of its own that shares this one's errors. Bounded use:
-  // read all its keys before asking for Finish().
+  // The tables of [[name]], each as a ConfigFile of its own that shares this one's errors. Bounded
+  // use: read all its keys before asking for Finish().
   std::vector<ConfigFile> Tables(absl::string_view name);
   bool Has(absl::string_view section, absl::string_view key) const;
   // Adds an error at a key read before, e.g. for a value out of range.

@@ -23,8 +23,8 @@ class Secret {
 };
 
 struct BearerToken {
-  std::string id;   // 12 characters of base62
-  Secret secret;    // 43 characters of base62: 32 random bytes
+  std::string id;  // 12 characters of base62
+  Secret secret;   // 43 characters of base62: 32 random bytes
 };
 
 // From the kernel's random source.

@@ -13,9 +13,9 @@
 namespace berth {
 
 struct ErrorDetail {
-  std::string code;               // "B2101"
+  std::string code;  // "B2101"
   std::vector<std::string> why;
-  std::vector<std::string> fix;   // at most three; commands where possible
+  std::vector<std::string> fix;  // at most three; commands where possible
   bool retryable = false;
   bool refused_by_entitlement = false;  // can never run under the present quota
 };

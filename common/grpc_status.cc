@@ -41,11 +41,13 @@ absl::Status FromGrpcStatus(const grpc::Status& status, const grpc::ClientContex
       !message.ParseFromArray(found->second.data(), static_cast<int>(found->second.size()))) {
     return result;
   }
-  return WithDetail(result, {.code = message.code(),
-                             .why = {message.why().begin(), message.why().end()},
-                             .fix = {message.fix().begin(), message.fix().end()},
-                             .retryable = message.retryable(),
-                             .refused_by_entitlement = message.refused_by_entitlement()});
+  return WithDetail(result, {
+                                .code = message.code(),
+                                .why = {message.why().begin(), message.why().end()},
+                                .fix = {message.fix().begin(), message.fix().end()},
+                                .retryable = message.retryable(),
+                                .refused_by_entitlement = message.refused_by_entitlement()
+  });
 }
 
 }  // namespace berth

@@ -1,12 +1,11 @@
 #ifndef BERTH_COMMON_GRPC_STATUS_H_
 #define BERTH_COMMON_GRPC_STATUS_H_
 
-// absl::Status <-> grpc::Status. An ErrorDetail attached to a Status (see error_detail.h) travels in
-// the trailing metadata "berth-error-bin".
-
-#include <grpcpp/grpcpp.h>
+// absl::Status <-> grpc::Status. An ErrorDetail attached to a Status (see error_detail.h) travels
+// in the trailing metadata "berth-error-bin".
 
 #include "absl/status/status.h"
+#include <grpcpp/grpcpp.h>
 
 namespace berth {
 

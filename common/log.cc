@@ -1,11 +1,10 @@
 #include "common/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <string>
 
 #include "absl/strings/escaping.h"
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 
 namespace berth {
 namespace {

@@ -17,7 +17,8 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 struct LogField {
   template <typename Value>
-  LogField(absl::string_view key_in, const Value& value_in) : key(key_in), value(absl::StrCat(value_in)) {}
+  LogField(absl::string_view key_in, const Value& value_in)
+      : key(key_in), value(absl::StrCat(value_in)) {}
   absl::string_view key;
   std::string value;
 };

@@ -5,7 +5,8 @@
 
 namespace berth {
 
-// Blocks SIGINT and SIGTERM in this thread and all it starts later, and ignores SIGPIPE. Call first in main.
+// Blocks SIGINT and SIGTERM in this thread and all it starts later, and ignores SIGPIPE. Call first
+// in main.
 void BlockShutdownSignals();
 // Waits for one of them and returns its number.
 int WaitForShutdownSignal();

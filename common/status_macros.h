@@ -6,11 +6,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define RETURN_IF_ERROR(expression)                            \
-  do {                                                         \
+#define RETURN_IF_ERROR(expression)                                         \
+  do {                                                                      \
     if (::absl::Status berth_status_ = (expression); !berth_status_.ok()) { \
-      return berth_status_;                                    \
-    }                                                          \
+      return berth_status_;                                                 \
+    }                                                                       \
   } while (false)
 
 #define BERTH_CONCAT_INNER_(a, b) a##b

@@ -1,0 +1,57 @@
+#ifndef BERTH_SCHEDULER_CORE_CHANGES_H_
+#define BERTH_SCHEDULER_CORE_CHANGES_H_
+
+// Everything that became different since the last TakeChanges(): one value per noun, however often
+// it changed. The store writes it in one transaction.
+
+#include <string>
+#include <vector>
+
+#include "scheduler/core/allocation.h"
+#include "scheduler/core/identity.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/quota_tree.h"
+
+namespace berth {
+
+struct DeviceClass {
+  ClassId id;
+  std::string name;
+};
+
+// An attempt that is over although its job goes on (a requeue).
+struct EndedAttempt {
+  JobId job;
+  Attempt attempt;
+};
+
+struct Changes {
+  std::vector<DeviceClass> classes;
+  std::vector<Tenant> tenants;
+  std::vector<Project> projects;
+  std::vector<QuotaRecord> quotas;
+  std::vector<User> users;
+  std::vector<Token> tokens;
+  std::vector<Node> nodes;
+  std::vector<Job> jobs;  // in a terminal state: its last change ever
+  std::vector<EndedAttempt> attempts;
+  std::vector<Allocation> allocations;  // released: its last change ever
+
+  bool empty() const {
+    return classes.empty() && tenants.empty() && projects.empty() && quotas.empty() &&
+           users.empty() && tokens.empty() && nodes.empty() && jobs.empty() && attempts.empty() &&
+           allocations.empty();
+  }
+};
+
+// What a restart begins with: every live noun, and the highest identifiers ever given out.
+struct StoredState {
+  Changes nouns;  // jobs and allocations that are not over
+  JobId last_job;
+  AllocationId last_allocation;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_CHANGES_H_

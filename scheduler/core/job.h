@@ -1,0 +1,127 @@
+#ifndef BERTH_SCHEDULER_CORE_JOB_H_
+#define BERTH_SCHEDULER_CORE_JOB_H_
+
+// A job as the scheduler sees it. Scripts, environment and command are not here: they stay in the
+// database and are read when the job is dispatched.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+#include "scheduler/core/ids.h"
+#include "scheduler/core/lifecycle.h"
+#include "scheduler/core/resources.h"
+
+namespace berth {
+
+enum class Funding { kNone, kOwned, kBorrowed };
+enum class NodeLossPolicy { kRequeue, kHold, kFail };
+
+// Why an attempt ended, apart from the state its job is in then.
+enum class EndReason {
+  kNone,
+  kExit,
+  kSignal,
+  kOom,
+  kNodeFault,
+  kPreempted,
+  kTimeLimit,
+  kBudget,
+  kImageError,
+  kPrepareTimeout,
+  kAdmin,
+  kCancelled,
+  kDependency,
+  kLaunchError,
+};
+
+// `nodes` nodes with `devices_per_node` whole devices of one class each, all or nothing.
+struct GangShape {
+  int nodes = 1;
+  int devices_per_node = 1;
+  HostResources per_node;        // 0: no explicit need
+  std::vector<ClassId> classes;  // ordered alternatives; empty: any class
+  std::map<std::string, std::string> node_labels;
+  std::vector<std::string> excluded_nodes;
+
+  int64_t devices() const { return static_cast<int64_t>(nodes) * devices_per_node; }
+  friend auto operator<=>(const GangShape&, const GangShape&) = default;
+};
+
+struct RequeuePolicy {
+  bool on_node_fault = true;
+  bool on_preempt = true;
+  bool on_error = false;
+  int max_requeues = 5;
+  std::vector<int> exit_codes;
+};
+
+// Immutable once acknowledged.
+struct JobSpec {
+  std::string name;
+  TenantId tenant;
+  ProjectId project;
+  UserId user;
+  GangShape gang;
+  absl::Duration time_limit;
+  absl::Duration grace;
+  int priority = 0;
+  bool preemptible = true;
+  bool may_borrow = true;
+  bool hold = false;
+  NodeLossPolicy on_node_loss = NodeLossPolicy::kRequeue;
+  absl::Duration lease;  // zero: the center's
+  RequeuePolicy requeue;
+};
+
+struct JobEnd {
+  EndReason reason = EndReason::kNone;
+  int exit_code = 0;
+  int signal = 0;
+  int failed_rank = -1;
+  std::string message;
+};
+
+// One try at running a job.
+struct Attempt {
+  int number = 0;
+  AttemptState state = AttemptState::kNone;
+  Funding funding = Funding::kNone;
+  ClassId device_class;  // the alternative taken; none for a job without devices
+  absl::Time created_at = absl::InfinitePast();
+  absl::Time started_at = absl::InfinitePast();
+  absl::Time ended_at = absl::InfinitePast();
+  JobEnd end;  // as soon as it is known why this attempt ends
+  std::string rendezvous_address;
+  int rendezvous_port = 0;
+};
+
+struct Job {
+  JobId id;
+  JobSpec spec;
+  JobState state = JobState::kQueued;
+  Attempt attempt;                        // the current or last one
+  std::vector<AllocationId> allocations;  // of the current attempt, by rank; empty while queued
+  absl::Time submitted_at = absl::InfinitePast();
+  absl::Time ended_at = absl::InfinitePast();
+  absl::Time not_before = absl::InfinitePast();  // back-off after a requeue
+  int requeues = 0;
+  bool cancel_requested = false;
+  uint64_t version = 1;  // grows with every change
+};
+
+absl::string_view Name(Funding funding);
+absl::string_view Name(EndReason reason);
+absl::string_view Name(NodeLossPolicy policy);
+std::optional<Funding> FindFunding(absl::string_view name);
+std::optional<EndReason> FindEndReason(absl::string_view name);
+std::optional<NodeLossPolicy> FindNodeLossPolicy(absl::string_view name);
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_JOB_H_

@@ -1,0 +1,119 @@
+#ifndef BERTH_SCHEDULER_CORE_QUOTA_TREE_H_
+#define BERTH_SCHEDULER_CORE_QUOTA_TREE_H_
+
+// Tenants and their projects: what they own, may use, and use now. The tree is center -> tenant ->
+// project; a project's use counts for its tenant too. A value, owned by the Cluster; one thread.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "scheduler/core/ids.h"
+#include "scheduler/core/job.h"
+
+namespace berth {
+
+struct Tenant {
+  TenantId id;
+  std::string name;
+  std::string display_name;
+  bool suspended = false;
+  absl::Time created_at = absl::InfinitePast();
+  absl::Duration default_time_limit = absl::Hours(24);
+  int64_t queue_max = 100000;  // pending jobs
+};
+
+struct Project {
+  ProjectId id;
+  TenantId tenant;
+  std::string name;
+  absl::Time created_at = absl::InfinitePast();
+};
+
+// Devices of one class (quota.md, "Objects").
+struct QuotaLimits {
+  int64_t entitlement = 0;
+  std::optional<int64_t> limit;
+  int64_t non_lendable = 0;
+  std::optional<int64_t> weight;
+
+  friend bool operator==(const QuotaLimits&, const QuotaLimits&) = default;
+};
+
+// Whose quota: a tenant's, or one project's in it.
+struct QuotaKey {
+  TenantId tenant;
+  ProjectId project;  // none: the whole tenant
+  ClassId device_class;
+
+  friend auto operator<=>(const QuotaKey&, const QuotaKey&) = default;
+};
+
+struct QuotaRecord {
+  QuotaKey key;
+  QuotaLimits limits;
+};
+
+struct QuotaUse {
+  int64_t owned = 0;
+  int64_t borrowed = 0;
+  int64_t non_preemptible = 0;  // G: part of owned that no recall may stop
+
+  int64_t used() const { return owned + borrowed; }
+};
+
+class QuotaTree {
+ public:
+  void PutTenant(Tenant tenant);
+  void PutProject(Project project);
+  void PutLimits(const QuotaKey& key, const QuotaLimits& limits);
+
+  const Tenant* FindTenant(TenantId id) const;
+  const Tenant* FindTenantByName(absl::string_view name) const;
+  const Project* FindProject(ProjectId id) const;
+  const Project* FindProjectByName(TenantId tenant, absl::string_view name) const;
+  const std::map<TenantId, Tenant>& tenants() const { return tenants_; }
+  const std::map<ProjectId, Project>& projects() const { return projects_; }
+  const std::map<QuotaKey, QuotaLimits>& limits() const { return limits_; }
+
+  // Zero entitlement and no limit where nothing was set.
+  QuotaLimits Limits(const QuotaKey& key) const;
+  QuotaUse Use(const QuotaKey& key) const;
+  // Sum of the tenants' entitlements in a class.
+  int64_t EntitlementSum(ClassId device_class) const;
+  // Sum over the projects of one tenant.
+  int64_t ProjectEntitlementSum(TenantId tenant, ClassId device_class) const;
+  // Every class with a limit or a use of the tenant.
+  std::vector<ClassId> ClassesOf(TenantId tenant) const;
+
+  // What a gang's devices count as. Requires for Remove and Relabel: the same was added before.
+  struct Gang {
+    TenantId tenant;
+    ProjectId project;
+    ClassId device_class;
+    int64_t devices = 0;
+    Funding funding = Funding::kNone;
+    bool preemptible = true;
+  };
+  void Add(const Gang& gang);
+  void Remove(const Gang& gang);
+
+ private:
+  void AddTo(const QuotaKey& key, const Gang& gang, int64_t sign);
+
+  std::map<TenantId, Tenant> tenants_;
+  std::map<std::string, TenantId> tenant_names_;
+  std::map<ProjectId, Project> projects_;
+  std::map<std::pair<TenantId, std::string>, ProjectId> project_names_;
+  std::map<QuotaKey, QuotaLimits> limits_;
+  std::map<QuotaKey, QuotaUse> use_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_QUOTA_TREE_H_

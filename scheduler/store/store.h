@@ -1,0 +1,122 @@
+#ifndef BERTH_SCHEDULER_STORE_STORE_H_
+#define BERTH_SCHEDULER_STORE_STORE_H_
+
+// The scheduler's durable state: one SQLite database behind named operations. Owned by the control
+// loop and used by its thread only. All SQL is in this folder.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+#include "scheduler/core/changes.h"
+
+namespace berth {
+
+struct StoreOptions {
+  std::string path;
+  int64_t ballast_bytes = 4 << 20;  // kept beside the database; given up when the disk is full
+  int64_t wal_pages_max = 4096;     // checkpoint when the log is longer than this
+};
+
+// The part of a submission that the cluster does not keep.
+struct Submission {
+  JobId job;
+  TenantId tenant;
+  std::string idempotency_key;
+  std::string payload_hash;  // SHA-256 of `payload`, 32 raw bytes
+  std::string payload;       // serialized berth.v1.JobSpec
+};
+
+struct AuditEntry {
+  absl::Time at;
+  UserId user;
+  std::string token_id;
+  std::string peer;
+  std::string action;  // the RPC
+  std::string object;
+  TenantId tenant;
+  std::string decision;  // "ok" or the status code's name
+  std::string digest;    // of the request, redacted
+};
+
+struct EndedJobQuery {
+  std::optional<TenantId> tenant;
+  std::optional<UserId> user;
+  std::optional<ProjectId> project;
+  std::optional<std::string> name;
+  std::vector<JobState> states;  // empty: all
+  JobId before;                  // ids below this; none: from the newest
+  int limit = 1000;
+};
+
+struct AllocationQuery {
+  std::optional<TenantId> tenant;
+  std::optional<JobId> job;  // none: the newest ones
+  std::optional<int> attempt;
+  int limit = 1000;
+};
+
+class Store {
+ public:
+  // Creates or opens and migrates the database, takes the exclusive lock, checks it, and raises the
+  // scheduler epoch durably. Refuses a database that is corrupt, newer, in use, or not private.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  ~Store();
+
+  uint64_t sched_epoch() const;
+  const std::string& cluster_id() const;
+
+  // Everything that is live. Call once, after Open.
+  absl::StatusOr<StoredState> Load();
+
+  // One turn of the loop is one transaction: Begin, any of the Save operations, Commit. Durable
+  // when Commit returned OK. ResourceExhausted: the disk is full; nothing of the turn is kept and
+  // Rollback was done. Any other error: memory is ahead of disk and the process must end.
+  absl::Status Begin();
+  absl::Status SaveChanges(const Changes& changes);
+  absl::Status SaveSubmission(const Submission& submission);
+  absl::Status SaveAudit(const AuditEntry& entry);
+  absl::Status Commit();
+  void Rollback();
+
+  // Whether writes for users are refused because the disk is full; ends by itself when there is
+  // room.
+  bool disk_full() const;
+
+  // Reads; also inside a turn.
+  struct KnownSubmission {
+    JobId job;
+    std::string payload_hash;
+  };
+  absl::StatusOr<std::optional<KnownSubmission>> FindSubmission(TenantId tenant,
+                                                                absl::string_view key);
+  absl::StatusOr<std::string> GetJobPayload(JobId job);
+  absl::StatusOr<std::optional<Job>> FindEndedJob(JobId job);
+  absl::StatusOr<std::vector<Job>> ListEndedJobs(const EndedJobQuery& query);  // newest first
+  absl::StatusOr<std::vector<Allocation>> ListAllocations(
+      const AllocationQuery& query);  // newest first, ranks ascending inside an attempt
+  // OK if the hash chain of the audit table holds; else names the first bad row.
+  absl::Status VerifyAudit();
+
+  // Between turns when the loop is idle: checkpoints, and takes the ballast back when there is
+  // room.
+  void Maintain();
+
+ private:
+  class Connection;
+  explicit Store(std::unique_ptr<Connection> connection);
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_STORE_STORE_H_
