@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -29,6 +30,7 @@ enum class ReleaseEvidence {
 struct DeviceShare {
   int index = 0;
   int milli = kWholeDeviceMilli;
+  std::string uuid;  // as it was when allocated: the record outlives the inventory
 };
 
 struct Allocation {
