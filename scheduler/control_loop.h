@@ -1,0 +1,211 @@
+#ifndef BERTH_SCHEDULER_CONTROL_LOOP_H_
+#define BERTH_SCHEDULER_CONTROL_LOOP_H_
+
+// THE one writer thread: drain, apply, plan, commit, speak. It owns the engine and the store; every
+// other thread posts to it and is answered through a callback on the loop's thread. Nothing is told
+// to anyone before it is durable.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+#include "common/clock.h"
+#include "scheduler/agent_link.h"
+#include "scheduler/core/engine.h"
+#include "scheduler/store/store.h"
+
+namespace berth {
+
+struct ControlLoopOptions {
+  absl::Duration plan_interval = absl::Milliseconds(5);  // between rounds while busy
+  int events_per_turn_max = 1000;
+  int queue_max = 100000;  // events waiting; more are refused
+};
+
+// Names for the audit row of a change.
+struct AuditContext {
+  std::string action;  // the RPC
+  std::string object;
+  std::string peer;
+  std::string digest;  // SHA-256 of the redacted request, hexadecimal; may be empty
+};
+
+// Makes a submission idempotent and keeps its payload.
+struct SubmitPayload {
+  std::string idempotency_key;  // empty: none
+  std::string payload;          // serialized berth.v1.JobSpec
+  std::string payload_hash;
+};
+
+struct ChangeResult {
+  Outcome outcome;
+  bool existing = false;  // an earlier submission with the same key
+};
+
+struct ChangeRequest {
+  Actor actor;
+  UserEvent event;
+  AuditContext audit;
+  std::optional<SubmitPayload> submit;  // with a SubmitJob that is no dry run
+  // Called once, on the loop's thread, after the change is durable. Must not block.
+  std::function<void(const absl::StatusOr<ChangeResult>&)> done;
+};
+
+// A job with all that a reader may want, live or ended.
+struct JobRecord {
+  Job job;
+  std::vector<Allocation> allocations;  // of the current or last attempt, by rank
+  PendingReason reason;
+};
+
+struct JobListQuery {
+  std::optional<TenantId> tenant;
+  std::optional<UserId> user;
+  std::optional<ProjectId> project;
+  std::optional<std::string> name;
+  std::vector<JobState> states;  // empty: as all_states says
+  bool all_states = false;
+  JobId before;  // none: from the newest
+  int limit = 1000;
+};
+
+// What a read sees, between two turns, on the loop's thread. Valid during the callback only.
+class ReadView {
+ public:
+  ReadView(const Engine& engine, Store& store, absl::Time now)
+      : engine_(engine), store_(store), now_(now) {}
+  const Cluster& cluster() const { return engine_.cluster(); }
+  absl::Time now() const { return now_; }
+  // NotFound also if the actor may not know of it.
+  absl::StatusOr<JobRecord> FindJob(const Actor& actor, JobId id) const;
+  // Newest first; at most query.limit.
+  absl::StatusOr<std::vector<JobRecord>> ListJobs(const JobListQuery& query) const;
+  absl::StatusOr<std::vector<Allocation>> ListAllocations(const AllocationQuery& query) const;
+  absl::StatusOr<std::string> GetJobPayload(JobId id) const;
+  // Rows of one tenant or of all, per class; projects after their tenant.
+  std::vector<QuotaRow> ListQuota(std::optional<TenantId> tenant) const;
+
+ private:
+  const Engine& engine_;
+  Store& store_;
+  absl::Time now_;
+};
+
+// Tells the loop when a job gets somewhere.
+struct JobWait {
+  Actor actor;
+  JobId job;
+  enum class Until { kEnded, kStarted, kChanged } until = Until::kEnded;
+  uint64_t known_version = 0;
+  absl::Duration timeout;
+  // Called once; `reached` is false when the time was over first.
+  std::function<void(const absl::StatusOr<JobRecord>&, bool reached)> done;
+};
+
+// Users and tokens as of the last durable turn; immutable.
+struct AccessDirectory {
+  std::map<std::string, Token> tokens;
+  std::map<UserId, User> users;
+  std::map<TenantId, std::string> tenants;  // names
+  std::map<TenantId, bool> suspended;
+  std::map<NodeId, std::string> nodes;  // names
+};
+
+class ControlLoop {
+ public:
+  // `on_access` is called on the loop's thread, before Run() returns control to anybody, and again
+  // whenever users, tokens, tenants or node names changed, before the change is acknowledged.
+  using AccessCallback = std::function<void(std::shared_ptr<const AccessDirectory>)>;
+
+  ControlLoop(std::unique_ptr<Store> store, Policy policy, ControlLoopOptions options,
+              const Clock& clock);
+  ControlLoop(const ControlLoop&) = delete;
+  ControlLoop& operator=(const ControlLoop&) = delete;
+  ~ControlLoop();
+
+  // Loads the state, calls `on_access` once, starts the thread.
+  absl::Status Start(AccessCallback on_access);
+  // Finishes the turn at hand, answers everything that waits with Unavailable, ends the thread.
+  void Stop();
+
+  // ---- From any thread. Full queue: `done` gets ResourceExhausted at once, on this thread. ----
+  void Post(ChangeRequest request) ABSL_LOCKS_EXCLUDED(mu_);
+  void PostRead(std::function<void(const ReadView&)> read) ABSL_LOCKS_EXCLUDED(mu_);
+  void PostWait(JobWait wait) ABSL_LOCKS_EXCLUDED(mu_);
+  // A new session for the hello's node: older ones are closed. The session id in `hello` is set
+  // here.
+  SessionId PostHello(AgentHello hello, std::shared_ptr<AgentLink> link) ABSL_LOCKS_EXCLUDED(mu_);
+  void PostAgent(AgentEvent event) ABSL_LOCKS_EXCLUDED(mu_);
+  // Finds the link of a node's present session on the loop's thread; null: not connected.
+  void PostToAgent(NodeId node, std::function<void(std::shared_ptr<AgentLink>)> use)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  const std::string& cluster_id() const { return cluster_id_; }
+  uint64_t sched_epoch() const { return sched_epoch_; }
+
+ private:
+  struct HelloRequest {
+    AgentHello hello;
+    std::shared_ptr<AgentLink> link;
+  };
+  struct LinkUse {
+    NodeId node;
+    std::function<void(std::shared_ptr<AgentLink>)> use;
+  };
+  using Item = std::variant<ChangeRequest, std::function<void(const ReadView&)>, JobWait,
+                            HelloRequest, AgentEvent, LinkUse>;
+  // Everything of one turn that must become durable together, and the answers that wait for it.
+  struct Turn;
+  class Waiters;
+
+  bool Push(Item item) ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<Item> Drain() ABSL_LOCKS_EXCLUDED(mu_);
+  void Run();
+  void RunTurn(std::vector<Item> items);
+  void ApplyItem(Item& item, Turn& turn, absl::Time now);
+  void ApplyChange(ChangeRequest& request, Turn& turn, absl::Time now);
+  void PlanIfDue(absl::Time now);
+  void CommitTurn(Turn& turn);
+  absl::Status WriteTurn(const Turn& turn);
+  void Speak(Turn& turn, absl::Time now);
+  void SendCommands(std::vector<NodeCommand> commands);
+  void PublishAccess();
+  absl::Duration WaitTime(absl::Time now) const;
+
+  // Constant after construction.
+  const ControlLoopOptions options_;
+  const Clock& clock_;
+  std::string cluster_id_;
+  uint64_t sched_epoch_;
+
+  // Loop thread only (and Start, before the thread exists).
+  std::unique_ptr<Store> store_;
+  Engine engine_;
+  AccessCallback on_access_;
+  std::map<NodeId, std::shared_ptr<AgentLink>> links_;
+  std::unique_ptr<Waiters> waiters_;
+  absl::Time last_round_ = absl::InfinitePast();
+
+  absl::Mutex mu_;
+  std::vector<Item> queue_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t last_session_ ABSL_GUARDED_BY(mu_) = 0;
+
+  std::thread thread_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CONTROL_LOOP_H_

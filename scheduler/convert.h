@@ -1,0 +1,48 @@
+#ifndef BERTH_SCHEDULER_CONVERT_H_
+#define BERTH_SCHEDULER_CONVERT_H_
+
+// Proto messages <-> core structs: the only file that knows both.
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+#include "proto/agent_api.pb.h"
+#include "proto/client_api.pb.h"
+#include "scheduler/control_loop.h"
+
+namespace berth {
+
+// ---- Users' side ----
+// Checks form and bounds of everything in the spec (InvalidArgument with code B12xx); names are
+// resolved by the engine. The parts that the core does not see (command, environment ...) are
+// checked too.
+absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request);
+// Submission key and payload of the same request. `request.spec` is what the agents will get.
+SubmitPayload ToSubmitPayload(const v1::SubmitJobRequest& request);
+absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, const Actor& actor,
+                                            const Cluster& cluster);
+
+v1::Job ToProto(const JobRecord& record, const Cluster& cluster);
+v1::Allocation ToProto(const Allocation& allocation, const Cluster& cluster);
+// `with_tenants` only for callers who may see other tenants.
+v1::Node ToProto(const Node& node, const Cluster& cluster, bool with_tenants);
+v1::QuotaRow ToProto(const QuotaRow& row, const Cluster& cluster);
+v1::Tenant ToProto(const Tenant& tenant);
+v1::Project ToProto(const Project& project, const Cluster& cluster);
+v1::User ToProto(const User& user, const Cluster& cluster);
+v1::Token ToProto(const Token& token, const Cluster& cluster);
+absl::StatusOr<QuotaLimits> ToQuotaLimits(const v1::QuotaLimits& limits);
+v1::Role ToProto(Role role);
+std::optional<Role> ToRole(v1::Role role);
+
+// ---- Agents' side ----
+absl::StatusOr<AgentHello> ToAgentHello(const v1::Hello& hello);  // node and session are left empty
+AgentHeartbeat ToAgentHeartbeat(const v1::Heartbeat& heartbeat);
+TaskReport ToTaskReport(const v1::Report& report);
+ReportedFacts ToReportedFacts(const v1::NodeFacts& facts);
+v1::SchedulerMessage ToProto(const NodeCommand& command);
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CONVERT_H_

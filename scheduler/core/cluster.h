@@ -1,0 +1,201 @@
+#ifndef BERTH_SCHEDULER_CORE_CLUSTER_H_
+#define BERTH_SCHEDULER_CORE_CLUSTER_H_
+
+// All nouns and their indexes, and the only functions that change them. A value: copying it is a
+// what-if fork. Owned by the Engine; one thread.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+#include "scheduler/core/allocation.h"
+#include "scheduler/core/changes.h"
+#include "scheduler/core/identity.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/pending_reason.h"
+#include "scheduler/core/plan.h"
+#include "scheduler/core/quota_tree.h"
+
+namespace berth {
+
+// What makes two pending jobs look alike to the scheduler.
+struct GroupKey {
+  TenantId tenant;
+  ProjectId project;
+  int priority = 0;
+  bool preemptible = true;
+  bool may_borrow = true;
+  GangShape gang;
+
+  friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
+};
+
+// Queued jobs that look alike, oldest first. A group that does not fit is skipped in one step.
+struct PendingGroup {
+  uint64_t id = 0;
+  std::set<JobId> ready;                           // may be planned
+  std::set<std::pair<absl::Time, JobId>> waiting;  // in back-off until the time
+  PendingReason reason;                            // of the last round
+};
+
+// What is free on a node now. Kept beside the node for the planner.
+struct NodeLoad {
+  HostResources free;
+  std::vector<int> device_milli;  // in use, by device index
+  int jobs = 0;                   // allocations held
+  // Whole free, healthy devices of a usable node, by class; zero entries are left out.
+  std::map<ClassId, int> free_devices;
+};
+
+class Cluster {
+ public:
+  // ---- Reading ----
+  const Job* FindJob(JobId id) const;
+  const Job& GetJob(JobId id) const;  // Requires: it is live.
+  const Allocation* FindAllocation(AllocationId id) const;
+  const Allocation& GetAllocation(AllocationId id) const;
+  const Node* FindNode(NodeId id) const;
+  const Node& GetNode(NodeId id) const;
+  const Node* FindNodeByName(absl::string_view name) const;
+  const NodeLoad& GetLoad(NodeId id) const;
+  std::optional<ClassId> FindClass(absl::string_view name) const;
+  const std::string& ClassName(ClassId id) const;  // "" for none
+  const User* FindUser(UserId id) const;
+  const User* FindUserByName(TenantId tenant, absl::string_view name) const;
+  const Token* FindToken(absl::string_view id) const;
+
+  const std::map<JobId, Job>& jobs() const { return jobs_; }  // live only
+  const std::map<AllocationId, Allocation>& allocations() const { return allocations_; }
+  const std::map<NodeId, Node>& nodes() const { return nodes_; }
+  const std::map<ClassId, std::string>& classes() const { return classes_; }
+  const std::map<UserId, User>& users() const { return users_; }
+  const std::map<std::string, Token>& tokens() const { return tokens_; }
+  const QuotaTree& quota() const { return quota_; }
+  const std::map<GroupKey, PendingGroup>& groups() const { return groups_; }
+  // Usable nodes with n free whole devices of a class: index[class][n].
+  const std::map<ClassId, std::map<int, std::set<NodeId>>>& free_index() const {
+    return free_index_;
+  }
+  // Allocations held on a node, by id.
+  const std::set<AllocationId>& AllocationsOn(NodeId node) const;
+  // Live jobs whose state is neither queued nor held.
+  const std::set<JobId>& active_jobs() const { return active_jobs_; }
+  int64_t PendingCount(TenantId tenant) const;
+  int64_t PendingDevices(TenantId tenant, ProjectId project, ClassId device_class) const;
+  // Devices of a class: all that are known (not removed), and those that can be used now.
+  int64_t KnownDevices(ClassId device_class) const;
+  int64_t UsableDevices(ClassId device_class) const;
+  // The reason as of the last round, or from the job's own state.
+  PendingReason ReasonOf(const Job& job) const;
+
+  // ---- Changing: nouns of the center ----
+  ClassId InternClass(absl::string_view name);
+  TenantId AddTenant(Tenant tenant);
+  ProjectId AddProject(Project project);
+  UserId AddUser(User user);
+  void PutToken(Token token);
+  void PutLimits(const QuotaKey& key, const QuotaLimits& limits);
+  NodeId EnsureNode(absl::string_view name);
+  // Replaces what is not tied to live allocations: the caller has checked the inventory.
+  void PutFacts(NodeId id, NodeFacts facts);
+  void SetNodeState(NodeId id, NodeState state, absl::string_view detail);
+  // For fields without an index or a rule of their own. The node's row is written.
+  template <typename Change>
+  void UpdateNode(NodeId id, Change change) {
+    change(nodes_.at(id));
+    changed_nodes_.insert(id);
+  }
+  // For the fields of a node that are not durable.
+  template <typename Change>
+  void TouchNode(NodeId id, Change change) {
+    change(nodes_.at(id));
+  }
+
+  // ---- Changing: jobs ----
+  JobId AddJob(JobSpec spec, absl::Time now);
+  void SetHeld(JobId id, bool held);
+  void RequestCancel(JobId id);
+  // Queued -> dispatching: creates the allocations and takes the devices.
+  // Requires: the devices are free and the limits hold.
+  void StartJob(const Start& start, absl::Time now);
+  void MoveJob(JobId id, JobState state);
+  void MoveAttempt(JobId id, AttemptState state);
+  void SetRendezvous(JobId id, absl::string_view address, int port);
+  void SetStarted(JobId id, absl::Time now);
+  // The first reason given stays.
+  void SetEnd(JobId id, const JobEnd& end);
+  void MoveAllocation(AllocationId id, AllocationState state);
+  void MarkSent(AllocationId id, absl::Time now);
+  void ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl::Time now);
+  // Requires: every allocation is released (or there is none).
+  void FinishJob(JobId id, JobState state, absl::Time now);
+  void RequeueJob(JobId id, absl::Time not_before, absl::Time now);
+  // Moves jobs whose back-off is over to their group's ready set.
+  void WakeJobs(absl::Time now);
+  void SetReason(const GroupKey& key, const PendingReason& reason);
+  std::optional<absl::Time> NextWake() const;
+
+  // Borrowed gangs become owned where the entitlement has room: non-preemptible first, then
+  // priority, start, id (quota.md, "Labels").
+  void UpgradeLabels(TenantId tenant, ClassId device_class);
+
+  // ---- Durability ----
+  void Restore(StoredState state);
+  // What became different. Ended jobs and released allocations leave the cluster with it.
+  Changes TakeChanges();
+  bool HasChanges() const;
+  // Grows with every change that a round could react to.
+  uint64_t plan_version() const { return plan_version_; }
+
+ private:
+  friend class InvariantChecker;
+
+  Job& MutableJob(JobId id);
+  Allocation& MutableAllocation(AllocationId id);
+  static GroupKey KeyOf(const Job& job);
+  static bool IsPending(const Job& job);
+  void IndexPending(const Job& job);
+  void UnindexPending(const Job& job);
+  void TakeDevices(const Allocation& allocation, int sign);
+  void RefreshNode(NodeId id);
+  QuotaTree::Gang GangOf(const Job& job, int64_t devices) const;
+  void AdoptAllocation(Allocation allocation);
+
+  std::map<JobId, Job> jobs_;
+  std::map<AllocationId, Allocation> allocations_;
+  std::map<NodeId, Node> nodes_;
+  std::map<NodeId, NodeLoad> loads_;
+  std::map<NodeId, std::set<AllocationId>> allocations_on_;
+  std::map<std::string, NodeId> node_names_;
+  std::map<ClassId, std::string> classes_;
+  std::map<std::string, ClassId> class_ids_;
+  std::map<UserId, User> users_;
+  std::map<std::string, Token> tokens_;
+  QuotaTree quota_;
+  std::map<GroupKey, PendingGroup> groups_;
+  std::map<ClassId, std::map<int, std::set<NodeId>>> free_index_;
+  std::set<JobId> active_jobs_;
+  std::map<TenantId, int64_t> pending_count_;
+
+  JobId last_job_;
+  AllocationId last_allocation_;
+  uint64_t last_group_ = 0;
+  uint64_t plan_version_ = 0;
+
+  Changes new_nouns_;  // classes, tenants, projects, quotas, users, tokens, attempts
+  std::set<JobId> changed_jobs_;
+  std::set<AllocationId> changed_allocations_;
+  std::set<NodeId> changed_nodes_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_CLUSTER_H_

@@ -1,0 +1,255 @@
+#ifndef BERTH_SCHEDULER_CORE_EVENT_H_
+#define BERTH_SCHEDULER_CORE_EVENT_H_
+
+// Everything that can happen to the cluster, as plain values: a recorded sequence of events with
+// their times reproduces every decision.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "scheduler/core/identity.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/quota_tree.h"
+
+namespace berth {
+
+// ---- What people ask. Each is applied for an Actor, who may be refused. ----
+
+// As the user wrote it: names are not resolved yet.
+struct SubmitJob {
+  JobSpec spec;         // tenant, project, user and classes are filled in by the engine
+  std::string tenant;   // on behalf of; empty: the actor's
+  std::string project;  // empty: "default"
+  std::vector<std::string> device_classes;
+  bool dry_run = false;
+};
+
+struct CancelJob {
+  JobId job;
+  std::string reason;
+  bool now = false;  // no grace
+};
+
+struct HoldJob {
+  JobId job;
+};
+
+struct ReleaseJob {
+  JobId job;
+};
+
+struct AddTenant {
+  std::string name;
+  std::string display_name;
+  absl::Duration default_time_limit;  // zero: 24 h
+  int64_t queue_max = 0;              // 0: the default
+};
+
+struct AddProject {
+  std::string tenant;  // empty: the actor's
+  std::string name;
+};
+
+struct AddUser {
+  std::string name;
+  std::string tenant;  // empty: the actor's
+  Role role = Role::kMember;
+};
+
+// A token whose secret was made by the caller; the engine sees the hash only.
+struct AddToken {
+  std::string id;
+  std::string secret_hash;
+  std::string user;         // empty: the actor
+  std::string tenant;       // of the user; empty: the actor's
+  std::string node;         // instead of a user: the agent of this node
+  absl::Duration lifetime;  // zero: the default
+};
+
+struct RevokeToken {
+  std::string id;
+};
+
+// An operator by this name and a token for it, from the local socket.
+struct BootstrapOperator {
+  std::string user;
+  std::string token_id;
+  std::string secret_hash;
+};
+
+struct SetQuota {
+  std::string tenant;
+  std::string project;  // empty: the whole tenant
+  std::string device_class;
+  QuotaLimits limits;
+  bool allow_oversell = false;
+  bool dry_run = false;
+};
+
+struct DrainNode {
+  std::string node;
+  std::string reason;
+};
+
+struct UndrainNode {
+  std::string node;
+};
+
+// ---- What agents tell. ----
+
+enum class TaskState {
+  kJournaled,
+  kLocked,
+  kPrepared,
+  kSpawned,
+  kRunning,
+  kStopping,
+  kExited,
+  kAcked,
+  kFenced,
+  kLostShim,
+  kLostReboot,
+};
+
+// A task as its agent knows it.
+struct RunningTask {
+  AllocationId allocation;
+  JobId job;
+  int attempt = 0;
+  TaskState state = TaskState::kJournaled;
+  int64_t assign_seq = 0;
+};
+
+enum class ReportKind {
+  kPrepared,
+  kRefused,
+  kStarted,
+  kExited,
+  kKilled,
+  kNeverRan,
+  kLostReboot,
+  kLostShim,
+};
+
+enum class Refusal { kNone, kLockHeld, kDisk, kImage, kBadSpec, kEpoch, kFenced, kLease, kLaunch };
+
+enum class StopReason {
+  kNone,
+  kCancelled,
+  kTimeLimit,
+  kPreempted,
+  kGang,
+  kLease,
+  kDrain,
+  kBudget,
+  kAdmin,
+  kStale,
+};
+
+struct TaskReport {
+  int64_t report_seq = 0;
+  ReportKind kind = ReportKind::kStarted;
+  AllocationId allocation;
+  JobId job;
+  int attempt = 0;
+  std::string rendezvous_address;
+  int rendezvous_port = 0;
+  int exit_code = 0;
+  int signal = 0;
+  StopReason stop_reason = StopReason::kNone;
+  bool out_of_memory = false;
+  bool exec_failed = false;
+  Refusal refusal = Refusal::kNone;
+  std::string message;
+};
+
+// As Device and NodeFacts, the class still by name.
+struct ReportedDevice {
+  Device device;
+  std::string device_class;
+};
+struct ReportedFacts {
+  NodeFacts facts;  // without devices
+  std::vector<ReportedDevice> devices;
+};
+
+// The agent named by the credential opened a stream; `session` was given to it by the loop.
+struct AgentHello {
+  NodeId node;
+  SessionId session;
+  std::string boot_id;
+  uint64_t incarnation = 0;
+  int64_t assign_seq_max = 0;
+  uint64_t sched_epoch_max = 0;
+  ReportedFacts facts;
+  std::vector<RunningTask> tasks;
+  std::vector<TaskReport> reports;
+};
+
+struct AgentHeartbeat {
+  NodeId node;
+  SessionId session;
+  uint64_t heartbeat_seq = 0;
+  int64_t assign_seq_max = 0;
+  std::vector<RunningTask> tasks;
+};
+
+struct AgentReport {
+  NodeId node;
+  SessionId session;
+  TaskReport report;
+};
+
+struct AgentFacts {
+  NodeId node;
+  SessionId session;
+  ReportedFacts facts;
+};
+
+// The stream ended. Evidence of nothing but silence.
+struct AgentGone {
+  NodeId node;
+  SessionId session;
+};
+
+// Time passed: silent nodes, back-offs and time limits are looked at.
+struct Tick {};
+
+using UserEvent =
+    std::variant<SubmitJob, CancelJob, HoldJob, ReleaseJob, AddTenant, AddProject, AddUser,
+                 AddToken, RevokeToken, BootstrapOperator, SetQuota, DrainNode, UndrainNode>;
+using AgentEvent =
+    std::variant<AgentHello, AgentHeartbeat, AgentReport, AgentFacts, AgentGone, Tick>;
+
+// A quota with its present use; see berth.v1.QuotaRow.
+struct QuotaRow {
+  QuotaKey key;
+  QuotaLimits limits;
+  QuotaUse use;
+  int64_t lent = 0;
+  int64_t pending = 0;
+  int64_t capacity = 0;
+};
+
+// What came of a UserEvent; only the fields that its kind sets are meaningful.
+struct Outcome {
+  JobId job;                // SubmitJob (none after a dry run), CancelJob, HoldJob, ReleaseJob
+  std::vector<JobId> jobs;  // DrainNode: still running there
+  NodeId node;              // DrainNode, UndrainNode
+  TenantId tenant;
+  ProjectId project;
+  UserId user;
+  std::string token_id;
+  std::vector<std::string> notes;  // what the caller should know
+  QuotaRow quota_before;           // SetQuota
+  QuotaRow quota_after;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_EVENT_H_

@@ -1,0 +1,42 @@
+#ifndef BERTH_SCHEDULER_CORE_POLICY_H_
+#define BERTH_SCHEDULER_CORE_POLICY_H_
+
+// The center's settings that decisions depend on. Plain values from the configuration.
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace berth {
+
+struct Policy {
+  // Lease (protocol.md, "Lease"): T_A, K, T_S. Requires T_S * (1 - rho) >= T_A * (1 + rho) + K with
+  // rho = 1 %, the bound on the clocks' rate error.
+  absl::Duration lease_timeout = absl::Minutes(30);
+  absl::Duration kill_timeout = absl::Seconds(30);
+  absl::Duration lost_after = absl::Minutes(32);
+  absl::Duration suspect_after = absl::Seconds(30);
+  absl::Duration heartbeat_interval = absl::Seconds(5);
+
+  absl::Duration prepare_timeout = absl::Minutes(10);
+  absl::Duration requeue_delay = absl::Seconds(1);  // doubles with every requeue
+  absl::Duration requeue_delay_max = absl::Minutes(1);
+  // How long a job may overstay its limit before the scheduler itself sends a kill; the shim
+  // enforces the limit first.
+  absl::Duration time_limit_slack = absl::Seconds(30);
+
+  absl::Duration grace_default_max =
+      absl::Minutes(5);  // min(this, time limit / 4) when none was asked
+  absl::Duration time_limit_max = absl::Hours(24 * 365);
+  absl::Duration token_lifetime_default = absl::Hours(24 * 30);
+  absl::Duration token_lifetime_max = absl::Hours(24 * 90);
+  absl::Duration node_token_lifetime = absl::Hours(24 * 3650);
+
+  int nodes_per_job_max = 4096;
+  int devices_per_node_max = 64;
+  int starts_per_round_max = 1000;  // bounds one turn's transaction
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_POLICY_H_
