@@ -1,0 +1,115 @@
+#include "scheduler/core/quota_tree.h"
+
+#include <utility>
+
+#include "common/check.h"
+
+namespace berth {
+
+void QuotaTree::PutTenant(Tenant tenant) {
+  tenant_names_[tenant.name] = tenant.id;
+  tenants_[tenant.id] = std::move(tenant);
+}
+
+void QuotaTree::PutProject(Project project) {
+  project_names_[{project.tenant, project.name}] = project.id;
+  projects_[project.id] = std::move(project);
+}
+
+void QuotaTree::PutLimits(const QuotaKey& key, const QuotaLimits& limits) {
+  limits_[key] = limits;
+}
+
+const Tenant* QuotaTree::FindTenant(TenantId id) const {
+  const auto found = tenants_.find(id);
+  return found == tenants_.end() ? nullptr : &found->second;
+}
+
+const Tenant* QuotaTree::FindTenantByName(absl::string_view name) const {
+  const auto found = tenant_names_.find(std::string(name));
+  return found == tenant_names_.end() ? nullptr : FindTenant(found->second);
+}
+
+const Project* QuotaTree::FindProject(ProjectId id) const {
+  const auto found = projects_.find(id);
+  return found == projects_.end() ? nullptr : &found->second;
+}
+
+const Project* QuotaTree::FindProjectByName(TenantId tenant, absl::string_view name) const {
+  const auto found = project_names_.find({tenant, std::string(name)});
+  return found == project_names_.end() ? nullptr : FindProject(found->second);
+}
+
+QuotaLimits QuotaTree::Limits(const QuotaKey& key) const {
+  const auto found = limits_.find(key);
+  return found == limits_.end() ? QuotaLimits{} : found->second;
+}
+
+QuotaUse QuotaTree::Use(const QuotaKey& key) const {
+  const auto found = use_.find(key);
+  return found == use_.end() ? QuotaUse{} : found->second;
+}
+
+int64_t QuotaTree::EntitlementSum(ClassId device_class) const {
+  int64_t sum = 0;
+  for (const auto& [key, limits] : limits_) {
+    if (key.device_class == device_class && !key.project) {
+      sum += limits.entitlement;
+    }
+  }
+  return sum;
+}
+
+int64_t QuotaTree::ProjectEntitlementSum(TenantId tenant, ClassId device_class) const {
+  int64_t sum = 0;
+  for (const auto& [key, limits] : limits_) {
+    if (key.tenant == tenant && key.device_class == device_class && key.project) {
+      sum += limits.entitlement;
+    }
+  }
+  return sum;
+}
+
+std::vector<ClassId> QuotaTree::ClassesOf(TenantId tenant) const {
+  std::map<ClassId, bool> classes;
+  for (const auto& [key, limits] : limits_) {
+    if (key.tenant == tenant) {
+      classes[key.device_class] = true;
+    }
+  }
+  for (const auto& [key, use] : use_) {
+    if (key.tenant == tenant) {
+      classes[key.device_class] = true;
+    }
+  }
+  std::vector<ClassId> result;
+  result.reserve(classes.size());
+  for (const auto& [device_class, present] : classes) {
+    result.push_back(device_class);
+  }
+  return result;
+}
+
+void QuotaTree::Add(const Gang& gang) {
+  AddTo({gang.tenant, ProjectId(), gang.device_class}, gang, 1);
+  AddTo({gang.tenant, gang.project, gang.device_class}, gang, 1);
+}
+
+void QuotaTree::Remove(const Gang& gang) {
+  AddTo({gang.tenant, ProjectId(), gang.device_class}, gang, -1);
+  AddTo({gang.tenant, gang.project, gang.device_class}, gang, -1);
+}
+
+void QuotaTree::AddTo(const QuotaKey& key, const Gang& gang, int64_t sign) {
+  if (gang.devices == 0) {
+    return;
+  }
+  QuotaUse& use = use_[key];
+  (gang.funding == Funding::kOwned ? use.owned : use.borrowed) += sign * gang.devices;
+  if (!gang.preemptible) {
+    use.non_preemptible += sign * gang.devices;
+  }
+  BERTH_CHECK(use.owned >= 0 && use.borrowed >= 0 && use.non_preemptible >= 0);
+}
+
+}  // namespace berth
