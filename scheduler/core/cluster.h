@@ -26,33 +26,22 @@
 
 namespace berth {
 
-// What makes two pending jobs look alike to the scheduler.
-struct GroupKey {
-  TenantId tenant;
-  ProjectId project;
-  int priority = 0;
-  bool preemptible = true;
-  bool may_borrow = true;
-  GangShape gang;
-
-  friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
-};
-
 // Queued jobs that look alike, oldest first. A group that does not fit is skipped in one step.
 struct PendingGroup {
-  uint64_t id = 0;
-  std::set<JobId> ready;                           // may be planned
-  std::set<std::pair<absl::Time, JobId>> waiting;  // in back-off until the time
-  PendingReason reason;                            // of the last round
+  std::set<JobId> ready;    // may be planned
+  std::set<JobId> waiting;  // in back-off
+  PendingReason reason;     // of the last round
 };
 
 // What is free on a node now. Kept beside the node for the planner.
 struct NodeLoad {
   HostResources free;
-  std::vector<int> device_milli;  // in use, by device index
-  int jobs = 0;                   // allocations held
-  // Whole free, healthy devices of a usable node, by class; zero entries are left out.
-  std::map<ClassId, int> free_devices;
+  std::map<int, int> device_milli;  // in use, by device index; zero entries are left out
+  int jobs = 0;                     // allocations held
+  // Whole devices by class; zero entries are left out. Usable: healthy, on a ready node.
+  std::map<ClassId, int> known_devices;
+  std::map<ClassId, int> usable_devices;
+  std::map<ClassId, int> free_devices;  // usable and not allocated
 };
 
 class Cluster {
@@ -93,6 +82,8 @@ class Cluster {
   // Devices of a class: all that are known (not removed), and those that can be used now.
   int64_t KnownDevices(ClassId device_class) const;
   int64_t UsableDevices(ClassId device_class) const;
+  // Known nodes with at least so many devices of a class.
+  int NodesWith(ClassId device_class, int devices) const;
   // The reason as of the last round, or from the job's own state.
   PendingReason ReasonOf(const Job& job) const;
 
@@ -165,9 +156,15 @@ class Cluster {
   void IndexPending(const Job& job);
   void UnindexPending(const Job& job);
   void TakeDevices(const Allocation& allocation, int sign);
+  // Recomputes a node's counts and its place in the indexes.
   void RefreshNode(NodeId id);
-  QuotaTree::Gang GangOf(const Job& job, int64_t devices) const;
+  void IndexNode(NodeId id, const NodeLoad& load, int sign);
+  static QuotaTree::Gang GangOf(const Job& job, int64_t devices);
+  // Devices the job's unreleased allocations hold.
+  int64_t HeldDevices(const Job& job) const;
+  // Puts an allocation on its node and into the quota use.
   void AdoptAllocation(Allocation allocation);
+  void DropEnded(Changes& changes);
 
   std::map<JobId, Job> jobs_;
   std::map<AllocationId, Allocation> allocations_;
@@ -182,12 +179,15 @@ class Cluster {
   QuotaTree quota_;
   std::map<GroupKey, PendingGroup> groups_;
   std::map<ClassId, std::map<int, std::set<NodeId>>> free_index_;
+  std::map<ClassId, std::map<int, int>> node_sizes_;  // [class][known devices] -> nodes
+  std::map<ClassId, int64_t> known_devices_;
+  std::map<ClassId, int64_t> usable_devices_;
   std::set<JobId> active_jobs_;
+  std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;
 
   JobId last_job_;
   AllocationId last_allocation_;
-  uint64_t last_group_ = 0;
   uint64_t plan_version_ = 0;
 
   Changes new_nouns_;  // classes, tenants, projects, quotas, users, tokens, attempts

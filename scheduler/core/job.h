@@ -115,6 +115,18 @@ struct Job {
   uint64_t version = 1;  // grows with every change
 };
 
+// What makes two pending jobs look alike to the scheduler.
+struct GroupKey {
+  TenantId tenant;
+  ProjectId project;
+  int priority = 0;
+  bool preemptible = true;
+  bool may_borrow = true;
+  GangShape gang;
+
+  friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
+};
+
 absl::string_view Name(Funding funding);
 absl::string_view Name(EndReason reason);
 absl::string_view Name(NodeLossPolicy policy);

@@ -27,8 +27,8 @@ struct Start {
 
 struct Plan {
   std::vector<Start> starts;  // in the order decided
-  // By group of look-alike jobs; see Cluster::groups(). Groups without an entry keep their reason.
-  std::map<uint64_t, PendingReason> reasons;
+  // Of the groups that could not (all) start. The other groups keep theirs.
+  std::map<GroupKey, PendingReason> reasons;
 };
 
 }  // namespace berth

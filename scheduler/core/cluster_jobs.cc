@@ -1,0 +1,341 @@
+// The part of Cluster that changes jobs and allocations.
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include "common/check.h"
+#include "scheduler/core/cluster.h"
+
+namespace berth {
+
+Job& Cluster::MutableJob(JobId id) {
+  changed_jobs_.insert(id);
+  Job& job = jobs_.at(id);
+  ++job.version;
+  return job;
+}
+
+Allocation& Cluster::MutableAllocation(AllocationId id) {
+  changed_allocations_.insert(id);
+  return allocations_.at(id);
+}
+
+GroupKey Cluster::KeyOf(const Job& job) {
+  return {job.spec.tenant,      job.spec.project,    job.spec.priority,
+          job.spec.preemptible, job.spec.may_borrow, job.spec.gang};
+}
+
+bool Cluster::IsPending(const Job& job) {
+  return job.state == JobState::kQueued || job.state == JobState::kHeld;
+}
+
+void Cluster::IndexPending(const Job& job) {
+  ++pending_count_[job.spec.tenant];
+  if (job.state == JobState::kHeld) {
+    return;
+  }
+  PendingGroup& group = groups_[KeyOf(job)];
+  if (group.reason.code == ReasonCode::kNone) {
+    group.reason = {ReasonCode::kBeingEvaluated, "the next scheduling round will look at it"};
+  }
+  if (job.not_before > absl::InfinitePast()) {
+    group.waiting.insert(job.id);
+    waking_.insert({job.not_before, job.id});
+    return;
+  }
+  group.ready.insert(job.id);
+  ++plan_version_;
+}
+
+void Cluster::UnindexPending(const Job& job) {
+  --pending_count_[job.spec.tenant];
+  if (job.state == JobState::kHeld) {
+    return;
+  }
+  const auto found = groups_.find(KeyOf(job));
+  BERTH_CHECK(found != groups_.end());
+  found->second.ready.erase(job.id);
+  found->second.waiting.erase(job.id);
+  waking_.erase({job.not_before, job.id});
+  if (found->second.ready.empty() && found->second.waiting.empty()) {
+    groups_.erase(found);
+  }
+}
+
+void Cluster::WakeJobs(absl::Time now) {
+  while (!waking_.empty() && waking_.begin()->first <= now) {
+    const JobId id = waking_.begin()->second;
+    const Job& job = jobs_.at(id);
+    UnindexPending(job);
+    MutableJob(id).not_before = absl::InfinitePast();
+    IndexPending(job);
+  }
+}
+
+std::optional<absl::Time> Cluster::NextWake() const {
+  return waking_.empty() ? std::nullopt : std::optional<absl::Time>(waking_.begin()->first);
+}
+
+void Cluster::SetReason(const GroupKey& key, const PendingReason& reason) {
+  const auto found = groups_.find(key);
+  if (found != groups_.end()) {
+    found->second.reason = reason;
+  }
+}
+
+PendingReason Cluster::ReasonOf(const Job& job) const {
+  switch (job.state) {
+    case JobState::kHeld:
+      return {ReasonCode::kHeld, "held until somebody releases it"};
+    case JobState::kQueued: {
+      if (job.not_before > absl::InfinitePast()) {
+        return {ReasonCode::kBackOff,
+                absl::StrFormat("attempt %d ended (%s); the next one may start after a pause",
+                                job.attempt.number, Name(job.attempt.end.reason))};
+      }
+      const auto group = groups_.find(KeyOf(job));
+      return group == groups_.end() ? PendingReason{} : group->second.reason;
+    }
+    case JobState::kDispatching: {
+      int64_t prepared = 0;
+      for (AllocationId id : job.allocations) {
+        prepared += allocations_.at(id).state == AllocationState::kPrepared ? 1 : 0;
+      }
+      return {ReasonCode::kPreparing,
+              absl::StrFormat("%d of %d nodes are prepared", prepared, job.allocations.size())};
+    }
+    case JobState::kStopping:
+      return {ReasonCode::kStopping, absl::StrCat("stopping: ", Name(job.attempt.end.reason))};
+    case JobState::kWaitNode:
+      return {ReasonCode::kNodeSilent, "its node is silent and the job asked to wait for it"};
+    case JobState::kStarting:
+    case JobState::kRunning:
+    case JobState::kSucceeded:
+    case JobState::kFailed:
+    case JobState::kCancelled:
+    case JobState::kTimedOut:
+    case JobState::kDependencyFailed:
+      return {};
+  }
+  return {};
+}
+
+JobId Cluster::AddJob(JobSpec spec, absl::Time now) {
+  last_job_ = JobId(last_job_.value() + 1);
+  Job job;
+  job.id = last_job_;
+  job.state = spec.hold ? JobState::kHeld : JobState::kQueued;
+  job.spec = std::move(spec);
+  job.submitted_at = now;
+  changed_jobs_.insert(job.id);
+  const auto inserted = jobs_.emplace_hint(jobs_.end(), job.id, std::move(job));
+  IndexPending(inserted->second);
+  return inserted->first;
+}
+
+void Cluster::SetHeld(JobId id, bool held) {
+  Job& job = MutableJob(id);
+  UnindexPending(job);
+  Move(job.state, held ? JobState::kHeld : JobState::kQueued);
+  IndexPending(job);
+}
+
+void Cluster::RequestCancel(JobId id) {
+  MutableJob(id).cancel_requested = true;
+}
+
+QuotaTree::Gang Cluster::GangOf(const Job& job, int64_t devices) {
+  return {.tenant = job.spec.tenant,
+          .project = job.spec.project,
+          .device_class = job.attempt.device_class,
+          .devices = devices,
+          .funding = job.attempt.funding,
+          .preemptible = job.spec.preemptible};
+}
+
+void Cluster::AdoptAllocation(Allocation allocation) {
+  if (allocation.state != AllocationState::kReleased) {
+    allocations_on_.at(allocation.node).insert(allocation.id);
+    TakeDevices(allocation, 1);
+    const Job& job = jobs_.at(allocation.job);
+    quota_.Add(GangOf(job, static_cast<int64_t>(allocation.devices.size())));
+  }
+  const AllocationId id = allocation.id;
+  allocations_[id] = std::move(allocation);
+}
+
+void Cluster::TakeDevices(const Allocation& allocation, int sign) {
+  std::map<int, int>& in_use = loads_.at(allocation.node).device_milli;
+  for (const DeviceShare& share : allocation.devices) {
+    int& milli = in_use[share.index];
+    milli += sign * share.milli;
+    BERTH_CHECK(milli >= 0 && milli <= kWholeDeviceMilli);
+    if (milli == 0) {
+      in_use.erase(share.index);
+    }
+  }
+}
+
+void Cluster::StartJob(const Start& start, absl::Time now) {
+  UnindexPending(jobs_.at(start.job));
+  Job& job = MutableJob(start.job);
+  Move(job.state, JobState::kDispatching);
+  const bool first = job.attempt.state == AttemptState::kNone;
+  Attempt attempt;
+  attempt.number = first ? 0 : job.attempt.number + 1;
+  attempt.state = job.attempt.state;
+  Move(attempt.state, AttemptState::kCreated);
+  attempt.funding = start.funding;
+  attempt.device_class = start.device_class;
+  attempt.created_at = now;
+  job.attempt = attempt;
+  job.allocations.clear();
+  active_jobs_.insert(job.id);
+  for (size_t rank = 0; rank < start.members.size(); ++rank) {
+    const Placement& member = start.members[rank];
+    last_allocation_ = AllocationId(last_allocation_.value() + 1);
+    Allocation allocation;
+    allocation.id = last_allocation_;
+    allocation.job = job.id;
+    allocation.attempt = attempt.number;
+    allocation.rank = static_cast<int>(rank);
+    allocation.node = member.node;
+    allocation.tenant = job.spec.tenant;
+    allocation.project = job.spec.project;
+    allocation.device_class = start.device_class;
+    allocation.devices = member.devices;
+    allocation.host = job.spec.gang.per_node;
+    allocation.reserved_at = now;
+    UpdateNode(member.node,
+               [&allocation](Node& node) { allocation.assign_seq = ++node.assign_seq; });
+    job.allocations.push_back(allocation.id);
+    changed_allocations_.insert(allocation.id);
+    AdoptAllocation(std::move(allocation));
+    RefreshNode(member.node);
+  }
+}
+
+void Cluster::MoveJob(JobId id, JobState state) {
+  Move(MutableJob(id).state, state);
+}
+void Cluster::MoveAttempt(JobId id, AttemptState state) {
+  Move(MutableJob(id).attempt.state, state);
+}
+
+void Cluster::SetRendezvous(JobId id, absl::string_view address, int port) {
+  Job& job = MutableJob(id);
+  job.attempt.rendezvous_address = std::string(address);
+  job.attempt.rendezvous_port = port;
+}
+
+void Cluster::SetStarted(JobId id, absl::Time now) {
+  MutableJob(id).attempt.started_at = now;
+}
+
+void Cluster::SetEnd(JobId id, const JobEnd& end) {
+  Job& job = MutableJob(id);
+  if (job.attempt.end.reason == EndReason::kNone) {
+    job.attempt.end = end;
+  }
+}
+
+void Cluster::MoveAllocation(AllocationId id, AllocationState state) {
+  Allocation& allocation = MutableAllocation(id);
+  Move(allocation.state, state);
+  MutableJob(allocation.job);
+}
+
+void Cluster::MarkSent(AllocationId id, absl::Time now) {
+  allocations_.at(id).sent_at = now;
+}
+
+void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl::Time now) {
+  Allocation& allocation = MutableAllocation(id);
+  Move(allocation.state, AllocationState::kReleased);
+  allocation.evidence = evidence;
+  allocation.released_at = now;
+  allocations_on_.at(allocation.node).erase(id);
+  TakeDevices(allocation, -1);
+  const Job& job = MutableJob(allocation.job);
+  quota_.Remove(GangOf(job, static_cast<int64_t>(allocation.devices.size())));
+  RefreshNode(allocation.node);
+  if (job.attempt.funding == Funding::kOwned) {
+    UpgradeLabels(job.spec.tenant, job.attempt.device_class);
+  }
+}
+
+int64_t Cluster::HeldDevices(const Job& job) const {
+  int64_t devices = 0;
+  for (AllocationId id : job.allocations) {
+    const Allocation& allocation = allocations_.at(id);
+    if (allocation.state != AllocationState::kReleased) {
+      devices += static_cast<int64_t>(allocation.devices.size());
+    }
+  }
+  return devices;
+}
+
+void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
+  const QuotaKey key{tenant, ProjectId(), device_class};
+  const int64_t entitlement = quota_.Limits(key).entitlement;
+  std::vector<std::tuple<bool, int, absl::Time, JobId>> borrowed;
+  for (JobId id : active_jobs_) {
+    const Job& job = jobs_.at(id);
+    if (job.spec.tenant == tenant && job.attempt.device_class == device_class &&
+        job.attempt.funding == Funding::kBorrowed && job.state != JobState::kStopping) {
+      borrowed.emplace_back(job.spec.preemptible, -job.spec.priority, job.attempt.created_at, id);
+    }
+  }
+  std::sort(borrowed.begin(), borrowed.end());
+  for (const auto& entry : borrowed) {
+    const Job& job = jobs_.at(std::get<JobId>(entry));
+    const int64_t devices = HeldDevices(job);
+    if (quota_.Use(key).owned + devices > entitlement) {
+      continue;
+    }
+    quota_.Remove(GangOf(job, devices));
+    MutableJob(job.id).attempt.funding = Funding::kOwned;
+    quota_.Add(GangOf(job, devices));
+    ++plan_version_;
+  }
+}
+
+void Cluster::FinishJob(JobId id, JobState state, absl::Time now) {
+  Job& job = MutableJob(id);
+  BERTH_CHECK(HeldDevices(job) == 0);
+  if (IsPending(job)) {
+    UnindexPending(job);
+  }
+  if (job.attempt.state == AttemptState::kStopping) {
+    Move(job.attempt.state, AttemptState::kEnded);
+    job.attempt.ended_at = now;
+  }
+  Move(job.state, state);
+  job.ended_at = now;
+  active_jobs_.erase(id);
+  for (AllocationId allocation : std::exchange(job.allocations, {})) {
+    changed_allocations_.insert(allocation);
+  }
+}
+
+void Cluster::RequeueJob(JobId id, absl::Time not_before, absl::Time now) {
+  Job& job = MutableJob(id);
+  BERTH_CHECK(HeldDevices(job) == 0);
+  Move(job.attempt.state, AttemptState::kEnded);
+  job.attempt.ended_at = now;
+  new_nouns_.attempts.push_back({id, job.attempt});
+  for (AllocationId allocation : std::exchange(job.allocations, {})) {
+    changed_allocations_.insert(allocation);
+  }
+  Move(job.state, JobState::kQueued);
+  active_jobs_.erase(id);
+  ++job.requeues;
+  job.not_before = not_before;
+  IndexPending(job);
+}
+
+}  // namespace berth
