@@ -19,15 +19,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/quantity.h"
 
 namespace berth {
-
-// "90s", "5m", "36h", "2d", "1h30m", "250ms". Plain numbers are refused with a hint.
-absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
-// The shortest of the forms above that says it exactly, e.g. "36h", "1h30m".
-std::string FormatDuration(absl::Duration duration);
-// "512MiB", "1.5GiB", "2TiB", "16G", "800M" (decimal suffixes mean binary units) -> MiB.
-absl::StatusOr<int64_t> ParseMemoryMib(absl::string_view text);
 
 // Owned by whoever reads a configuration, during start-up; one thread.
 class ConfigFile {

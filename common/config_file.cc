@@ -1,0 +1,397 @@
+#include "common/config_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "common/error_detail.h"
+#include "common/nearest_name.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+// Compiled into this file, so that no program needs one more shared library at its start.
+#undef TOML_HEADER_ONLY
+#undef TOML_SHARED_LIB
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace berth {
+namespace {
+
+constexpr size_t kFileBytesMax = size_t{4} << 20;
+constexpr char kSyntaxError[] = "B1202";
+constexpr char kKeyError[] = "B1203";
+
+// The whole file, or nothing with the reason in errno.
+std::optional<std::string> ReadText(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return std::nullopt;
+  }
+  std::string text(kFileBytesMax + 1, '\0');
+  size_t size = 0;
+  ssize_t got = 0;
+  while (size < text.size() && (got = read(file, text.data() + size, text.size() - size)) > 0) {
+    size += static_cast<size_t>(got);
+  }
+  const int error = got < 0 ? errno : size > kFileBytesMax ? EFBIG : 0;
+  close(file);
+  errno = error;
+  text.resize(size);
+  return error == 0 ? std::optional<std::string>(std::move(text)) : std::nullopt;
+}
+
+}  // namespace
+
+// What the tables of one file share.
+struct SourceText {
+  std::string path;
+  std::vector<std::string> lines;
+  absl::Status first_error;
+
+  void Fail(const toml::source_position& at, size_t width, ErrorText text);
+};
+
+// Keeps the first error, with its line and a caret below the place.
+void SourceText::Fail(const toml::source_position& at, size_t width, ErrorText text) {
+  if (!first_error.ok()) {
+    return;
+  }
+  ErrorDetail detail{.code = std::string(text.code), .why = {}, .fix = {}};
+  std::string where = path;
+  if (at.line > 0) {
+    absl::StrAppend(&where, ":", at.line, ":", at.column);
+    if (at.line <= lines.size() && lines[at.line - 1].size() < 200) {
+      const std::string number = absl::StrCat(at.line);
+      detail.why.push_back(absl::StrCat(number, " | ", lines[at.line - 1]));
+      detail.why.push_back(absl::StrCat(std::string(number.size(), ' '), " | ",
+                                        std::string(at.column - 1, ' '), std::string(width, '^')));
+    }
+  }
+  if (!text.fix.empty()) {
+    detail.fix.emplace_back(text.fix);
+  }
+  first_error =
+      WithDetail(absl::InvalidArgumentError(absl::StrCat(where, ": ", text.message)), detail);
+}
+
+struct ConfigFile::State {
+  toml::table table;
+  std::shared_ptr<SourceText> source;
+  std::string name;  // of the [[table]] this is; empty at the top
+  std::map<std::string, std::vector<std::string>> asked;  // section -> keys
+  std::vector<std::string> open_sections;                 // all their keys are taken
+  std::vector<std::shared_ptr<State>> children;
+
+  const toml::table* Section(absl::string_view section) const;
+  // The value, or null. Remembers that the key is known.
+  const toml::node* Ask(absl::string_view section, absl::string_view key);
+  // Where a key stands; line 0 if it came from an override.
+  static toml::source_position KeyPosition(const toml::table& table, absl::string_view key);
+  void WrongType(absl::string_view section, absl::string_view key, absl::string_view wanted);
+  void RefuseUnknown();
+  void RefuseUnknownIn(const toml::table& section_table, const std::string& section);
+};
+
+const toml::table* ConfigFile::State::Section(absl::string_view section) const {
+  const toml::table* at = &table;
+  for (absl::string_view part : absl::StrSplit(section, '.', absl::SkipEmpty())) {
+    const toml::node* const node = at->get(std::string(part));
+    at = node == nullptr ? nullptr : node->as_table();
+    if (at == nullptr) {
+      return nullptr;
+    }
+  }
+  return at;
+}
+
+const toml::node* ConfigFile::State::Ask(absl::string_view section, absl::string_view key) {
+  asked[std::string(section)].emplace_back(key);
+  const toml::table* const found = Section(section);
+  return found == nullptr ? nullptr : found->get(std::string(key));
+}
+
+toml::source_position ConfigFile::State::KeyPosition(const toml::table& table,
+                                                     absl::string_view key) {
+  for (const auto& [name, node] : table) {
+    if (name.str() == std::string_view(key.data(), key.size())) {
+      return name.source().begin;
+    }
+  }
+  return {};
+}
+
+void ConfigFile::State::WrongType(absl::string_view section, absl::string_view key,
+                                  absl::string_view wanted) {
+  const toml::table* const found = Section(section);
+  const auto at = found == nullptr ? toml::source_position{} : KeyPosition(*found, key);
+  const std::string message = absl::StrCat("\"", key, "\" must be ", wanted);
+  source->Fail(at, key.size(), {.code = kKeyError, .message = message, .why = "", .fix = ""});
+}
+
+void ConfigFile::State::RefuseUnknown() {
+  RefuseUnknownIn(table, "");
+  for (const auto& child : children) {
+    child->RefuseUnknown();
+  }
+}
+
+void ConfigFile::State::RefuseUnknownIn(const toml::table& section_table,
+                                        const std::string& section) {
+  std::vector<std::string> known = asked[section];
+  for (const auto& [name, keys] : asked) {
+    const bool below = section.empty() || absl::string_view(name).substr(0, section.size() + 1) ==
+                                              absl::StrCat(section, ".");
+    if (below && name != section) {
+      const auto rest = absl::string_view(name).substr(section.empty() ? 0 : section.size() + 1);
+      known.emplace_back(rest.substr(0, rest.find('.')));
+    }
+  }
+  for (const auto& [key, node] : section_table) {
+    const std::string name(key.str());
+    const std::string below = section.empty() ? name : absl::StrCat(section, ".", name);
+    if (std::find(open_sections.begin(), open_sections.end(), below) != open_sections.end()) {
+      continue;
+    }
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      const std::string nearest = NearestName(name, known);
+      const std::string fix =
+          nearest.empty() ? "" : absl::StrCat("did you mean \"", nearest, "\"?");
+      const std::string place = !section.empty()      ? absl::StrCat(" in [", section, "]")
+                                : !this->name.empty() ? absl::StrCat(" in [[", this->name, "]]")
+                                                      : std::string();
+      const std::string message = absl::StrCat("unknown key \"", name, "\"", place);
+      source->Fail(key.source().begin, name.size(),
+                   {.code = kKeyError, .message = message, .why = "", .fix = fix});
+    } else if (asked.find(below) != asked.end()) {
+      if (node.is_table()) {
+        RefuseUnknownIn(*node.as_table(), below);
+      } else {
+        WrongType(section, name, absl::StrCat("a section, written [", below, "]"));
+      }
+    }
+  }
+}
+
+ConfigFile::ConfigFile(std::shared_ptr<State> state) : state_(std::move(state)) {}
+ConfigFile::ConfigFile(ConfigFile&&) noexcept = default;
+ConfigFile& ConfigFile::operator=(ConfigFile&&) noexcept = default;
+ConfigFile::~ConfigFile() = default;
+
+absl::StatusOr<ConfigFile> ConfigFile::Read(absl::string_view path) {
+  const auto text = ReadText(std::string(path));
+  if (!text.has_value()) {
+    const char* const why = errno == ENOENT   ? "no such file"
+                            : errno == EACCES ? "permission denied"
+                            : errno == EFBIG  ? "larger than 4 MiB"
+                                              : "not a readable file";
+    return MakeError(absl::StatusCode::kNotFound,
+                     {.code = "B1201",
+                      .message = absl::StrCat("cannot read the configuration ", path, ": ", why),
+                      .why = "",
+                      .fix = "check the path and who may read the file"});
+  }
+  return Parse(*text, path);
+}
+
+absl::StatusOr<ConfigFile> ConfigFile::Parse(absl::string_view text, absl::string_view path) {
+  auto state = std::make_shared<State>();
+  state->source = std::make_shared<SourceText>();
+  state->source->path = std::string(path);
+  state->source->lines = absl::StrSplit(text, '\n');
+  toml::parse_result parsed = toml::parse(std::string_view(text.data(), text.size()));
+  if (!parsed) {
+    const std::string message(parsed.error().description());
+    state->source->Fail(parsed.error().source().begin, 1,
+                        {.code = kSyntaxError, .message = message, .why = "", .fix = ""});
+    return state->source->first_error;
+  }
+  state->table = std::move(parsed).table();
+  return ConfigFile(std::move(state));
+}
+
+absl::Status ConfigFile::Override(absl::string_view assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == absl::string_view::npos || equals == 0) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     {.code = kKeyError,
+                      .message = absl::StrCat("\"", assignment, "\" is not KEY=VALUE"),
+                      .why = "",
+                      .fix = "write --set KEY=VALUE or --set SECTION.KEY=VALUE"});
+  }
+  absl::string_view key = assignment.substr(0, equals);
+  const std::string value(assignment.substr(equals + 1));
+  toml::table* at = &state_->table;
+  if (const size_t dot = key.find('.'); dot != absl::string_view::npos) {
+    const std::string section(key.substr(0, dot));
+    key.remove_prefix(dot + 1);
+    at->insert(section, toml::table{});
+    at = at->get(section)->as_table();
+  }
+  if (at == nullptr || key.empty()) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     {.code = kKeyError,
+                      .message = absl::StrCat("\"", assignment, "\" names no section"),
+                      .why = "",
+                      .fix = ""});
+  }
+  toml::parse_result parsed = toml::parse("v = " + value);
+  // What is no TOML value (30m, 127.0.0.1:0) is a bare string, and so are dates and times.
+  toml::node* const node = parsed ? parsed.table().get("v") : nullptr;
+  const bool plain = node != nullptr && (node->is_number() || node->is_boolean() ||
+                                         node->is_array() || node->is_string());
+  if (plain && parsed.table().size() == 1) {
+    at->insert_or_assign(std::string(key), std::move(*node));
+  } else {
+    at->insert_or_assign(std::string(key), value);
+  }
+  return absl::OkStatus();
+}
+
+std::string ConfigFile::String(absl::string_view section, absl::string_view key,
+                               absl::string_view fallback) {
+  const toml::node* const node = state_->Ask(section, key);
+  if (node == nullptr) {
+    return std::string(fallback);
+  }
+  if (!node->is_string()) {
+    state_->WrongType(section, key, "a string in quotes");
+    return std::string(fallback);
+  }
+  return node->as_string()->get();
+}
+
+int64_t ConfigFile::Integer(absl::string_view section, absl::string_view key, int64_t fallback) {
+  const toml::node* const node = state_->Ask(section, key);
+  if (node == nullptr) {
+    return fallback;
+  }
+  if (!node->is_integer()) {
+    state_->WrongType(section, key, "a whole number");
+    return fallback;
+  }
+  return node->as_integer()->get();
+}
+
+bool ConfigFile::Boolean(absl::string_view section, absl::string_view key, bool fallback) {
+  const toml::node* const node = state_->Ask(section, key);
+  if (node == nullptr) {
+    return fallback;
+  }
+  if (!node->is_boolean()) {
+    state_->WrongType(section, key, "true or false");
+    return fallback;
+  }
+  return node->as_boolean()->get();
+}
+
+absl::Duration ConfigFile::Duration(absl::string_view section, absl::string_view key,
+                                    absl::Duration fallback) {
+  const toml::node* const node = state_->Ask(section, key);
+  if (node == nullptr) {
+    return fallback;
+  }
+  if (!node->is_string()) {
+    state_->WrongType(section, key, "a time with its unit, in quotes, like \"30s\" or \"5m\"");
+    return fallback;
+  }
+  const auto duration = ParseDuration(node->as_string()->get());
+  if (!duration.ok()) {
+    Fail(section, key, duration.status().message());
+    return fallback;
+  }
+  return *duration;
+}
+
+std::vector<std::string> ConfigFile::Strings(absl::string_view section, absl::string_view key) {
+  std::vector<std::string> values;
+  const toml::node* const node = state_->Ask(section, key);
+  if (node == nullptr) {
+    return values;
+  }
+  if (!node->is_array()) {
+    state_->WrongType(section, key, "a list, like [\"a\", \"b\"]");
+    return values;
+  }
+  for (const toml::node& element : *node->as_array()) {
+    if (element.is_string()) {
+      values.push_back(element.as_string()->get());
+    } else if (element.is_integer()) {
+      values.push_back(absl::StrCat(element.as_integer()->get()));
+    } else {
+      state_->WrongType(section, key, "a list of strings or of whole numbers");
+    }
+  }
+  return values;
+}
+
+std::vector<std::pair<std::string, std::string>> ConfigFile::Pairs(absl::string_view section) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  state_->open_sections.emplace_back(section);
+  const toml::table* const found = state_->Section(section);
+  if (found == nullptr) {
+    if (Has("", section)) {
+      state_->WrongType("", section, absl::StrCat("a section, written [", section, "]"));
+    }
+    return pairs;
+  }
+  for (const auto& [key, node] : *found) {
+    const std::string name(key.str());
+    if (node.is_string()) {
+      pairs.emplace_back(name, node.as_string()->get());
+    } else if (node.is_integer()) {
+      pairs.emplace_back(name, absl::StrCat(node.as_integer()->get()));
+    } else {
+      state_->WrongType(section, name, "a string in quotes");
+    }
+  }
+  return pairs;
+}
+
+std::vector<ConfigFile> ConfigFile::Tables(absl::string_view name) {
+  std::vector<ConfigFile> tables;
+  state_->open_sections.emplace_back(name);
+  toml::node* const node = state_->table.get(std::string(name));
+  if (node == nullptr) {
+    return tables;
+  }
+  toml::array* const array = node->as_array();
+  if (array == nullptr || !array->is_homogeneous(toml::node_type::table)) {
+    state_->WrongType("", name, absl::StrCat("written as [[", name, "]] sections"));
+    return tables;
+  }
+  for (toml::node& element : *array) {
+    auto child = std::make_shared<State>();
+    child->name = std::string(name);
+    child->source = state_->source;
+    // Moved, not copied: a copy loses the positions that errors name.
+    child->table = std::move(*element.as_table());
+    state_->children.push_back(child);
+    tables.push_back(ConfigFile(std::move(child)));
+  }
+  return tables;
+}
+
+bool ConfigFile::Has(absl::string_view section, absl::string_view key) const {
+  const toml::table* const found = state_->Section(section);
+  return found != nullptr && found->contains(std::string(key));
+}
+
+void ConfigFile::Fail(absl::string_view section, absl::string_view key, absl::string_view message) {
+  const toml::table* const found = state_->Section(section);
+  const auto at = found == nullptr ? toml::source_position{} : State::KeyPosition(*found, key);
+  const std::string named = absl::StrCat("\"", key, "\": ", message);
+  state_->source->Fail(at, key.size(), {.code = kKeyError, .message = named, .why = "", .fix = ""});
+}
+
+absl::Status ConfigFile::Finish() {
+  state_->RefuseUnknown();
+  return state_->source->first_error;
+}
+
+}  // namespace berth
