@@ -277,6 +277,7 @@ void Cluster::Restore(StoredState state) {
   }
   for (Job& job : state.nouns.jobs) {
     job.allocations.clear();
+    job.attempt.stop_grace = job.spec.grace;
     jobs_[job.id] = std::move(job);
   }
   std::sort(state.nouns.allocations.begin(), state.nouns.allocations.end(),

@@ -123,6 +123,8 @@ class Cluster {
   void SetStarted(JobId id, absl::Time now);
   // The first reason given stays.
   void SetEnd(JobId id, const JobEnd& end);
+  // Never longer than what was said before.
+  void SetStopGrace(JobId id, absl::Duration grace);
   void MoveAllocation(AllocationId id, AllocationState state);
   void MarkSent(AllocationId id, absl::Time now);
   void ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl::Time now);
@@ -147,8 +149,6 @@ class Cluster {
   uint64_t plan_version() const { return plan_version_; }
 
  private:
-  friend class InvariantChecker;
-
   Job& MutableJob(JobId id);
   Allocation& MutableAllocation(AllocationId id);
   static GroupKey KeyOf(const Job& job);

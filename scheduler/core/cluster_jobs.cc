@@ -243,6 +243,12 @@ void Cluster::SetEnd(JobId id, const JobEnd& end) {
   }
 }
 
+void Cluster::SetStopGrace(JobId id, absl::Duration grace) {
+  Job& job = MutableJob(id);
+  job.attempt.stop_grace =
+      job.state == JobState::kStopping ? std::min(job.attempt.stop_grace, grace) : grace;
+}
+
 void Cluster::MoveAllocation(AllocationId id, AllocationState state) {
   Allocation& allocation = MutableAllocation(id);
   Move(allocation.state, state);

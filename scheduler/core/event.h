@@ -164,6 +164,7 @@ struct TaskReport {
   StopReason stop_reason = StopReason::kNone;
   bool out_of_memory = false;
   bool exec_failed = false;
+  int failed_rank = -1;  // inside the task, under one process per device
   Refusal refusal = Refusal::kNone;
   std::string message;
 };

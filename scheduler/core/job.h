@@ -74,6 +74,7 @@ struct JobSpec {
   bool preemptible = true;
   bool may_borrow = true;
   bool hold = false;
+  bool launch_per_device = false;  // ranks are devices, else nodes
   NodeLossPolicy on_node_loss = NodeLossPolicy::kRequeue;
   absl::Duration lease;  // zero: the center's
   RequeuePolicy requeue;
@@ -83,8 +84,9 @@ struct JobEnd {
   EndReason reason = EndReason::kNone;
   int exit_code = 0;
   int signal = 0;
-  int failed_rank = -1;
-  std::string message;
+  int failed_rank =
+      -1;  // of the rank whose log says most: a device or a node, as the job is launched
+  std::string message = {};
 };
 
 // One try at running a job.
@@ -96,7 +98,8 @@ struct Attempt {
   absl::Time created_at = absl::InfinitePast();
   absl::Time started_at = absl::InfinitePast();
   absl::Time ended_at = absl::InfinitePast();
-  JobEnd end;  // as soon as it is known why this attempt ends
+  JobEnd end;                 // as soon as it is known why this attempt ends
+  absl::Duration stop_grace;  // not durable: between stop signal and kill, once it is stopping
   std::string rendezvous_address;
   int rendezvous_port = 0;
 };

@@ -1,0 +1,205 @@
+#include "scheduler/core/admission.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "common/error_detail.h"
+#include "scheduler/core/placement.h"
+
+namespace berth {
+namespace {
+
+// A bound that the job breaks whatever else happens.
+struct Refusal {
+  std::string code;
+  std::string message;
+  std::string why;
+  std::string fix;
+};
+
+absl::Status ToStatus(const Refusal& refusal) {
+  return WithDetail(absl::FailedPreconditionError(refusal.message),
+                    {.code = refusal.code,
+                     .why = {refusal.why},
+                     .fix = {refusal.fix},
+                     .refused_by_entitlement = true});
+}
+
+std::string Shape(const GangShape& gang, absl::string_view class_name) {
+  return absl::StrFormat("%d nodes x %d %s", gang.nodes, gang.devices_per_node, class_name);
+}
+
+std::optional<Refusal> CheckLimit(const Cluster& cluster, const JobSpec& spec,
+                                  const QuotaKey& key) {
+  const QuotaLimits limits = cluster.quota().Limits(key);
+  const int64_t devices = spec.gang.devices();
+  if (!limits.limit.has_value() || devices <= *limits.limit) {
+    return std::nullopt;
+  }
+  const std::string& name = cluster.ClassName(key.device_class);
+  const std::string owner =
+      key.project
+          ? absl::StrFormat("project \"%s\"", cluster.quota().FindProject(key.project)->name)
+          : absl::StrFormat("\"%s\"", cluster.quota().FindTenant(key.tenant)->name);
+  return Refusal{
+      .code = key.project ? "B2102" : "B2101",
+      .message = absl::StrFormat("job asks for %s = %d devices, but %s may hold at most %d",
+                                 Shape(spec.gang, name), devices, owner, *limits.limit),
+      .why = absl::StrFormat("entitlement %d, limit %d of %s; the job can never start",
+                             limits.entitlement, *limits.limit, name),
+      .fix =
+          absl::StrFormat("ask for %d devices or fewer, or have the limit raised", *limits.limit)};
+}
+
+std::optional<Refusal> CheckEntitlement(const Cluster& cluster, const JobSpec& spec,
+                                        ClassId device_class) {
+  const int64_t devices = spec.gang.devices();
+  const int64_t entitlement =
+      cluster.quota().Limits({spec.tenant, ProjectId(), device_class}).entitlement;
+  if ((spec.preemptible && spec.may_borrow) || devices <= entitlement) {
+    return std::nullopt;
+  }
+  return Refusal{
+      .code = "B2301",
+      .message =
+          absl::StrFormat("job asks for %d %s and may not be recalled, but its tenant owns %d",
+                          devices, cluster.ClassName(device_class), entitlement),
+      .why = "a job that is not preemptible or may not borrow runs on owned devices only",
+      .fix = absl::StrFormat(
+          "ask for %d devices or fewer, or leave out --no-borrow and --no-preempt", entitlement)};
+}
+
+// Known nodes that fit the gang by labels, size and devices, were they empty.
+int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_class) {
+  const bool any_host =
+      gang.per_node == HostResources{} && gang.node_labels.empty() && gang.excluded_nodes.empty();
+  if (any_host && device_class) {
+    return cluster.NodesWith(device_class, gang.devices_per_node);
+  }
+  int count = 0;
+  for (const auto& [id, node] : cluster.nodes()) {
+    const auto& known = cluster.GetLoad(id).known_devices;
+    const auto devices = known.find(device_class);
+    const bool enough =
+        !device_class || (devices != known.end() && devices->second >= gang.devices_per_node);
+    if (node.state != NodeState::kRemoved && enough && gang.per_node.Fits(node.facts.capacity) &&
+        MatchesLabels(gang, node)) {
+      ++count;
+    }
+  }
+  return count;
+}
+
+std::optional<Refusal> CheckCapacity(const Cluster& cluster, const GangShape& gang,
+                                     ClassId device_class) {
+  const int suitable = SuitableNodes(cluster, gang, device_class);
+  if (suitable >= gang.nodes) {
+    return std::nullopt;
+  }
+  const std::string& name = cluster.ClassName(device_class);
+  const bool constrained =
+      !gang.node_labels.empty() || !gang.excluded_nodes.empty() || gang.per_node != HostResources{};
+  return Refusal{
+      .code = "B3301",
+      .message = device_class
+                     ? absl::StrFormat("job asks for %s, but the center has %d such nodes",
+                                       Shape(gang, name), suitable)
+                     : absl::StrFormat("job asks for %d nodes, but the center has %d that suit it",
+                                       gang.nodes, suitable),
+      .why = device_class
+                 ? absl::StrFormat(
+                       "%d %s on all nodes together%s", cluster.KnownDevices(device_class), name,
+                       constrained ? "; labels, exclusions, cores and memory count too" : "")
+                 : "labels, exclusions, cores and memory per node count",
+      .fix = "ask for another shape; `berth nodes` shows what there is"};
+}
+
+std::optional<Refusal> CheckClass(const Cluster& cluster, const JobSpec& spec,
+                                  ClassId device_class) {
+  if (device_class) {
+    for (const QuotaKey& key : {
+             QuotaKey{spec.tenant, ProjectId(),  device_class},
+             QuotaKey{spec.tenant, spec.project, device_class}
+    }) {
+      if (auto refusal = CheckLimit(cluster, spec, key); refusal.has_value()) {
+        return refusal;
+      }
+    }
+    if (auto refusal = CheckEntitlement(cluster, spec, device_class); refusal.has_value()) {
+      return refusal;
+    }
+  }
+  return CheckCapacity(cluster, spec.gang, device_class);
+}
+
+}  // namespace
+
+std::vector<ClassId> ClassOrder(const Cluster& cluster, TenantId tenant, const GangShape& gang) {
+  if (gang.devices_per_node == 0) {
+    return {ClassId()};
+  }
+  if (!gang.classes.empty()) {
+    return gang.classes;
+  }
+  std::vector<std::pair<std::pair<bool, std::string>, ClassId>> order;
+  for (const auto& [id, name] : cluster.classes()) {
+    const bool owned = cluster.quota().Limits({tenant, ProjectId(), id}).entitlement > 0;
+    order.push_back({
+        {!owned, name},
+        id
+    });
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<ClassId> classes;
+  classes.reserve(order.size());
+  for (const auto& entry : order) {
+    classes.push_back(entry.second);
+  }
+  return classes;
+}
+
+absl::Status CheckAdmission(const Cluster& cluster, const JobSpec& spec) {
+  const std::vector<ClassId> classes = ClassOrder(cluster, spec.tenant, spec.gang);
+  std::optional<Refusal> first;
+  for (ClassId device_class : classes) {
+    auto refusal = CheckClass(cluster, spec, device_class);
+    if (!refusal.has_value()) {
+      return absl::OkStatus();
+    }
+    if (!first.has_value()) {
+      first = std::move(refusal);
+    }
+  }
+  if (!first.has_value()) {
+    first = Refusal{.code = "B3301",
+                    .message = "job asks for devices, but the center has none yet",
+                    .why = "no node has ever reported a device",
+                    .fix = "`berth nodes` shows what there is; --devices 0 asks for none"};
+  }
+  return ToStatus(*first);
+}
+
+std::vector<std::string> AdmissionNotes(const Cluster& cluster, const JobSpec& spec) {
+  std::vector<std::string> notes;
+  const int64_t devices = spec.gang.devices();
+  if (devices == 0) {
+    return notes;
+  }
+  int64_t entitlement = 0;
+  for (ClassId device_class : ClassOrder(cluster, spec.tenant, spec.gang)) {
+    entitlement = std::max(
+        entitlement, cluster.quota().Limits({spec.tenant, ProjectId(), device_class}).entitlement);
+  }
+  if (devices > entitlement) {
+    notes.push_back(absl::StrFormat(
+        "needs %d, you own %d: the whole job can be recalled with %s notice%s", devices,
+        entitlement, absl::FormatDuration(spec.grace),
+        entitlement > 0 ? absl::StrFormat("; ask for %d or less to keep it", entitlement) : ""));
+  }
+  return notes;
+}
+
+}  // namespace berth

@@ -1,0 +1,389 @@
+#include "scheduler/core/job_progress.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include "common/check.h"
+
+namespace berth {
+namespace {
+
+bool AllMembers(const Cluster& cluster, const Job& job, AllocationState wanted) {
+  return std::all_of(job.allocations.begin(), job.allocations.end(), [&](AllocationId id) {
+    const AllocationState state = cluster.GetAllocation(id).state;
+    return state == wanted || state == AllocationState::kReleased;
+  });
+}
+
+StopReason ToStopReason(EndReason reason) {
+  switch (reason) {
+    case EndReason::kCancelled:
+      return StopReason::kCancelled;
+    case EndReason::kTimeLimit:
+      return StopReason::kTimeLimit;
+    case EndReason::kPreempted:
+      return StopReason::kPreempted;
+    case EndReason::kBudget:
+      return StopReason::kBudget;
+    case EndReason::kAdmin:
+      return StopReason::kAdmin;
+    case EndReason::kNone:
+    case EndReason::kExit:
+    case EndReason::kSignal:
+    case EndReason::kOom:
+    case EndReason::kNodeFault:
+    case EndReason::kImageError:
+    case EndReason::kPrepareTimeout:
+    case EndReason::kDependency:
+    case EndReason::kLaunchError:
+      return StopReason::kGang;
+  }
+  return StopReason::kGang;
+}
+
+EndReason ToEndReason(StopReason reason) {
+  switch (reason) {
+    case StopReason::kCancelled:
+      return EndReason::kCancelled;
+    case StopReason::kTimeLimit:
+      return EndReason::kTimeLimit;
+    case StopReason::kPreempted:
+      return EndReason::kPreempted;
+    case StopReason::kBudget:
+      return EndReason::kBudget;
+    case StopReason::kAdmin:
+    case StopReason::kDrain:
+      return EndReason::kAdmin;
+    case StopReason::kNone:
+    case StopReason::kGang:
+    case StopReason::kLease:
+    case StopReason::kStale:
+      return EndReason::kNodeFault;
+  }
+  return EndReason::kNodeFault;
+}
+
+// Under one process per device the rank counts devices.
+int LogRank(const Job& job, const Allocation& allocation, int failed_rank) {
+  return job.spec.launch_per_device
+             ? allocation.rank * job.spec.gang.devices_per_node + std::max(failed_rank, 0)
+             : allocation.rank;
+}
+
+JobEnd EndOfExit(const TaskReport& report) {
+  JobEnd end{.exit_code = report.exit_code, .signal = report.signal, .message = report.message};
+  if (report.exec_failed) {
+    end.reason = EndReason::kLaunchError;
+  } else if (report.out_of_memory) {
+    end.reason = EndReason::kOom;
+  } else {
+    end.reason = report.signal != 0 ? EndReason::kSignal : EndReason::kExit;
+  }
+  return end;
+}
+
+JobEnd EndOfRefusal(const Step& step, const Allocation& allocation, const TaskReport& report) {
+  const std::string message = absl::StrFormat(
+      "node %s refused: %s", step.cluster.GetNode(allocation.node).name, report.message);
+  switch (report.refusal) {
+    case Refusal::kBadSpec:
+      return {.reason = EndReason::kLaunchError, .exit_code = 126, .message = message};
+    case Refusal::kImage:
+      return {.reason = EndReason::kImageError, .message = message};
+    case Refusal::kNone:
+    case Refusal::kLockHeld:
+    case Refusal::kDisk:
+    case Refusal::kEpoch:
+    case Refusal::kFenced:
+    case Refusal::kLease:
+    case Refusal::kLaunch:
+      return {.reason = EndReason::kNodeFault, .message = message};
+  }
+  return {};
+}
+
+// How the attempt ends because of this report; nothing for a clean exit of one member.
+std::optional<JobEnd> EndOf(const Step& step, const Allocation& allocation,
+                            const TaskReport& report) {
+  switch (report.kind) {
+    case ReportKind::kExited:
+      if (report.exit_code == 0 && report.signal == 0) {
+        return std::nullopt;
+      }
+      return EndOfExit(report);
+    case ReportKind::kKilled:
+      return JobEnd{.reason = ToEndReason(report.stop_reason),
+                    .exit_code = report.exit_code,
+                    .signal = report.signal,
+                    .message = report.message};
+    case ReportKind::kRefused:
+      return EndOfRefusal(step, allocation, report);
+    case ReportKind::kNeverRan:
+    case ReportKind::kLostReboot:
+    case ReportKind::kLostShim:
+    case ReportKind::kPrepared:
+    case ReportKind::kStarted:
+      return JobEnd{.reason = EndReason::kNodeFault, .message = report.message};
+  }
+  return std::nullopt;
+}
+
+bool WantsRequeue(const Job& job) {
+  const RequeuePolicy& policy = job.spec.requeue;
+  const JobEnd& end = job.attempt.end;
+  if (job.cancel_requested || job.requeues >= policy.max_requeues) {
+    return false;
+  }
+  switch (end.reason) {
+    case EndReason::kNodeFault:
+    case EndReason::kPrepareTimeout:
+      return policy.on_node_fault && job.spec.on_node_loss != NodeLossPolicy::kFail;
+    case EndReason::kPreempted:
+      return policy.on_preempt;
+    case EndReason::kExit:
+      return end.exit_code != 0 &&
+             (policy.on_error ||
+              std::count(policy.exit_codes.begin(), policy.exit_codes.end(), end.exit_code) > 0);
+    case EndReason::kSignal:
+    case EndReason::kOom:
+      return policy.on_error;
+    case EndReason::kNone:
+    case EndReason::kTimeLimit:
+    case EndReason::kBudget:
+    case EndReason::kImageError:
+    case EndReason::kAdmin:
+    case EndReason::kCancelled:
+    case EndReason::kDependency:
+    case EndReason::kLaunchError:
+      return false;
+  }
+  return false;
+}
+
+JobState FinalState(const JobEnd& end) {
+  if (end.reason == EndReason::kExit && end.exit_code == 0) {
+    return JobState::kSucceeded;
+  }
+  if (end.reason == EndReason::kCancelled) {
+    return JobState::kCancelled;
+  }
+  return end.reason == EndReason::kTimeLimit ? JobState::kTimedOut : JobState::kFailed;
+}
+
+// Ends the attempt once nothing of it holds a device.
+void SettleJob(const Step& step, JobId id) {
+  const Job& job = step.cluster.GetJob(id);
+  if (!AllMembers(step.cluster, job, AllocationState::kReleased)) {
+    return;
+  }
+  step.cluster.SetEnd(id, {.reason = EndReason::kExit});
+  if (job.state != JobState::kStopping) {
+    step.cluster.MoveJob(id, JobState::kStopping);
+    step.cluster.MoveAttempt(id, AttemptState::kStopping);
+  }
+  if (!WantsRequeue(job)) {
+    step.cluster.FinishJob(id, FinalState(job.attempt.end), step.now);
+    return;
+  }
+  const absl::Duration delay = std::min(
+      step.policy.requeue_delay * (1 << std::min(job.requeues, 16)), step.policy.requeue_delay_max);
+  step.cluster.RequeueJob(id, step.now + delay, step.now);
+}
+
+void ReleaseMember(const Step& step, AllocationId id, ReleaseEvidence evidence) {
+  const NodeId node = step.cluster.GetAllocation(id).node;
+  step.cluster.ReleaseAllocation(id, evidence, step.now);
+  if (step.cluster.GetNode(node).state == NodeState::kDraining &&
+      step.cluster.AllocationsOn(node).empty()) {
+    step.cluster.SetNodeState(node, NodeState::kDrained, step.cluster.GetNode(node).state_detail);
+  }
+}
+
+void MemberPrepared(const Step& step, const Allocation& allocation, const TaskReport& report) {
+  if (allocation.state != AllocationState::kSent) {
+    return;
+  }
+  const Job& job = step.cluster.GetJob(allocation.job);
+  step.cluster.MoveAllocation(allocation.id, AllocationState::kPrepared);
+  if (allocation.rank == 0) {
+    step.cluster.SetRendezvous(job.id, report.rendezvous_address, report.rendezvous_port);
+  }
+  if (job.state != JobState::kDispatching ||
+      !AllMembers(step.cluster, job, AllocationState::kPrepared)) {
+    return;
+  }
+  step.cluster.MoveAttempt(job.id, AttemptState::kPrepared);
+  step.cluster.MoveAttempt(job.id, AttemptState::kStarting);
+  step.cluster.MoveJob(job.id, JobState::kStarting);
+  for (AllocationId member : job.allocations) {
+    SendStart(step, member);
+  }
+}
+
+void MemberStarted(const Step& step, const Allocation& allocation) {
+  if (allocation.state != AllocationState::kSent &&
+      allocation.state != AllocationState::kPrepared) {
+    return;
+  }
+  const Job& job = step.cluster.GetJob(allocation.job);
+  step.cluster.MoveAllocation(allocation.id, AllocationState::kRunning);
+  if (job.state == JobState::kStarting &&
+      AllMembers(step.cluster, job, AllocationState::kRunning)) {
+    step.cluster.MoveJob(job.id, JobState::kRunning);
+    step.cluster.MoveAttempt(job.id, AttemptState::kRunning);
+    step.cluster.SetStarted(job.id, step.now);
+  }
+}
+
+void MemberEnded(const Step& step, const Allocation& allocation, const TaskReport& report) {
+  const JobId job = allocation.job;
+  std::optional<JobEnd> end = EndOf(step, allocation, report);
+  if (end.has_value()) {
+    end->failed_rank = LogRank(step.cluster.GetJob(job), allocation, report.failed_rank);
+  }
+  if (report.kind == ReportKind::kExited) {
+    MemberStarted(step, allocation);
+  }
+  ReleaseMember(step, allocation.id, ReleaseEvidence::kReported);
+  if (end.has_value()) {
+    StopJob(step, job, *end, step.cluster.GetJob(job).spec.grace);
+    return;
+  }
+  SettleJob(step, job);
+}
+
+}  // namespace
+
+void DispatchJob(const Step& step, const Start& start) {
+  step.cluster.StartJob(start, step.now);
+  const Job& job = step.cluster.GetJob(start.job);
+  if (job.allocations.size() == 1) {
+    // The assignment of a single member is its START, too.
+    step.cluster.MoveAttempt(job.id, AttemptState::kStarting);
+    step.cluster.MoveJob(job.id, JobState::kStarting);
+  } else {
+    step.cluster.MoveAttempt(job.id, AttemptState::kPreparing);
+  }
+  for (AllocationId id : job.allocations) {
+    SendAssignment(step, id);
+  }
+}
+
+void SendAssignment(const Step& step, AllocationId id) {
+  const Allocation& allocation = step.cluster.GetAllocation(id);
+  if (!step.cluster.GetNode(allocation.node).session) {
+    return;
+  }
+  const Job& job = step.cluster.GetJob(allocation.job);
+  if (allocation.state == AllocationState::kReserved) {
+    step.cluster.MoveAllocation(id, AllocationState::kSent);
+  }
+  step.cluster.MarkSent(id, step.now);
+  AssignTask assign;
+  assign.allocation = allocation;
+  assign.device_classes.assign(allocation.devices.size(),
+                               step.cluster.ClassName(allocation.device_class));
+  assign.time_limit = job.spec.time_limit;
+  assign.grace = job.spec.grace;
+  assign.lease = job.spec.lease;
+  assign.hold_on_node_loss = job.spec.on_node_loss == NodeLossPolicy::kHold;
+  assign.tenant = step.cluster.quota().FindTenant(job.spec.tenant)->name;
+  assign.project = step.cluster.quota().FindProject(job.spec.project)->name;
+  assign.user = step.cluster.FindUser(job.spec.user)->name;
+  assign.job_name = job.spec.name;
+  assign.node_count = static_cast<int>(job.allocations.size());
+  assign.start_at_once = job.allocations.size() == 1;
+  step.Send(allocation.node, std::move(assign));
+}
+
+void SendStart(const Step& step, AllocationId id) {
+  const Allocation& allocation = step.cluster.GetAllocation(id);
+  const Job& job = step.cluster.GetJob(allocation.job);
+  step.cluster.MarkSent(id, step.now);
+  StartTask start{.allocation = id,
+                  .attempt = allocation.attempt,
+                  .members = {},
+                  .rendezvous_address = job.attempt.rendezvous_address,
+                  .rendezvous_port = job.attempt.rendezvous_port};
+  for (AllocationId member_id : job.allocations) {
+    const Allocation& member = step.cluster.GetAllocation(member_id);
+    const Node& node = step.cluster.GetNode(member.node);
+    start.members.push_back(
+        {member.rank, node.name, node.facts.address, static_cast<int>(member.devices.size())});
+  }
+  step.Send(allocation.node, std::move(start));
+}
+
+void SendKill(const Step& step, AllocationId id) {
+  const Allocation& allocation = step.cluster.GetAllocation(id);
+  const Job& job = step.cluster.GetJob(allocation.job);
+  step.cluster.MarkSent(id, step.now);
+  step.Send(allocation.node, KillTask{.allocation = id,
+                                      .job = allocation.job,
+                                      .attempt = allocation.attempt,
+                                      .reason = ToStopReason(job.attempt.end.reason),
+                                      .grace = job.attempt.stop_grace,
+                                      .message = job.attempt.end.message});
+}
+
+void StopJob(const Step& step, JobId id, const JobEnd& end, absl::Duration grace) {
+  const Job& job = step.cluster.GetJob(id);
+  step.cluster.SetEnd(id, end);
+  step.cluster.SetStopGrace(id, grace);
+  if (job.state != JobState::kStopping) {
+    step.cluster.MoveJob(id, JobState::kStopping);
+    step.cluster.MoveAttempt(id, AttemptState::kStopping);
+  }
+  for (AllocationId member : job.allocations) {
+    const AllocationState state = step.cluster.GetAllocation(member).state;
+    if (state == AllocationState::kReleased) {
+      continue;
+    }
+    if (state != AllocationState::kReleasing) {
+      step.cluster.MoveAllocation(member, AllocationState::kReleasing);
+    }
+    SendKill(step, member);
+  }
+  SettleJob(step, id);
+}
+
+void ApplyReport(const Step& step, const TaskReport& report) {
+  const Allocation* allocation = step.cluster.FindAllocation(report.allocation);
+  if (allocation == nullptr || allocation->state == AllocationState::kReleased) {
+    return;
+  }
+  switch (report.kind) {
+    case ReportKind::kPrepared:
+      MemberPrepared(step, *allocation, report);
+      return;
+    case ReportKind::kStarted:
+      MemberStarted(step, *allocation);
+      return;
+    case ReportKind::kRefused:
+    case ReportKind::kExited:
+    case ReportKind::kKilled:
+    case ReportKind::kNeverRan:
+    case ReportKind::kLostReboot:
+    case ReportKind::kLostShim:
+      MemberEnded(step, *allocation, report);
+      return;
+  }
+}
+
+void LoseMember(const Step& step, AllocationId id, ReleaseEvidence evidence,
+                absl::string_view message) {
+  const Allocation& allocation = step.cluster.GetAllocation(id);
+  const JobId job = allocation.job;
+  const JobEnd end{.reason = EndReason::kNodeFault,
+                   .failed_rank = LogRank(step.cluster.GetJob(job), allocation, -1),
+                   .message = std::string(message)};
+  ReleaseMember(step, id, evidence);
+  StopJob(step, job, end, step.cluster.GetJob(job).spec.grace);
+}
+
+}  // namespace berth

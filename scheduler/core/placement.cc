@@ -1,0 +1,217 @@
+#include "scheduler/core/placement.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace berth {
+
+bool MatchesLabels(const GangShape& gang, const Node& node) {
+  for (const auto& [key, value] : gang.node_labels) {
+    const auto label = node.facts.labels.find(key);
+    if (label == node.facts.labels.end() || label->second != value) {
+      return false;
+    }
+  }
+  return std::find(gang.excluded_nodes.begin(), gang.excluded_nodes.end(), node.name) ==
+         gang.excluded_nodes.end();
+}
+
+const FreeView::CountIndex& FreeView::Index(ClassId device_class) const {
+  static const CountIndex kEmpty;
+  if (const auto changed = indexes_.find(device_class); changed != indexes_.end()) {
+    return changed->second;
+  }
+  const auto found = cluster_.free_index().find(device_class);
+  return found == cluster_.free_index().end() ? kEmpty : found->second;
+}
+
+const NodeLoad& FreeView::Load(NodeId node) const {
+  const auto changed = loads_.find(node);
+  return changed == loads_.end() ? cluster_.GetLoad(node) : changed->second;
+}
+
+int64_t FreeView::FreeCount(ClassId device_class) const {
+  int64_t count = 0;
+  for (const auto& [free, nodes] : Index(device_class)) {
+    count += free * static_cast<int64_t>(nodes.size());
+  }
+  return count;
+}
+
+bool FreeView::Suits(const GangShape& gang, NodeId node) const {
+  return gang.per_node.Fits(Load(node).free) && MatchesLabels(gang, cluster_.GetNode(node));
+}
+
+std::vector<NodeId> FreeView::PickNodes(const GangShape& gang, ClassId device_class) const {
+  std::vector<NodeId> picked;
+  const CountIndex& index = Index(device_class);
+  for (auto level = index.lower_bound(gang.devices_per_node); level != index.end(); ++level) {
+    for (NodeId node : level->second) {
+      if (!Suits(gang, node)) {
+        continue;
+      }
+      picked.push_back(node);
+      if (static_cast<int>(picked.size()) == gang.nodes) {
+        return picked;
+      }
+    }
+  }
+  return {};
+}
+
+std::vector<NodeId> FreeView::PickHosts(const GangShape& gang) const {
+  std::vector<std::pair<int, NodeId>> hosts;  // the least busy first
+  for (const auto& [id, node] : cluster_.nodes()) {
+    if (node.state == NodeState::kReady && Suits(gang, id)) {
+      hosts.emplace_back(Load(id).jobs, id);
+    }
+  }
+  if (static_cast<int>(hosts.size()) < gang.nodes) {
+    return {};
+  }
+  std::partial_sort(hosts.begin(), hosts.begin() + gang.nodes, hosts.end());
+  std::vector<NodeId> picked;
+  for (int i = 0; i < gang.nodes; ++i) {
+    picked.push_back(hosts[i].second);
+  }
+  return picked;
+}
+
+std::vector<DeviceShare> FreeView::PickDevices(NodeId node, ClassId device_class, int count) const {
+  std::map<std::string, std::vector<DeviceShare>> rings;
+  const NodeLoad& load = Load(node);
+  for (const Device& device : cluster_.GetNode(node).facts.devices) {
+    if (device.device_class == device_class && device.health != DeviceHealth::kQuarantined &&
+        !load.device_milli.contains(device.index)) {
+      rings[device.ring].push_back({device.index, kWholeDeviceMilli, device.uuid});
+    }
+  }
+  // The smallest ring that holds them all; else ring after ring, the fullest first.
+  std::vector<std::vector<DeviceShare>> by_size;
+  by_size.reserve(rings.size());
+  for (auto& [name, devices] : rings) {
+    by_size.push_back(std::move(devices));
+  }
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  const auto whole = std::find_if(by_size.begin(), by_size.end(), [count](const auto& devices) {
+    return static_cast<int>(devices.size()) >= count;
+  });
+  std::vector<DeviceShare> picked;
+  if (whole != by_size.end()) {
+    picked.assign(whole->begin(), whole->begin() + count);
+    return picked;
+  }
+  for (auto ring = by_size.rbegin(); ring != by_size.rend(); ++ring) {
+    for (const DeviceShare& share : *ring) {
+      if (static_cast<int>(picked.size()) < count) {
+        picked.push_back(share);
+      }
+    }
+  }
+  std::sort(picked.begin(), picked.end(),
+            [](const DeviceShare& a, const DeviceShare& b) { return a.index < b.index; });
+  return picked;
+}
+
+std::optional<std::vector<Placement>> FreeView::Place(const GangShape& gang, ClassId device_class,
+                                                      PendingReason& why) const {
+  const std::vector<NodeId> nodes = device_class ? PickNodes(gang, device_class) : PickHosts(gang);
+  if (nodes.empty()) {
+    why = Explain(gang, device_class);
+    return std::nullopt;
+  }
+  std::vector<Placement> members;
+  members.reserve(nodes.size());
+  for (NodeId node : nodes) {
+    members.push_back({node, device_class ? PickDevices(node, device_class, gang.devices_per_node)
+                                          : std::vector<DeviceShare>()});
+  }
+  std::sort(members.begin(), members.end(),
+            [](const Placement& a, const Placement& b) { return a.node < b.node; });
+  return members;
+}
+
+void FreeView::Take(const GangShape& gang, ClassId device_class,
+                    const std::vector<Placement>& members) {
+  if (device_class && !indexes_.contains(device_class)) {
+    indexes_[device_class] = Index(device_class);
+  }
+  for (const Placement& member : members) {
+    if (!loads_.contains(member.node)) {
+      loads_[member.node] = cluster_.GetLoad(member.node);
+    }
+    NodeLoad& load = loads_[member.node];
+    load.free -= gang.per_node;
+    ++load.jobs;
+    if (!device_class) {
+      continue;
+    }
+    for (const DeviceShare& share : member.devices) {
+      load.device_milli[share.index] = share.milli;
+    }
+    int& free = load.free_devices[device_class];
+    CountIndex& index = indexes_[device_class];
+    index[free].erase(member.node);
+    if (index[free].empty()) {
+      index.erase(free);
+    }
+    free -= static_cast<int>(member.devices.size());
+    if (free > 0) {
+      index[free].insert(member.node);
+    }
+  }
+}
+
+PendingReason FreeView::Explain(const GangShape& gang, ClassId device_class) const {
+  int suitable = 0;  // ready, with enough healthy devices, labels match
+  int whole = 0;     // of those, with enough free devices
+  for (const auto& [id, node] : cluster_.nodes()) {
+    if (node.state != NodeState::kReady || !MatchesLabels(gang, node)) {
+      continue;
+    }
+    const NodeLoad& load = Load(id);
+    const auto usable = load.usable_devices.find(device_class);
+    const int count = usable == load.usable_devices.end() ? 0 : usable->second;
+    if (device_class && count < gang.devices_per_node) {
+      continue;
+    }
+    ++suitable;
+    const auto free = load.free_devices.find(device_class);
+    whole +=
+        !device_class || (free != load.free_devices.end() && free->second >= gang.devices_per_node)
+            ? 1
+            : 0;
+  }
+  const std::string& name = cluster_.ClassName(device_class);
+  if (suitable < gang.nodes) {
+    const std::string wanted = device_class
+                                   ? absl::StrFormat("%d nodes with %d healthy %s each", gang.nodes,
+                                                     gang.devices_per_node, name)
+                                   : absl::StrFormat("%d nodes", gang.nodes);
+    return {ReasonCode::kNoNodes,
+            absl::StrFormat("needs %s that are ready and allowed for it; there are %d", wanted,
+                            suitable)};
+  }
+  if (whole >= gang.nodes) {
+    return {ReasonCode::kHostResources,
+            absl::StrFormat("needs %d nodes with %.1f free cores and %d MiB of free memory each",
+                            gang.nodes, static_cast<double>(gang.per_node.cpu_milli) / 1000,
+                            gang.per_node.memory_mib)};
+  }
+  const int64_t free = FreeCount(device_class);
+  if (free < gang.devices()) {
+    return {ReasonCode::kDevicesBusy,
+            absl::StrFormat("needs %d %s (%d x %d); %d of %d are free", gang.devices(), name,
+                            gang.nodes, gang.devices_per_node, free,
+                            cluster_.UsableDevices(device_class))};
+  }
+  return {ReasonCode::kFragmentation,
+          absl::StrFormat("needs %d nodes with %d free %s each; %d have that many (%d free in all)",
+                          gang.nodes, gang.devices_per_node, name, whole, free)};
+}
+
+}  // namespace berth

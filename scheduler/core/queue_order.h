@@ -1,0 +1,41 @@
+#ifndef BERTH_SCHEDULER_CORE_QUEUE_ORDER_H_
+#define BERTH_SCHEDULER_CORE_QUEUE_ORDER_H_
+
+// Who is considered next (quota.md, "Order"): per class the owned claims first, tenants by smallest
+// U/E; then the borrow requests by smallest (U-E)+ / w. Inside a tenant by priority, then age.
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "scheduler/core/cluster.h"
+#include "scheduler/core/ids.h"
+
+namespace berth {
+
+// A fraction compared exactly.
+struct Share {
+  int64_t numerator = 0;
+  int64_t denominator = 1;  // > 0
+
+  friend bool operator<(const Share& a, const Share& b) {
+    return static_cast<__int128>(a.numerator) * b.denominator <
+           static_cast<__int128>(b.numerator) * a.denominator;
+  }
+};
+
+// U/E for owned claims; a tenant without entitlement comes last.
+Share OwnedShare(const QuotaLimits& limits, int64_t used);
+// (U-E)+ / max(w, 1) for borrow requests.
+Share BorrowShare(const QuotaLimits& limits, int64_t used);
+
+// One tenant's pending groups that are considered for the same class first, best first.
+using TenantQueue = std::vector<const GroupKey*>;
+
+// Groups with ready jobs by the class they try first, then by tenant.
+std::map<ClassId, std::map<TenantId, TenantQueue>> MakeQueues(const Cluster& cluster);
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_QUEUE_ORDER_H_
