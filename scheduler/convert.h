@@ -1,11 +1,14 @@
 #ifndef BERTH_SCHEDULER_CONVERT_H_
 #define BERTH_SCHEDULER_CONVERT_H_
 
-// Proto messages <-> core structs: the only file that knows both.
+// Proto messages <-> core structs: the only files that know both. convert.cc holds the nouns,
+// convert_submit.cc the submissions, convert_agent.cc the agents' side.
 
-#include <string>
+#include <optional>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 #include "proto/agent_api.pb.h"
 #include "proto/client_api.pb.h"
@@ -20,6 +23,11 @@ namespace berth {
 absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request);
 // Submission key and payload of the same request. `request.spec` is what the agents will get.
 SubmitPayload ToSubmitPayload(const v1::SubmitJobRequest& request);
+// By name, or the actor's own for "". A tenant that the actor may not see is NotFound.
+absl::StatusOr<TenantId> FindVisibleTenant(absl::string_view name, const Actor& actor,
+                                           const Cluster& cluster);
+// 0 means the default; more than the bound means the bound.
+absl::StatusOr<int> ToPageSize(int page_size);
 absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, const Actor& actor,
                                             const Cluster& cluster);
 
@@ -37,6 +45,10 @@ v1::Role ToProto(Role role);
 std::optional<Role> ToRole(v1::Role role);
 
 // ---- Agents' side ----
+// Whether a message has a form that the functions below can convert.
+absl::Status CheckFacts(const v1::NodeFacts& facts);
+absl::Status CheckReport(const v1::Report& report);
+absl::Status CheckHeartbeat(const v1::Heartbeat& heartbeat);
 absl::StatusOr<AgentHello> ToAgentHello(const v1::Hello& hello);  // node and session are left empty
 AgentHeartbeat ToAgentHeartbeat(const v1::Heartbeat& heartbeat);
 TaskReport ToTaskReport(const v1::Report& report);

@@ -1,0 +1,408 @@
+#include "scheduler/convert.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "common/error_detail.h"
+#include "common/status_macros.h"
+#include "scheduler/convert_enums.h"
+#include "scheduler/convert_text.h"
+
+namespace berth {
+namespace {
+
+constexpr int kPageSizeDefault = 1000;
+constexpr int kPageSizeMax = 10000;
+constexpr int64_t kQuotaMax = 1000 * 1000;
+
+static_assert(RaiseEnum<v1::JobState>(JobState::kHeld) == v1::JOB_STATE_HELD);
+static_assert(RaiseEnum<v1::JobState>(JobState::kDependencyFailed) ==
+              v1::JOB_STATE_DEPENDENCY_FAILED);
+static_assert(RaiseEnum<v1::NodeState>(NodeState::kPending) == v1::NODE_STATE_PENDING);
+static_assert(RaiseEnum<v1::NodeState>(NodeState::kRemoved) == v1::NODE_STATE_REMOVED);
+static_assert(RaiseEnum<v1::DeviceHealth>(DeviceHealth::kQuarantined) ==
+              v1::DEVICE_HEALTH_QUARANTINED);
+static_assert(RaiseEnum<v1::DeviceKind>(DeviceKind::kSimulated) == v1::DEVICE_KIND_SIMULATED);
+static_assert(RaiseEnum<v1::Role>(Role::kMember) == v1::ROLE_MEMBER);
+static_assert(RaiseEnum<v1::Role>(Role::kNode) == v1::ROLE_NODE);
+static_assert(SameEnum<v1::Funding>(Funding::kBorrowed) == v1::FUNDING_BORROWED);
+static_assert(SameEnum<v1::EndReason>(EndReason::kLaunchError) == v1::END_REASON_LAUNCH_ERROR);
+
+// 0 for times that never came or never will.
+int64_t Micros(absl::Time time) {
+  const bool finite = time != absl::InfinitePast() && time != absl::InfiniteFuture();
+  return finite ? absl::ToUnixMicros(time) : 0;
+}
+
+std::string TenantName(TenantId id, const Cluster& cluster) {
+  const Tenant* tenant = cluster.quota().FindTenant(id);
+  return tenant == nullptr ? "" : tenant->name;
+}
+
+std::string ProjectName(ProjectId id, const Cluster& cluster) {
+  const Project* project = cluster.quota().FindProject(id);
+  return project == nullptr ? "" : project->name;
+}
+
+std::string UserName(UserId id, const Cluster& cluster) {
+  const User* user = cluster.FindUser(id);
+  return user == nullptr ? "" : user->name;
+}
+
+std::string NodeName(NodeId id, const Cluster& cluster) {
+  const Node* node = cluster.FindNode(id);
+  return node == nullptr ? "" : node->name;
+}
+
+v1::HostResources ToProto(const HostResources& host) {
+  v1::HostResources message;
+  message.set_cpu_milli(host.cpu_milli);
+  message.set_memory_mib(host.memory_mib);
+  return message;
+}
+
+v1::GangSpec ToProto(const GangShape& gang, const Cluster& cluster) {
+  v1::GangSpec message;
+  message.set_nodes(gang.nodes);
+  message.set_devices_per_node(gang.devices_per_node);
+  *message.mutable_per_node() = ToProto(gang.per_node);
+  for (const ClassId id : gang.classes) {
+    message.add_device_classes(cluster.ClassName(id));
+  }
+  message.mutable_node_labels()->insert(gang.node_labels.begin(), gang.node_labels.end());
+  message.mutable_excluded_nodes()->Assign(gang.excluded_nodes.begin(), gang.excluded_nodes.end());
+  return message;
+}
+
+v1::JobEnd ToProto(const JobEnd& end) {
+  v1::JobEnd message;
+  message.set_reason(SameEnum<v1::EndReason>(end.reason));
+  message.set_exit_code(end.exit_code);
+  message.set_signal(end.signal);
+  message.set_failed_rank(end.failed_rank);
+  message.set_message(end.message);
+  return message;
+}
+
+// The class of a node's devices; "mixed" if there are several.
+std::string ClassOf(const Node& node, const Cluster& cluster) {
+  std::set<ClassId> classes;
+  for (const Device& device : node.facts.devices) {
+    classes.insert(device.device_class);
+  }
+  if (classes.empty()) {
+    return "";
+  }
+  return classes.size() == 1 ? cluster.ClassName(*classes.begin()) : "mixed";
+}
+
+v1::NodeFacts ToProto(const NodeFacts& facts, const Cluster& cluster) {
+  v1::NodeFacts message;
+  message.set_hostname(facts.hostname);
+  message.set_address(facts.address);
+  *message.mutable_capacity() = ToProto(facts.capacity);
+  for (const Device& device : facts.devices) {
+    v1::Device& out = *message.add_devices();
+    out.set_index(device.index);
+    out.set_device_class(cluster.ClassName(device.device_class));
+    out.set_uuid(device.uuid);
+    out.set_kind(RaiseEnum<v1::DeviceKind>(device.kind));
+    out.set_memory_mib(device.memory_mib);
+    out.set_ring(device.ring);
+    out.set_health(RaiseEnum<v1::DeviceHealth>(device.health));
+    out.set_health_detail(device.health_detail);
+    out.set_minor_number(device.minor_number);
+  }
+  message.mutable_topology()->set_pod(facts.topology.pod);
+  message.mutable_topology()->set_block(facts.topology.block);
+  message.mutable_topology()->set_rack(facts.topology.rack);
+  message.mutable_labels()->insert(facts.labels.begin(), facts.labels.end());
+  message.set_agent_version(facts.agent_version);
+  message.set_kernel(facts.kernel);
+  message.mutable_facilities()->Assign(facts.facilities.begin(), facts.facilities.end());
+  return message;
+}
+
+absl::StatusOr<std::optional<TenantId>> ListedTenant(const std::string& name, const Actor& actor,
+                                                     const Cluster& cluster) {
+  if (name.empty()) {
+    return actor.IsCenter() ? std::nullopt : std::make_optional(actor.tenant);
+  }
+  ASSIGN_OR_RETURN(const TenantId tenant, FindVisibleTenant(name, actor, cluster));
+  return std::make_optional(tenant);
+}
+
+absl::Status AddStates(const v1::ListJobsRequest& request, JobListQuery& query) {
+  for (const int state : request.states()) {
+    if (!v1::JobState_IsValid(state) || state == v1::JOB_STATE_UNSPECIFIED) {
+      return Refused("B1218", absl::StrCat("there is no job state ", state),
+                     "the client is newer than this scheduler", "use a client of this version");
+    }
+    query.states.push_back(LowerEnum<JobState>(state));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<TenantId> FindVisibleTenant(absl::string_view name, const Actor& actor,
+                                           const Cluster& cluster) {
+  const Tenant* tenant = name.empty() ? cluster.quota().FindTenant(actor.tenant)
+                                      : cluster.quota().FindTenantByName(name);
+  if (tenant == nullptr || !actor.MaySee(tenant->id)) {
+    const std::string message = name.empty() ? std::string("name a tenant: you belong to none")
+                                             : absl::StrCat("there is no tenant ", Quoted(name));
+    return MakeError(absl::StatusCode::kNotFound, {.code = "B7301",
+                                                   .message = message,
+                                                   .why = "",
+                                                   .fix = "berth tenant list shows those you may "
+                                                          "see"});
+  }
+  return tenant->id;
+}
+
+absl::StatusOr<int> ToPageSize(int page_size) {
+  if (page_size < 0) {
+    return Refused("B1206", absl::StrCat("a page cannot have ", page_size, " entries"), "",
+                   absl::StrCat("ask for 1 to ", kPageSizeMax));
+  }
+  return page_size == 0 ? kPageSizeDefault : std::min(page_size, kPageSizeMax);
+}
+
+absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, const Actor& actor,
+                                            const Cluster& cluster) {
+  JobListQuery query;
+  ASSIGN_OR_RETURN(query.tenant, ListedTenant(request.tenant(), actor, cluster));
+  ASSIGN_OR_RETURN(query.limit, ToPageSize(request.page_size()));
+  RETURN_IF_ERROR(AddStates(request, query));
+  if (request.mine()) {
+    query.user = actor.user;
+  }
+  if (!request.project().empty()) {
+    if (!query.tenant.has_value()) {
+      return Refused("B1219", "name the tenant of the project", "projects belong to tenants",
+                     "give a tenant beside the project");
+    }
+    const Project* project = cluster.quota().FindProjectByName(*query.tenant, request.project());
+    if (project == nullptr) {
+      return MakeError(absl::StatusCode::kNotFound,
+                       {.code = "B7302",
+                        .message = absl::StrCat("there is no project ", Quoted(request.project())),
+                        .why = "",
+                        .fix = "berth project list shows those you may see"});
+    }
+    query.project = project->id;
+  }
+  if (!request.name().empty()) {
+    query.name = request.name();
+  }
+  query.all_states = request.all_states();
+  query.before = JobId(request.before_job_id());
+  return query;
+}
+
+v1::Job ToProto(const JobRecord& record, const Cluster& cluster) {
+  const Job& job = record.job;
+  v1::Job message;
+  message.set_id(job.id.value());
+  message.set_tenant(TenantName(job.spec.tenant, cluster));
+  message.set_project(ProjectName(job.spec.project, cluster));
+  message.set_user(UserName(job.spec.user, cluster));
+  message.set_name(job.spec.name);
+  message.set_state(RaiseEnum<v1::JobState>(job.state));
+  if (record.reason.code != ReasonCode::kNone) {
+    message.mutable_reason()->set_code(std::string(Code(record.reason.code)));
+    message.mutable_reason()->set_name(std::string(Name(record.reason.code)));
+    message.mutable_reason()->set_message(record.reason.message);
+  }
+  message.set_attempt(job.attempt.number);
+  message.set_submitted_at_us(Micros(job.submitted_at));
+  message.set_started_at_us(Micros(job.attempt.started_at));
+  message.set_ended_at_us(Micros(job.ended_at));
+  if (IsTerminal(job.state) || job.attempt.end.reason != EndReason::kNone) {
+    *message.mutable_end() = ToProto(job.attempt.end);
+  }
+  for (const Allocation& allocation : record.allocations) {
+    v1::Allocation& out = *message.add_allocations();
+    out = ToProto(allocation, cluster);
+    out.set_funding(SameEnum<v1::Funding>(job.attempt.funding));
+  }
+  message.set_funding(SameEnum<v1::Funding>(job.attempt.funding));
+  *message.mutable_gang() = ToProto(job.spec.gang, cluster);
+  message.set_time_limit_ms(absl::ToInt64Milliseconds(job.spec.time_limit));
+  message.set_priority(job.spec.priority);
+  message.set_grace_ms(absl::ToInt64Milliseconds(job.spec.grace));
+  message.set_version(job.version);
+  message.set_cancel_requested(job.cancel_requested);
+  if (job.attempt.funding == Funding::kBorrowed && IsActive(job.state)) {
+    message.add_notes("runs on borrowed devices: it may be recalled when their owner needs them");
+  }
+  return message;
+}
+
+v1::Allocation ToProto(const Allocation& allocation, const Cluster& cluster) {
+  v1::Allocation message;
+  message.set_id(allocation.id.value());
+  message.set_job_id(allocation.job.value());
+  message.set_attempt(allocation.attempt);
+  message.set_rank(allocation.rank);
+  message.set_node(NodeName(allocation.node, cluster));
+  message.set_tenant(TenantName(allocation.tenant, cluster));
+  for (const DeviceShare& share : allocation.devices) {
+    v1::DeviceAssignment& out = *message.add_devices();
+    out.set_index(share.index);
+    out.set_device_class(cluster.ClassName(allocation.device_class));
+    out.set_uuid(share.uuid);
+    out.set_milli(share.milli);
+  }
+  *message.mutable_host() = ToProto(allocation.host);
+  message.set_state(std::string(Name(allocation.state)));
+  message.set_reserved_at_us(Micros(allocation.reserved_at));
+  message.set_released_at_us(Micros(allocation.released_at));
+  if (allocation.evidence != ReleaseEvidence::kNone) {
+    message.set_release_evidence(std::string(Name(allocation.evidence)));
+  }
+  if (const Job* job = cluster.FindJob(allocation.job);
+      job != nullptr && job->attempt.number == allocation.attempt) {
+    message.set_funding(SameEnum<v1::Funding>(job->attempt.funding));
+  }
+  return message;
+}
+
+v1::Node ToProto(const Node& node, const Cluster& cluster, bool with_tenants) {
+  v1::Node message;
+  message.set_id(node.id.value());
+  message.set_name(node.name);
+  message.set_state(RaiseEnum<v1::NodeState>(node.state));
+  message.set_state_detail(node.state_detail);
+  *message.mutable_facts() = ToProto(node.facts, cluster);
+  const NodeLoad& load = cluster.GetLoad(node.id);
+  int devices_free = 0;
+  for (const auto& [device_class, count] : load.free_devices) {
+    devices_free += count;
+  }
+  message.set_devices_free(devices_free);
+  message.set_jobs(load.jobs);
+  message.set_last_heartbeat_us(Micros(node.last_seen_at));
+  message.set_device_class(ClassOf(node, cluster));
+  if (with_tenants) {
+    std::set<std::string> tenants;
+    for (const AllocationId id : cluster.AllocationsOn(node.id)) {
+      tenants.insert(TenantName(cluster.GetAllocation(id).tenant, cluster));
+    }
+    message.mutable_tenants()->Assign(tenants.begin(), tenants.end());
+  }
+  return message;
+}
+
+v1::QuotaRow ToProto(const QuotaRow& row, const Cluster& cluster) {
+  v1::QuotaRow message;
+  message.set_tenant(TenantName(row.key.tenant, cluster));
+  message.set_project(ProjectName(row.key.project, cluster));
+  message.set_device_class(cluster.ClassName(row.key.device_class));
+  v1::QuotaLimits& limits = *message.mutable_limits();
+  limits.set_entitlement(row.limits.entitlement);
+  if (row.limits.limit.has_value()) {
+    limits.set_limit(*row.limits.limit);
+  }
+  limits.set_non_lendable(row.limits.non_lendable);
+  if (row.limits.weight.has_value()) {
+    limits.set_weight(*row.limits.weight);
+  }
+  message.set_used(row.use.used());
+  message.set_owned(row.use.owned);
+  message.set_borrowed(row.use.borrowed);
+  message.set_lent(row.lent);
+  message.set_pending(row.pending);
+  message.set_capacity(row.capacity);
+  return message;
+}
+
+v1::Tenant ToProto(const Tenant& tenant) {
+  v1::Tenant message;
+  message.set_id(tenant.id.value());
+  message.set_name(tenant.name);
+  message.set_display_name(tenant.display_name);
+  message.set_suspended(tenant.suspended);
+  message.set_created_at_us(Micros(tenant.created_at));
+  message.set_default_time_limit_ms(absl::ToInt64Milliseconds(tenant.default_time_limit));
+  message.set_queue_max(tenant.queue_max);
+  return message;
+}
+
+v1::Project ToProto(const Project& project, const Cluster& cluster) {
+  v1::Project message;
+  message.set_id(project.id.value());
+  message.set_tenant(TenantName(project.tenant, cluster));
+  message.set_name(project.name);
+  message.set_created_at_us(Micros(project.created_at));
+  return message;
+}
+
+v1::User ToProto(const User& user, const Cluster& cluster) {
+  v1::User message;
+  message.set_id(user.id.value());
+  message.set_name(user.name);
+  message.set_tenant(TenantName(user.tenant, cluster));
+  message.set_role(ToProto(user.role));
+  message.set_created_at_us(Micros(user.created_at));
+  return message;
+}
+
+v1::Token ToProto(const Token& token, const Cluster& cluster) {
+  v1::Token message;
+  message.set_id(token.id);
+  message.set_user(token.node ? NodeName(token.node, cluster) : UserName(token.user, cluster));
+  message.set_tenant(TenantName(token.tenant, cluster));
+  message.set_role(ToProto(token.role));
+  message.set_created_at_us(Micros(token.created_at));
+  message.set_expires_at_us(Micros(token.expires_at));
+  message.set_revoked(token.revoked);
+  return message;
+}
+
+absl::StatusOr<QuotaLimits> ToQuotaLimits(const v1::QuotaLimits& limits) {
+  if (limits.block_level_count() != 0 || !limits.block_level().empty()) {
+    return MakeError(absl::StatusCode::kUnimplemented,
+                     {.code = "B1290",
+                      .message = "this scheduler does not support entitlements in blocks yet",
+                      .why = "the quota would mean something else than what was asked for",
+                      .fix = "state the entitlement in devices"});
+  }
+  const auto is_count = [](int64_t value) { return value >= 0 && value <= kQuotaMax; };
+  if (!is_count(limits.entitlement()) || !is_count(limits.limit()) ||
+      !is_count(limits.non_lendable()) || !is_count(limits.weight())) {
+    return Refused(
+        "B1206", "a number of the quota is negative or too large",
+        absl::StrCat("entitlement, limit, non-lendable part and weight are 0 to ", kQuotaMax),
+        "check the numbers");
+  }
+  QuotaLimits result;
+  result.entitlement = limits.entitlement();
+  result.non_lendable = limits.non_lendable();
+  if (limits.has_limit()) {
+    result.limit = limits.limit();
+  }
+  if (limits.has_weight()) {
+    result.weight = limits.weight();
+  }
+  return result;
+}
+
+v1::Role ToProto(Role role) {
+  return RaiseEnum<v1::Role>(role);
+}
+
+std::optional<Role> ToRole(v1::Role role) {
+  if (!v1::Role_IsValid(role) || role == v1::ROLE_UNSPECIFIED) {
+    return std::nullopt;
+  }
+  return LowerEnum<Role>(role);
+}
+
+}  // namespace berth

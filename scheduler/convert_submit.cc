@@ -1,0 +1,380 @@
+// Submissions: form and bounds of everything that a user can write into a job.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "common/config_file.h"
+#include "common/credentials.h"
+#include "common/error_detail.h"
+#include "common/status_macros.h"
+#include "scheduler/convert.h"
+#include "scheduler/convert_text.h"
+
+namespace berth {
+namespace {
+
+constexpr size_t kJobNameBytesMax = 128;
+constexpr size_t kCommentBytesMax = 4096;
+constexpr size_t kScriptBytesMax = 1 << 20;
+constexpr size_t kCommandBytesMax = 1 << 20;
+constexpr int kVariablesMax = 1000;
+constexpr size_t kEnvironmentBytesMax = 256 << 10;
+constexpr size_t kPathBytesMax = 4095;
+constexpr size_t kIdempotencyKeyBytesMax = 128;
+constexpr int kNodesMax = 4096;
+constexpr int kDevicesPerNodeMax = 64;
+constexpr int kClassesMax = 16;
+constexpr int kLabelsMax = 32;
+constexpr int64_t kCpuMilliMax = int64_t{10} * 1000 * 1000;
+constexpr int64_t kMemoryMibMax = int64_t{1} << 30;
+constexpr int kPriorityMax = 1000;
+constexpr int kRequeuesMax = 100;
+constexpr int kExitCodesMax = 32;
+constexpr absl::Duration kTimeLimitMax = absl::Hours(24 * 365);
+constexpr absl::Duration kLeaseMin = absl::Minutes(1);
+constexpr absl::Duration kLeaseMax = absl::Hours(24);
+constexpr std::array<const char*, 6> kStopSignals = {"SIGTERM", "SIGINT", "SIGUSR1",
+                                                     "SIGUSR2", "SIGHUP", "SIGQUIT"};
+
+absl::Status OutOfRange(absl::string_view noun, int64_t value, int64_t least, int64_t most) {
+  return Refused("B1206", absl::StrCat(noun, " cannot be ", value),
+                 absl::StrCat("the least is ", least, " and the most is ", most),
+                 absl::StrCat("choose a number from ", least, " to ", most));
+}
+
+absl::Status CheckRange(absl::string_view noun, int64_t value, int64_t least, int64_t most) {
+  return value >= least && value <= most ? absl::OkStatus() : OutOfRange(noun, value, least, most);
+}
+
+absl::Status NotBuilt(absl::string_view feature, absl::string_view fix) {
+  return MakeError(absl::StatusCode::kUnimplemented,
+                   {.code = "B1290",
+                    .message = absl::StrCat("this scheduler does not support ", feature, " yet"),
+                    .why = "the job would run differently from what it asks for",
+                    .fix = fix});
+}
+
+absl::Status CheckSupported(const v1::JobSpec& spec) {
+  if (spec.has_array()) {
+    return NotBuilt("job arrays", "submit the instances as separate jobs");
+  }
+  if (spec.dependencies_size() > 0) {
+    return NotBuilt("dependencies between jobs", "submit the job when the other one has ended");
+  }
+  if (spec.begin_time_us() != 0) {
+    return NotBuilt("a begin time", "submit the job held and release it when it may begin");
+  }
+  if (!spec.image().empty()) {
+    return NotBuilt("container images", "run the command as a process of the node");
+  }
+  if (spec.gang().min_nodes() != 0) {
+    return NotBuilt("elastic jobs (min_nodes)", "ask for a fixed number of nodes");
+  }
+  if (spec.gang().device_share_milli() != 0) {
+    return NotBuilt("shares of a device", "ask for whole devices");
+  }
+  if (spec.gang().topology().level() != v1::TopologyRequest::LEVEL_NONE) {
+    return NotBuilt("topology requests", "select nodes by their labels");
+  }
+  return absl::OkStatus();
+}
+
+std::string BaseName(absl::string_view path) {
+  const size_t slash = path.find_last_of('/');
+  return std::string(slash == absl::string_view::npos ? path : path.substr(slash + 1));
+}
+
+// The name that was given, or else one from the command.
+absl::StatusOr<std::string> JobName(const v1::JobSpec& spec) {
+  if (!spec.name().empty()) {
+    RETURN_IF_ERROR(CheckPlainText("job's name", spec.name(), kJobNameBytesMax));
+    return spec.name();
+  }
+  if (!spec.script().empty()) {
+    return std::string("script");
+  }
+  std::string name = MakePlain(BaseName(spec.command(0)), kJobNameBytesMax);
+  return name.empty() ? std::string("job") : name;
+}
+
+absl::Status CheckCommand(const v1::JobSpec& spec) {
+  if (spec.script().empty() && (spec.command().empty() || spec.command(0).empty())) {
+    return Refused("B1210", "the job has no command", "neither a command nor a script was given",
+                   "berth submit FILE, or berth submit -- COMMAND");
+  }
+  if (spec.script().size() > kScriptBytesMax) {
+    return Refused("B1210", absl::StrCat("the script has ", spec.script().size(), " bytes"),
+                   absl::StrCat("a script may have ", kScriptBytesMax),
+                   "keep large parts in files and read them from the script");
+  }
+  if (absl::StrContains(spec.script(), '\0')) {
+    return Refused("B1210", "the script contains a NUL byte", "a script is a text file",
+                   "submit a program as a command: berth submit -- ./program");
+  }
+  size_t bytes = 0;
+  for (const std::string& word : spec.command()) {
+    bytes += word.size() + 1;
+    if (absl::StrContains(word, '\0')) {
+      return Refused("B1210", "an argument of the command contains a NUL byte",
+                     "no program can be given such an argument", "");
+    }
+  }
+  if (bytes > kCommandBytesMax) {
+    return Refused("B1210", absl::StrCat("the command has ", bytes, " bytes"),
+                   absl::StrCat("a command with its arguments may have ", kCommandBytesMax),
+                   "put long lists into a file");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckVariable(const std::string& name, const std::string& value) {
+  if (!IsVariableName(name)) {
+    return Refused("B1211", absl::StrCat("no variable can be called ", Quoted(name)),
+                   "names are letters, digits and '_', and do not begin with a digit", "");
+  }
+  if (absl::StartsWith(name, "BERTH_")) {
+    return Refused("B1211", absl::StrCat("a job cannot set ", Quoted(name)),
+                   "variables that begin with BERTH_ are set by Berth itself",
+                   "choose another name");
+  }
+  if (absl::StrContains(value, '\0')) {
+    return Refused("B1211", absl::StrCat("the value of ", Quoted(name), " contains a NUL byte"),
+                   "no environment can hold it", "");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckEnvironment(const v1::JobSpec& spec) {
+  if (spec.environment_size() > kVariablesMax) {
+    return Refused("B1211", absl::StrCat("the job sets ", spec.environment_size(), " variables"),
+                   absl::StrCat("it may set ", kVariablesMax), "read settings from a file");
+  }
+  size_t bytes = 0;
+  for (const auto& [name, value] : spec.environment()) {
+    RETURN_IF_ERROR(CheckVariable(name, value));
+    bytes += name.size() + value.size() + 2;
+  }
+  if (bytes > kEnvironmentBytesMax) {
+    return Refused("B1211", absl::StrCat("the environment has ", bytes, " bytes"),
+                   absl::StrCat("it may have ", kEnvironmentBytesMax), "read settings from a file");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckWorkingDirectory(absl::string_view path) {
+  if (path.empty()) {
+    return absl::OkStatus();
+  }
+  const auto refuse = [path](absl::string_view why) {
+    return Refused("B1212", absl::StrCat("the working directory cannot be ", Quoted(path)), why,
+                   "give an absolute path that exists on the nodes");
+  };
+  if (path.front() != '/') {
+    return refuse("it is not an absolute path");
+  }
+  if (path.size() > kPathBytesMax) {
+    return refuse(absl::StrCat("it has more than ", kPathBytesMax, " bytes"));
+  }
+  if (!IsPlainText(path)) {
+    return refuse("it contains control characters");
+  }
+  for (const absl::string_view part : absl::StrSplit(path, '/')) {
+    if (part == "..") {
+      return refuse("it contains \"..\"");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckStopSignal(absl::string_view name) {
+  if (name.empty()) {
+    return absl::OkStatus();
+  }
+  for (const char* known : kStopSignals) {
+    if (name == known) {
+      return absl::OkStatus();
+    }
+  }
+  return Refused("B1213", absl::StrCat(Quoted(name), " cannot be the stop signal"),
+                 "it can be SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP or SIGQUIT",
+                 "leave it out for SIGTERM");
+}
+
+absl::Status CheckTimes(const v1::JobSpec& spec) {
+  const int64_t limit_ms = spec.time_limit_ms();
+  RETURN_IF_ERROR(CheckRange("the time limit in milliseconds", limit_ms, 0,
+                             absl::ToInt64Milliseconds(kTimeLimitMax)));
+  RETURN_IF_ERROR(CheckRange("the grace in milliseconds", spec.grace_ms(), 0,
+                             absl::ToInt64Milliseconds(kTimeLimitMax)));
+  if (limit_ms != 0 && spec.grace_ms() >= limit_ms) {
+    return Refused(
+        "B1208",
+        absl::StrCat("a grace of ", berth::FormatDuration(absl::Milliseconds(spec.grace_ms())),
+                     " does not fit a time limit of ",
+                     berth::FormatDuration(absl::Milliseconds(limit_ms))),
+        "the grace is the last part of the time limit", "shorten the grace or raise the limit");
+  }
+  if (spec.lease_ms() != 0) {
+    RETURN_IF_ERROR(CheckRange("the lease in milliseconds", spec.lease_ms(),
+                               absl::ToInt64Milliseconds(kLeaseMin),
+                               absl::ToInt64Milliseconds(kLeaseMax)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RequeuePolicy> ToRequeuePolicy(const v1::JobSpec& spec) {
+  RequeuePolicy policy;
+  if (!spec.has_requeue()) {
+    return policy;
+  }
+  const v1::RequeuePolicy& asked = spec.requeue();
+  RETURN_IF_ERROR(CheckRange("the number of requeues", asked.max_requeues(), 0, kRequeuesMax));
+  RETURN_IF_ERROR(CheckRange("the number of exit codes that ask for a requeue",
+                             asked.exit_codes_size(), 0, kExitCodesMax));
+  for (const int code : asked.exit_codes()) {
+    RETURN_IF_ERROR(CheckRange("an exit code that asks for a requeue", code, 1, 255));
+  }
+  policy.on_node_fault = asked.on_node_fault();
+  policy.on_preempt = asked.on_preempt();
+  policy.on_error = asked.on_error();
+  policy.max_requeues = asked.max_requeues();
+  policy.exit_codes.assign(asked.exit_codes().begin(), asked.exit_codes().end());
+  return policy;
+}
+
+absl::Status CheckSelection(const v1::GangSpec& gang) {
+  RETURN_IF_ERROR(
+      CheckRange("the number of device classes", gang.device_classes_size(), 0, kClassesMax));
+  for (const std::string& name : gang.device_classes()) {
+    RETURN_IF_ERROR(CheckName("device class", name));
+  }
+  RETURN_IF_ERROR(CheckRange("the number of labels", gang.node_labels_size(), 0, kLabelsMax));
+  for (const auto& [key, value] : gang.node_labels()) {
+    RETURN_IF_ERROR(CheckPlainText("label's key", key, kNameBytesMax));
+    RETURN_IF_ERROR(CheckPlainText("label's value", value, kNameBytesMax));
+  }
+  RETURN_IF_ERROR(
+      CheckRange("the number of excluded nodes", gang.excluded_nodes_size(), 0, kNodesMax));
+  for (const std::string& name : gang.excluded_nodes()) {
+    RETURN_IF_ERROR(CheckName("node", name));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GangShape> ToGangShape(const v1::JobSpec& spec) {
+  GangShape shape;
+  if (!spec.has_gang()) {
+    return shape;
+  }
+  const v1::GangSpec& gang = spec.gang();
+  RETURN_IF_ERROR(CheckRange("the number of nodes", gang.nodes(), 1, kNodesMax));
+  RETURN_IF_ERROR(
+      CheckRange("the number of devices per node", gang.devices_per_node(), 0, kDevicesPerNodeMax));
+  RETURN_IF_ERROR(CheckRange("the processor need per node (in thousandths of a core)",
+                             gang.per_node().cpu_milli(), 0, kCpuMilliMax));
+  RETURN_IF_ERROR(CheckRange("the memory need per node (in MiB)", gang.per_node().memory_mib(), 0,
+                             kMemoryMibMax));
+  RETURN_IF_ERROR(CheckSelection(gang));
+  shape.nodes = gang.nodes();
+  shape.devices_per_node = gang.devices_per_node();
+  shape.per_node = {.cpu_milli = gang.per_node().cpu_milli(),
+                    .memory_mib = gang.per_node().memory_mib()};
+  shape.node_labels = {gang.node_labels().begin(), gang.node_labels().end()};
+  shape.excluded_nodes = {gang.excluded_nodes().begin(), gang.excluded_nodes().end()};
+  return shape;
+}
+
+NodeLossPolicy ToNodeLossPolicy(v1::NodeLossPolicy policy) {
+  switch (policy) {
+    case v1::NODE_LOSS_POLICY_HOLD:
+      return NodeLossPolicy::kHold;
+    case v1::NODE_LOSS_POLICY_FAIL:
+      return NodeLossPolicy::kFail;
+    case v1::NODE_LOSS_POLICY_UNSPECIFIED:
+    case v1::NODE_LOSS_POLICY_REQUEUE:
+    case v1::NodeLossPolicy_INT_MIN_SENTINEL_DO_NOT_USE_:
+    case v1::NodeLossPolicy_INT_MAX_SENTINEL_DO_NOT_USE_:
+      return NodeLossPolicy::kRequeue;
+  }
+  return NodeLossPolicy::kRequeue;
+}
+
+absl::Status CheckTexts(const v1::SubmitJobRequest& request) {
+  const v1::JobSpec& spec = request.spec();
+  if (!spec.project().empty()) {
+    RETURN_IF_ERROR(CheckName("project", spec.project()));
+  }
+  if (!request.on_behalf_of_tenant().empty()) {
+    RETURN_IF_ERROR(CheckName("tenant", request.on_behalf_of_tenant()));
+  }
+  RETURN_IF_ERROR(CheckPlainText("comment", spec.comment(), kCommentBytesMax));
+  RETURN_IF_ERROR(
+      CheckPlainText("idempotency key", request.idempotency_key(), kIdempotencyKeyBytesMax));
+  if (!v1::LaunchMode_IsValid(spec.launch()) || !v1::NodeLossPolicy_IsValid(spec.on_node_loss())) {
+    return Refused("B1218", "the job uses a launch mode or node-loss policy unknown here",
+                   "the client is newer than this scheduler", "use a client of this version");
+  }
+  return absl::OkStatus();
+}
+
+// The parts that only the agents look at.
+absl::Status CheckPayload(const v1::JobSpec& spec) {
+  RETURN_IF_ERROR(CheckCommand(spec));
+  RETURN_IF_ERROR(CheckEnvironment(spec));
+  RETURN_IF_ERROR(CheckWorkingDirectory(spec.working_directory()));
+  return CheckStopSignal(spec.stop_signal());
+}
+
+}  // namespace
+
+absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request) {
+  const v1::JobSpec& spec = request.spec();
+  RETURN_IF_ERROR(CheckTexts(request));
+  RETURN_IF_ERROR(CheckPayload(spec));
+  RETURN_IF_ERROR(CheckSupported(spec));
+  RETURN_IF_ERROR(CheckTimes(spec));
+  RETURN_IF_ERROR(CheckRange("the priority", spec.priority(), -kPriorityMax, kPriorityMax));
+  SubmitJob event;
+  event.tenant = request.on_behalf_of_tenant();
+  event.project = spec.project();
+  event.device_classes = {spec.gang().device_classes().begin(), spec.gang().device_classes().end()};
+  event.dry_run = request.dry_run();
+  JobSpec& job = event.spec;
+  ASSIGN_OR_RETURN(job.name, JobName(spec));
+  ASSIGN_OR_RETURN(job.gang, ToGangShape(spec));
+  ASSIGN_OR_RETURN(job.requeue, ToRequeuePolicy(spec));
+  job.time_limit = absl::Milliseconds(spec.time_limit_ms());
+  job.grace = absl::Milliseconds(spec.grace_ms());
+  job.priority = spec.priority();
+  job.preemptible = !spec.not_preemptible();
+  job.may_borrow = !spec.no_borrow();
+  job.hold = spec.hold();
+  job.on_node_loss = ToNodeLossPolicy(spec.on_node_loss());
+  job.lease = absl::Milliseconds(spec.lease_ms());
+  return event;
+}
+
+SubmitPayload ToSubmitPayload(const v1::SubmitJobRequest& request) {
+  SubmitPayload payload;
+  payload.idempotency_key = request.idempotency_key();
+  {
+    // Deterministic, so that a repeated submission has the same hash whatever the order in which
+    // the maps were filled.
+    google::protobuf::io::StringOutputStream stream(&payload.payload);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    request.spec().SerializeToCodedStream(&coded);
+  }
+  payload.payload_hash = Sha256(payload.payload);
+  return payload;
+}
+
+}  // namespace berth
