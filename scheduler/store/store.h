@@ -21,8 +21,10 @@ namespace berth {
 
 struct StoreOptions {
   std::string path;
-  int64_t ballast_bytes = 4 << 20;  // kept beside the database; given up when the disk is full
-  int64_t wal_pages_max = 4096;     // checkpoint when the log is longer than this
+  // Kept beside the database and given up when the disk is full. Not smaller than the longest log
+  // (wal_pages_max of 4 KiB): then the log can always be brought in, and written again in place.
+  int64_t ballast_bytes = 16 << 20;
+  int64_t wal_pages_max = 4096;  // checkpoint when the log is longer than this
 };
 
 // The part of a submission that the cluster does not keep.

@@ -1,0 +1,31 @@
+#ifndef BERTH_SCHEDULER_STORE_SCHEMA_H_
+#define BERTH_SCHEDULER_STORE_SCHEMA_H_
+
+// The tables, as numbered migrations: forward only, and never edited once released. The version is
+// the file's user_version.
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+#include "scheduler/store/database.h"
+
+namespace berth {
+
+// "BRTH": marks the file as ours.
+inline constexpr int64_t kApplicationId = 0x42525448;
+
+// The version that this program writes.
+int64_t SchemaVersion();
+
+// Brings the database from its version to SchemaVersion(), each step in a transaction of its own.
+// Requires: the file is empty or ours, and not newer.
+absl::Status Migrate(Database& database);
+
+// Writes the cluster's first record. Requires: a migrated database without one.
+absl::Status Initialize(Database& database, absl::string_view cluster_id);
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_STORE_SCHEMA_H_
