@@ -121,8 +121,10 @@ class Cluster {
   void MoveAttempt(JobId id, AttemptState state);
   void SetRendezvous(JobId id, absl::string_view address, int port);
   void SetStarted(JobId id, absl::Time now);
-  // The first reason given stays.
+  // The first reason given to an attempt stays.
   void SetEnd(JobId id, const JobEnd& end);
+  // For a job that waits, whose last attempt's reason is history.
+  void ReplaceEnd(JobId id, const JobEnd& end);
   // Never longer than what was said before.
   void SetStopGrace(JobId id, absl::Duration grace);
   void MoveAllocation(AllocationId id, AllocationState state);
@@ -139,6 +141,9 @@ class Cluster {
   // Borrowed gangs become owned where the entitlement has room: non-preemptible first, then
   // priority, start, id (quota.md, "Labels").
   void UpgradeLabels(TenantId tenant, ClassId device_class);
+  // After a cut: the preemptible owned gangs of lowest priority, latest first, become borrowed
+  // until the owned sum fits the entitlement. Returns them.
+  std::vector<JobId> DowngradeLabels(TenantId tenant, ClassId device_class);
 
   // ---- Durability ----
   void Restore(StoredState state);
@@ -159,6 +164,9 @@ class Cluster {
   // Recomputes a node's counts and its place in the indexes.
   void RefreshNode(NodeId id);
   void IndexNode(NodeId id, const NodeLoad& load, int sign);
+  // Jobs with this label that hold devices of the class, in the order of "Labels".
+  std::vector<JobId> Labelled(TenantId tenant, ClassId device_class, Funding funding) const;
+  void Relabel(JobId id, Funding funding);
   static QuotaTree::Gang GangOf(const Job& job, int64_t devices);
   // Devices the job's unreleased allocations hold.
   int64_t HeldDevices(const Job& job) const;

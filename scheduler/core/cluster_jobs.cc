@@ -243,6 +243,10 @@ void Cluster::SetEnd(JobId id, const JobEnd& end) {
   }
 }
 
+void Cluster::ReplaceEnd(JobId id, const JobEnd& end) {
+  MutableJob(id).attempt.end = end;
+}
+
 void Cluster::SetStopGrace(JobId id, absl::Duration grace) {
   Job& job = MutableJob(id);
   job.attempt.stop_grace =
@@ -285,29 +289,56 @@ int64_t Cluster::HeldDevices(const Job& job) const {
   return devices;
 }
 
-void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
-  const QuotaKey key{tenant, ProjectId(), device_class};
-  const int64_t entitlement = quota_.Limits(key).entitlement;
-  std::vector<std::tuple<bool, int, absl::Time, JobId>> borrowed;
+std::vector<JobId> Cluster::Labelled(TenantId tenant, ClassId device_class, Funding funding) const {
+  std::vector<std::tuple<bool, int, absl::Time, JobId>> order;
   for (JobId id : active_jobs_) {
     const Job& job = jobs_.at(id);
     if (job.spec.tenant == tenant && job.attempt.device_class == device_class &&
-        job.attempt.funding == Funding::kBorrowed && job.state != JobState::kStopping) {
-      borrowed.emplace_back(job.spec.preemptible, -job.spec.priority, job.attempt.created_at, id);
+        job.attempt.funding == funding) {
+      order.emplace_back(job.spec.preemptible, -job.spec.priority, job.attempt.created_at, id);
     }
   }
-  std::sort(borrowed.begin(), borrowed.end());
-  for (const auto& entry : borrowed) {
-    const Job& job = jobs_.at(std::get<JobId>(entry));
-    const int64_t devices = HeldDevices(job);
-    if (quota_.Use(key).owned + devices > entitlement) {
-      continue;
-    }
-    quota_.Remove(GangOf(job, devices));
-    MutableJob(job.id).attempt.funding = Funding::kOwned;
-    quota_.Add(GangOf(job, devices));
-    ++plan_version_;
+  std::sort(order.begin(), order.end());
+  std::vector<JobId> jobs;
+  jobs.reserve(order.size());
+  for (const auto& entry : order) {
+    jobs.push_back(std::get<JobId>(entry));
   }
+  return jobs;
+}
+
+void Cluster::Relabel(JobId id, Funding funding) {
+  const int64_t devices = HeldDevices(jobs_.at(id));
+  quota_.Remove(GangOf(jobs_.at(id), devices));
+  MutableJob(id).attempt.funding = funding;
+  quota_.Add(GangOf(jobs_.at(id), devices));
+  ++plan_version_;
+}
+
+void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
+  const QuotaKey key{tenant, ProjectId(), device_class};
+  const int64_t entitlement = quota_.Limits(key).entitlement;
+  for (JobId id : Labelled(tenant, device_class, Funding::kBorrowed)) {
+    const Job& job = jobs_.at(id);
+    if (job.state != JobState::kStopping &&
+        quota_.Use(key).owned + HeldDevices(job) <= entitlement) {
+      Relabel(id, Funding::kOwned);
+    }
+  }
+}
+
+std::vector<JobId> Cluster::DowngradeLabels(TenantId tenant, ClassId device_class) {
+  const QuotaKey key{tenant, ProjectId(), device_class};
+  const int64_t entitlement = quota_.Limits(key).entitlement;
+  std::vector<JobId> order = Labelled(tenant, device_class, Funding::kOwned);
+  std::vector<JobId> changed;
+  for (auto id = order.rbegin(); id != order.rend() && quota_.Use(key).owned > entitlement; ++id) {
+    if (jobs_.at(*id).spec.preemptible) {
+      Relabel(*id, Funding::kBorrowed);
+      changed.push_back(*id);
+    }
+  }
+  return changed;
 }
 
 void Cluster::FinishJob(JobId id, JobState state, absl::Time now) {

@@ -5,7 +5,6 @@
 // the control loop; one thread. Deterministic: the same events at the same times give the same
 // results.
 
-#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -38,7 +37,7 @@ class Engine {
   Changes TakeChanges() { return cluster_.TakeChanges(); }
   std::vector<NodeCommand> TakeCommands();
   // When Tick would do something next.
-  std::optional<absl::Time> NextTick() const;
+  absl::Time NextTick() const;
 
   const Cluster& cluster() const { return cluster_; }
   const Policy& policy() const { return policy_; }
@@ -49,6 +48,7 @@ class Engine {
   Cluster cluster_;
   std::vector<NodeCommand> commands_;
   uint64_t planned_version_ = 0;
+  absl::Time last_tick_ = absl::InfinitePast();
 };
 
 }  // namespace berth

@@ -1,0 +1,91 @@
+#include "scheduler/core/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "scheduler/core/center_requests.h"
+#include "scheduler/core/job_progress.h"
+#include "scheduler/core/job_requests.h"
+#include "scheduler/core/node_protocol.h"
+#include "scheduler/core/planner.h"
+#include "scheduler/core/quota_requests.h"
+#include "scheduler/core/step.h"
+
+namespace berth {
+namespace {
+
+constexpr absl::Duration kTickInterval = absl::Seconds(1);
+
+void Handle(const Step& step, const AgentHello& event) {
+  HandleHello(step, event);
+}
+void Handle(const Step& step, const AgentHeartbeat& event) {
+  HandleHeartbeat(step, event);
+}
+void Handle(const Step& step, const AgentReport& event) {
+  HandleReport(step, event);
+}
+void Handle(const Step& step, const AgentFacts& event) {
+  HandleFacts(step, event);
+}
+void Handle(const Step& step, const AgentGone& event) {
+  HandleGone(step, event);
+}
+void Handle(const Step& step, const Tick& /*event*/) {
+  HandleTick(step);
+}
+
+}  // namespace
+
+Engine::Engine(Policy policy, uint64_t sched_epoch)
+    : policy_(std::move(policy)), sched_epoch_(sched_epoch) {}
+
+void Engine::Restore(StoredState state, absl::Time now) {
+  cluster_.Restore(std::move(state));
+  BeginGrace({cluster_, policy_, sched_epoch_, now, commands_});
+  last_tick_ = now;
+}
+
+absl::StatusOr<Outcome> Engine::Apply(const Actor& actor, const UserEvent& event, absl::Time now) {
+  const Step step{cluster_, policy_, sched_epoch_, now, commands_};
+  return std::visit([&](const auto& request) { return HandleRequest(step, actor, request); },
+                    event);
+}
+
+void Engine::Apply(const AgentEvent& event, absl::Time now) {
+  const Step step{cluster_, policy_, sched_epoch_, now, commands_};
+  if (std::holds_alternative<Tick>(event)) {
+    last_tick_ = now;
+  }
+  std::visit([&](const auto& agent_event) { Handle(step, agent_event); }, event);
+}
+
+bool Engine::PlanDue() const {
+  return cluster_.plan_version() != planned_version_ && !cluster_.groups().empty();
+}
+
+void Engine::RunRound(absl::Time now) {
+  const uint64_t version = cluster_.plan_version();
+  const Step step{cluster_, policy_, sched_epoch_, now, commands_};
+  const Plan plan = MakePlan(cluster_, policy_, now);
+  for (const Start& start : plan.starts) {
+    DispatchJob(step, start);
+  }
+  for (const auto& [key, reason] : plan.reasons) {
+    cluster_.SetReason(key, reason);
+  }
+  // A round that was cut short goes on with the next.
+  const bool cut = static_cast<int>(plan.starts.size()) >= policy_.starts_per_round_max;
+  planned_version_ = cut ? version : cluster_.plan_version();
+}
+
+std::vector<NodeCommand> Engine::TakeCommands() {
+  return std::exchange(commands_, {});
+}
+
+absl::Time Engine::NextTick() const {
+  const absl::Time regular = last_tick_ + kTickInterval;
+  return std::min(regular, cluster_.NextWake().value_or(regular));
+}
+
+}  // namespace berth

@@ -1,0 +1,31 @@
+#ifndef BERTH_SCHEDULER_CORE_JOB_REQUESTS_H_
+#define BERTH_SCHEDULER_CORE_JOB_REQUESTS_H_
+
+// What users ask of jobs. Each checks the actor's rights on the object, then changes the cluster;
+// refused requests change nothing.
+
+#include "absl/status/statusor.h"
+
+#include "scheduler/core/event.h"
+#include "scheduler/core/step.h"
+
+namespace berth {
+
+// Jobs of operators that name no tenant run in this one, which the bootstrap makes.
+inline constexpr char kCenterTenant[] = "center";
+inline constexpr char kDefaultProject[] = "default";
+
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const SubmitJob& request);
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const CancelJob& request);
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor, const HoldJob& request);
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const ReleaseJob& request);
+
+// Whether the actor may change this job: its own user, its tenant's admin, or an operator.
+bool MayChange(const Actor& actor, const Job& job);
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_JOB_REQUESTS_H_

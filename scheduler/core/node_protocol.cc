@@ -1,0 +1,326 @@
+#include "scheduler/core/node_protocol.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include "scheduler/core/job_progress.h"
+
+namespace berth {
+namespace {
+
+// Above this an agent's claim is an error or a lie, and would soon overflow.
+constexpr int64_t kAssignSeqBelievable = int64_t{1} << 48;
+
+bool IsCurrent(const Step& step, NodeId id, SessionId session) {
+  const Node* node = step.cluster.FindNode(id);
+  return node != nullptr && node->session == session;
+}
+
+void Heard(const Step& step, NodeId id) {
+  step.cluster.TouchNode(id, [&step](Node& node) {
+    node.silent_since = step.now;
+    node.last_seen_at = step.now;
+  });
+}
+
+NodeFacts ToFacts(const Step& step, const ReportedFacts& reported) {
+  NodeFacts facts = reported.facts;
+  for (const ReportedDevice& device : reported.devices) {
+    facts.devices.push_back(device.device);
+    facts.devices.back().device_class = step.cluster.InternClass(device.device_class);
+  }
+  std::sort(facts.devices.begin(), facts.devices.end(),
+            [](const Device& a, const Device& b) { return a.index < b.index; });
+  return facts;
+}
+
+// Where a node that can be talked to belongs.
+void SettleNode(const Step& step, NodeId id) {
+  const Node& node = step.cluster.GetNode(id);
+  NodeState state = NodeState::kReady;
+  if (node.drain_requested) {
+    state = step.cluster.AllocationsOn(id).empty() ? NodeState::kDrained : NodeState::kDraining;
+  }
+  step.cluster.SetNodeState(id, state, node.drain_requested ? node.state_detail : "");
+}
+
+std::vector<AllocationId> LiveOn(const Step& step, NodeId id) {
+  const auto& live = step.cluster.AllocationsOn(id);
+  return {live.begin(), live.end()};
+}
+
+bool HasEnded(TaskState state) {
+  return state == TaskState::kExited || state == TaskState::kAcked || state == TaskState::kFenced ||
+         state == TaskState::kLostShim || state == TaskState::kLostReboot;
+}
+
+// Whether something sent before has had time to show in a heartbeat.
+bool IsOverdue(const Step& step, const Allocation& allocation) {
+  return allocation.sent_at + 2 * step.policy.heartbeat_interval < step.now;
+}
+
+struct Claim {
+  const std::vector<RunningTask>& tasks;
+  int64_t assign_seq_max;
+  bool new_session;
+};
+
+void ReconcilePresent(const Step& step, const Allocation& allocation, const RunningTask& task,
+                      bool again) {
+  const Job& job = step.cluster.GetJob(allocation.job);
+  if (job.state == JobState::kWaitNode) {
+    step.cluster.MoveJob(job.id, JobState::kRunning);
+  }
+  if (!again || HasEnded(task.state)) {
+    return;
+  }
+  if (allocation.state == AllocationState::kReleasing) {
+    SendKill(step, allocation.id);
+  } else if (allocation.state == AllocationState::kPrepared && job.state == JobState::kStarting &&
+             task.state == TaskState::kPrepared) {
+    SendStart(step, allocation.id);
+  }
+}
+
+void ReconcileAbsent(const Step& step, const Allocation& allocation, const Claim& claim,
+                     bool again) {
+  if (allocation.state == AllocationState::kReleasing) {
+    if (again) {
+      SendKill(step, allocation.id);
+    }
+    return;
+  }
+  if (allocation.assign_seq > claim.assign_seq_max) {
+    if (again) {
+      SendAssignment(step, allocation.id);
+    }
+    return;
+  }
+  LoseMember(step, allocation.id, ReleaseEvidence::kReported,
+             absl::StrCat("node ", step.cluster.GetNode(allocation.node).name,
+                          " no longer knows the task"));
+}
+
+// protocol.md, "Reconcile".
+void Reconcile(const Step& step, NodeId id, const Claim& claim) {
+  std::map<AllocationId, const RunningTask*> running;
+  for (const RunningTask& task : claim.tasks) {
+    running[task.allocation] = &task;
+  }
+  for (AllocationId live : LiveOn(step, id)) {
+    const Allocation* allocation = step.cluster.FindAllocation(live);
+    if (allocation == nullptr || allocation->state == AllocationState::kReleased) {
+      continue;  // released with another member of its gang in this very pass
+    }
+    const bool again = claim.new_session || IsOverdue(step, *allocation);
+    const auto task = running.find(live);
+    if (task != running.end()) {
+      ReconcilePresent(step, *allocation, *task->second, again);
+    } else {
+      ReconcileAbsent(step, *allocation, claim, again);
+    }
+  }
+  for (const RunningTask& task : claim.tasks) {
+    const Allocation* allocation = step.cluster.FindAllocation(task.allocation);
+    const bool live = allocation != nullptr && allocation->node == id &&
+                      allocation->state != AllocationState::kReleased;
+    if (!live && !HasEnded(task.state)) {
+      step.Send(id, KillTask{.allocation = task.allocation,
+                             .job = task.job,
+                             .attempt = task.attempt,
+                             .reason = StopReason::kStale,
+                             .grace = absl::ZeroDuration(),
+                             .message = "this attempt is over"});
+    }
+  }
+}
+
+void ReleaseAll(const Step& step, NodeId id, ReleaseEvidence evidence, absl::string_view message) {
+  for (AllocationId live : LiveOn(step, id)) {
+    const Allocation* allocation = step.cluster.FindAllocation(live);
+    if (allocation != nullptr && allocation->state != AllocationState::kReleased) {
+      LoseMember(step, live, evidence, message);
+    }
+  }
+}
+
+// A node can speak for its own members only.
+void ApplyOwnReport(const Step& step, NodeId node, const TaskReport& report) {
+  const Allocation* allocation = step.cluster.FindAllocation(report.allocation);
+  if (allocation != nullptr && allocation->node == node) {
+    ApplyReport(step, report);
+  }
+  step.Send(node, AckReport{report.report_seq});
+}
+
+void LoseNode(const Step& step, NodeId id) {
+  const std::string message =
+      absl::StrFormat("node %s was silent for %s", step.cluster.GetNode(id).name,
+                      absl::FormatDuration(step.policy.lost_after));
+  step.cluster.SetNodeState(id, NodeState::kLost, message);
+  for (AllocationId live : LiveOn(step, id)) {
+    const Allocation* allocation = step.cluster.FindAllocation(live);
+    if (allocation == nullptr || allocation->state == AllocationState::kReleased) {
+      continue;
+    }
+    const Job& job = step.cluster.GetJob(allocation->job);
+    if (job.spec.on_node_loss != NodeLossPolicy::kHold) {
+      LoseMember(step, live, ReleaseEvidence::kNodeLost, message);
+    } else if (job.state == JobState::kRunning) {
+      step.cluster.MoveJob(job.id, JobState::kWaitNode);
+    }
+  }
+}
+
+bool IsConnectedState(NodeState state) {
+  return state == NodeState::kJoined || state == NodeState::kReconciling ||
+         state == NodeState::kReady || state == NodeState::kDraining ||
+         state == NodeState::kDrained;
+}
+
+void CheckSilence(const Step& step) {
+  std::vector<NodeId> ids;
+  for (const auto& [id, node] : step.cluster.nodes()) {
+    ids.push_back(id);
+  }
+  for (NodeId id : ids) {
+    const Node& node = step.cluster.GetNode(id);
+    const absl::Duration silence = step.now - node.silent_since;
+    if (IsConnectedState(node.state) && silence > step.policy.suspect_after) {
+      step.cluster.SetNodeState(id, NodeState::kSuspect, "its agent is silent");
+    } else if (node.state == NodeState::kSuspect && silence > step.policy.lost_after) {
+      LoseNode(step, id);
+    }
+  }
+}
+
+std::string UnpreparedNodes(const Step& step, const Job& job) {
+  std::string names;
+  for (AllocationId id : job.allocations) {
+    const Allocation& allocation = step.cluster.GetAllocation(id);
+    if (allocation.state == AllocationState::kReserved ||
+        allocation.state == AllocationState::kSent) {
+      absl::StrAppend(&names, names.empty() ? "" : ", ",
+                      step.cluster.GetNode(allocation.node).name);
+    }
+  }
+  return names;
+}
+
+void CheckJobTimes(const Step& step) {
+  const std::vector<JobId> active(step.cluster.active_jobs().begin(),
+                                  step.cluster.active_jobs().end());
+  for (JobId id : active) {
+    const Job* job = step.cluster.FindJob(id);
+    if (job == nullptr) {
+      continue;
+    }
+    if (job->state == JobState::kDispatching &&
+        job->attempt.created_at + step.policy.prepare_timeout < step.now) {
+      StopJob(step, id,
+              {.reason = EndReason::kPrepareTimeout,
+               .message = absl::StrCat("not prepared in time: ", UnpreparedNodes(step, *job))},
+              absl::ZeroDuration());
+    } else if (job->state == JobState::kRunning &&
+               job->attempt.started_at + job->spec.time_limit + step.policy.time_limit_slack <
+                   step.now) {
+      StopJob(step, id, {.reason = EndReason::kTimeLimit, .message = "overstayed its time limit"},
+              absl::ZeroDuration());
+    }
+  }
+}
+
+}  // namespace
+
+void HandleHello(const Step& step, const AgentHello& hello) {
+  const NodeId id = hello.node;
+  const Node& node = step.cluster.GetNode(id);
+  const bool rebooted = !node.boot_id.empty() && node.boot_id != hello.boot_id;
+  step.cluster.UpdateNode(id, [&hello](Node& changed) {
+    changed.session = hello.session;
+    changed.boot_id = hello.boot_id;
+    changed.incarnation = hello.incarnation;
+    // Numbers that an earlier life of the database, or another one, gave out are not given out
+    // again.
+    changed.assign_seq = std::max(changed.assign_seq, hello.assign_seq_max);
+  });
+  Heard(step, id);
+  step.cluster.SetNodeState(id, NodeState::kJoined, node.state_detail);
+  step.cluster.PutFacts(id, ToFacts(step, hello.facts));
+  step.Send(id, AcceptHello{step.sched_epoch, step.policy.heartbeat_interval,
+                            step.policy.lease_timeout, step.policy.kill_timeout});
+  step.cluster.SetNodeState(id, NodeState::kReconciling, node.state_detail);
+  for (const TaskReport& report : hello.reports) {
+    ApplyOwnReport(step, id, report);
+  }
+  if (rebooted) {
+    ReleaseAll(step, id, ReleaseEvidence::kRebooted, absl::StrCat("node ", node.name, " rebooted"));
+  }
+  Reconcile(step, id, {hello.tasks, hello.assign_seq_max, true});
+  SettleNode(step, id);
+}
+
+void HandleHeartbeat(const Step& step, const AgentHeartbeat& heartbeat) {
+  if (!IsCurrent(step, heartbeat.node, heartbeat.session)) {
+    return;
+  }
+  Heard(step, heartbeat.node);
+  if (step.cluster.GetNode(heartbeat.node).state == NodeState::kSuspect) {
+    SettleNode(step, heartbeat.node);
+  }
+  Reconcile(step, heartbeat.node, {heartbeat.tasks, heartbeat.assign_seq_max, false});
+  step.Send(heartbeat.node, AckHeartbeat{heartbeat.heartbeat_seq});
+}
+
+void HandleReport(const Step& step, const AgentReport& report) {
+  if (!IsCurrent(step, report.node, report.session)) {
+    return;
+  }
+  Heard(step, report.node);
+  ApplyOwnReport(step, report.node, report.report);
+}
+
+void HandleFacts(const Step& step, const AgentFacts& facts) {
+  if (IsCurrent(step, facts.node, facts.session)) {
+    Heard(step, facts.node);
+    step.cluster.PutFacts(facts.node, ToFacts(step, facts.facts));
+  }
+}
+
+void HandleGone(const Step& step, const AgentGone& gone) {
+  if (!IsCurrent(step, gone.node, gone.session)) {
+    return;
+  }
+  step.cluster.TouchNode(gone.node, [](Node& node) { node.session = SessionId(); });
+  if (IsConnectedState(step.cluster.GetNode(gone.node).state)) {
+    step.cluster.SetNodeState(gone.node, NodeState::kSuspect, "the stream of its agent ended");
+  }
+}
+
+void HandleTick(const Step& step) {
+  step.cluster.WakeJobs(step.now);
+  CheckSilence(step);
+  CheckJobTimes(step);
+}
+
+void BeginGrace(const Step& step) {
+  std::vector<NodeId> ids;
+  for (const auto& [id, node] : step.cluster.nodes()) {
+    ids.push_back(id);
+  }
+  for (NodeId id : ids) {
+    step.cluster.TouchNode(id, [&step](Node& node) { node.silent_since = step.now; });
+    if (IsConnectedState(step.cluster.GetNode(id).state)) {
+      step.cluster.SetNodeState(id, NodeState::kSuspect,
+                                "not heard of since the scheduler started");
+    }
+  }
+}
+
+}  // namespace berth

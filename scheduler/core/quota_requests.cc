@@ -1,0 +1,223 @@
+#include "scheduler/core/quota_requests.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+#include "common/error_detail.h"
+#include "common/status_macros.h"
+#include "scheduler/core/center_requests.h"
+#include "scheduler/core/names.h"
+
+namespace berth {
+namespace {
+
+constexpr int64_t kDevicesMax = 1000000000;
+
+absl::Status Refuse(absl::string_view code, const std::string& message, const std::string& why,
+                    const std::string& fix) {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   {.code = code, .message = message, .why = why, .fix = fix});
+}
+
+absl::Status CheckNumbers(const QuotaLimits& limits) {
+  const int64_t limit = limits.limit.value_or(kDevicesMax);
+  const int64_t weight = limits.weight.value_or(0);
+  if (std::min({limits.entitlement, limit, limits.non_lendable, weight}) < 0 ||
+      std::max({limits.entitlement, limit, weight}) > kDevicesMax) {
+    return Refuse("B2301", "quota numbers are whole devices, 0 to 1,000,000,000", "", "");
+  }
+  if (limits.entitlement > limit) {
+    return Refuse(
+        "B2302", absl::StrFormat("entitlement %d is above the limit %d", limits.entitlement, limit),
+        "a tenant may always use what it owns",
+        absl::StrFormat("use --limit %d or more", limits.entitlement));
+  }
+  if (limits.non_lendable > limits.entitlement) {
+    return Refuse("B2303",
+                  absl::StrFormat("the non-lendable part %d is above the entitlement %d",
+                                  limits.non_lendable, limits.entitlement),
+                  "only what is owned can be kept back", "");
+  }
+  return absl::OkStatus();
+}
+
+// Projects together own no more than their tenant.
+absl::Status CheckProjects(const Cluster& cluster, const QuotaKey& key, const QuotaLimits& limits) {
+  const QuotaKey tenant_key{key.tenant, ProjectId(), key.device_class};
+  int64_t sum = cluster.quota().ProjectEntitlementSum(key.tenant, key.device_class);
+  int64_t owned = cluster.quota().Limits(tenant_key).entitlement;
+  if (key.project) {
+    sum += limits.entitlement - cluster.quota().Limits(key).entitlement;
+  } else {
+    owned = limits.entitlement;
+  }
+  if (sum <= owned) {
+    return absl::OkStatus();
+  }
+  return Refuse(
+      "B2304",
+      absl::StrFormat("the projects of \"%s\" would own %d of %s together, the tenant owns %d",
+                      cluster.quota().FindTenant(key.tenant)->name, sum,
+                      cluster.ClassName(key.device_class), owned),
+      "a tenant's projects share what it owns", "lower a project's entitlement first");
+}
+
+absl::Status CheckOversell(const Cluster& cluster, const QuotaKey& key, const SetQuota& request) {
+  if (key.project || request.allow_oversell) {
+    return absl::OkStatus();
+  }
+  const int64_t sum = cluster.quota().EntitlementSum(key.device_class) -
+                      cluster.quota().Limits(key).entitlement + request.limits.entitlement;
+  const int64_t capacity = cluster.KnownDevices(key.device_class);
+  if (sum <= capacity || request.limits.entitlement <= cluster.quota().Limits(key).entitlement) {
+    return absl::OkStatus();
+  }
+  return Refuse("B2305",
+                absl::StrFormat("entitlements of %s would become %d of %d devices",
+                                request.device_class, sum, capacity),
+                "not every tenant could get what it owns at the same time",
+                "use a smaller entitlement, or say --allow-oversell");
+}
+
+absl::StatusOr<QuotaKey> ResolveKey(const Step& step, const Actor& actor, const SetQuota& request) {
+  ASSIGN_OR_RETURN(const Tenant* tenant, FindVisibleTenant(step.cluster, actor, request.tenant));
+  QuotaKey key{tenant->id, ProjectId(), ClassId()};
+  if (request.project.empty() && actor.role != Role::kOperator) {
+    return MakeError(absl::StatusCode::kPermissionDenied,
+                     {.code = "B7205",
+                      .message = "only an operator may set a tenant's quota",
+                      .why = "tenant admins split it among their projects",
+                      .fix = "add --project NAME"});
+  }
+  if (!request.project.empty()) {
+    const Project* project = step.cluster.quota().FindProjectByName(tenant->id, request.project);
+    if (project == nullptr) {
+      return MakeError(absl::StatusCode::kNotFound,
+                       {.code = "B2002",
+                        .message = absl::StrFormat("tenant \"%s\" has no project \"%s\"",
+                                                   tenant->name, request.project),
+                        .why = "",
+                        .fix = "berth project list"});
+    }
+    key.project = project->id;
+  }
+  RETURN_IF_ERROR(CheckName("device class", request.device_class));
+  const auto device_class = step.cluster.FindClass(request.device_class);
+  if (device_class.has_value()) {
+    key.device_class = *device_class;
+  } else if (!request.allow_oversell) {
+    std::vector<std::string> known;
+    for (const auto& [id, name] : step.cluster.classes()) {
+      known.push_back(name);
+    }
+    return Refuse("B2306",
+                  absl::StrCat("no node has devices of class \"", request.device_class, "\""),
+                  absl::StrCat("known classes: ", absl::StrJoin(known, ", ")),
+                  "for nodes still to come say --allow-oversell");
+  }
+  return key;
+}
+
+// What the edit does to jobs: labels and starts. Nothing running is stopped by it.
+std::vector<std::string> ApplyLimits(Cluster& cluster, const QuotaKey& key,
+                                     const QuotaLimits& limits) {
+  std::vector<std::string> effects;
+  cluster.PutLimits(key, limits);
+  if (key.project) {
+    return effects;
+  }
+  const int64_t borrowed_before = cluster.quota().Use(key).borrowed;
+  for (JobId id : cluster.DowngradeLabels(key.tenant, key.device_class)) {
+    effects.push_back(absl::StrFormat("job %d becomes borrowed and may be recalled", id.value()));
+  }
+  cluster.UpgradeLabels(key.tenant, key.device_class);
+  const QuotaUse use = cluster.quota().Use(key);
+  if (use.borrowed < borrowed_before) {
+    effects.push_back(
+        absl::StrFormat("%d borrowed devices in use become owned", borrowed_before - use.borrowed));
+  }
+  if (limits.limit.has_value() && use.used() > *limits.limit) {
+    effects.push_back(absl::StrFormat(
+        "%d devices are in use, above the limit %d: nothing is stopped, nothing more starts",
+        use.used(), *limits.limit));
+  }
+  if (use.non_preemptible > limits.entitlement) {
+    effects.push_back(
+        absl::StrFormat("%d devices of jobs that may not be stopped stay above the entitlement %d",
+                        use.non_preemptible, limits.entitlement));
+  }
+  return effects;
+}
+
+}  // namespace
+
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const SetQuota& request) {
+  RETURN_IF_ERROR(CheckNumbers(request.limits));
+  ASSIGN_OR_RETURN(QuotaKey key, ResolveKey(step, actor, request));
+  RETURN_IF_ERROR(CheckProjects(step.cluster, key, request.limits));
+  RETURN_IF_ERROR(CheckOversell(step.cluster, key, request));
+  // A preview is the same edit on a copy.
+  Cluster fork;
+  if (request.dry_run) {
+    fork = step.cluster;
+  }
+  Cluster& cluster = request.dry_run ? fork : step.cluster;
+  if (!key.device_class) {
+    key.device_class = cluster.InternClass(request.device_class);
+  }
+  Outcome outcome;
+  outcome.tenant = key.tenant;
+  outcome.project = key.project;
+  outcome.quota_before = MakeQuotaRow(cluster, key);
+  outcome.notes = ApplyLimits(cluster, key, request.limits);
+  outcome.quota_after = MakeQuotaRow(cluster, key);
+  return outcome;
+}
+
+QuotaRow MakeQuotaRow(const Cluster& cluster, const QuotaKey& key) {
+  QuotaRow row;
+  row.key = key;
+  row.limits = cluster.quota().Limits(key);
+  row.use = cluster.quota().Use(key);
+  row.pending = cluster.PendingDevices(key.tenant, key.project, key.device_class);
+  row.capacity = cluster.UsableDevices(key.device_class);
+  // Lent: what the tenant owns and does not use, as far as others borrow.
+  int64_t borrowed_by_others = 0;
+  for (const auto& [id, tenant] : cluster.quota().tenants()) {
+    if (id != key.tenant) {
+      borrowed_by_others += cluster.quota().Use({id, ProjectId(), key.device_class}).borrowed;
+    }
+  }
+  const int64_t idle = std::max<int64_t>(row.limits.entitlement - row.use.used(), 0);
+  row.lent = key.project ? 0 : std::min(idle, borrowed_by_others);
+  return row;
+}
+
+std::vector<QuotaRow> ListQuotaRows(const Cluster& cluster, std::optional<TenantId> tenant) {
+  std::vector<QuotaRow> rows;
+  for (const auto& [id, record] : cluster.quota().tenants()) {
+    if (tenant.has_value() && *tenant != id) {
+      continue;
+    }
+    for (ClassId device_class : cluster.quota().ClassesOf(id)) {
+      rows.push_back(MakeQuotaRow(cluster, {id, ProjectId(), device_class}));
+      for (const auto& [project_id, project] : cluster.quota().projects()) {
+        const QuotaKey key{id, project_id, device_class};
+        if (project.tenant == id &&
+            (cluster.quota().limits().contains(key) || cluster.quota().Use(key).used() > 0)) {
+          rows.push_back(MakeQuotaRow(cluster, key));
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+}  // namespace berth
