@@ -1,6 +1,7 @@
 #include "common/config_file.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <map>
 #include <optional>
@@ -33,16 +34,15 @@ std::optional<std::string> ReadText(const std::string& path) {
   if (file < 0) {
     return std::nullopt;
   }
-  std::string text(kFileBytesMax + 1, '\0');
-  size_t size = 0;
+  std::string text;
+  std::array<char, 16384> chunk;
   ssize_t got = 0;
-  while (size < text.size() && (got = read(file, text.data() + size, text.size() - size)) > 0) {
-    size += static_cast<size_t>(got);
+  while (text.size() <= kFileBytesMax && (got = read(file, chunk.data(), chunk.size())) > 0) {
+    text.append(chunk.data(), static_cast<size_t>(got));
   }
-  const int error = got < 0 ? errno : size > kFileBytesMax ? EFBIG : 0;
+  const int error = got < 0 ? errno : text.size() > kFileBytesMax ? EFBIG : 0;
   close(file);
   errno = error;
-  text.resize(size);
   return error == 0 ? std::optional<std::string>(std::move(text)) : std::nullopt;
 }
 

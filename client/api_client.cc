@@ -1,0 +1,215 @@
+#include "client/api_client.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include <grpcpp/grpcpp.h>
+
+#include "common/backoff.h"
+#include "common/error_detail.h"
+#include "common/grpc_status.h"
+#include "common/status_macros.h"
+#include "proto/client_api.grpc.pb.h"
+#include <grpc/support/log.h>
+#include <sys/stat.h>
+
+namespace berth {
+namespace {
+
+constexpr char kUnreachable[] = "B1102";
+constexpr int kMessageBytesMax = 64 << 20;
+constexpr absl::Duration kAttemptMin = absl::Milliseconds(200);
+
+bool IsLoopback(absl::string_view server) {
+  const absl::string_view host = server.substr(0, server.rfind(':'));
+  return host == "localhost" || host == "[::1]" || host.substr(0, 4) == "127.";
+}
+
+// An IPv4 literal needs no resolver.
+std::string Target(const std::string& server) {
+  const size_t end = server.find_first_not_of("0123456789.:");
+  return end == std::string::npos ? absl::StrCat("ipv4:", server) : server;
+}
+
+grpc::ChannelArguments ChannelSettings() {
+  grpc::ChannelArguments settings;
+  settings.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  settings.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  settings.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  settings.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  settings.SetMaxReceiveMessageSize(kMessageBytesMax);
+  settings.SetMaxSendMessageSize(kMessageBytesMax);
+  return settings;
+}
+
+// gRPC's own messages are no output of this program.
+void Silence(gpr_log_func_args*) {}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(
+    const Connection& connection) {
+  if (connection.ca.empty() && IsLoopback(connection.server)) {
+    return grpc::InsecureChannelCredentials();
+  }
+  grpc::SslCredentialsOptions options;
+  if (!connection.ca.empty()) {
+    std::ifstream file(connection.ca);
+    std::ostringstream text;
+    text << file.rdbuf();
+    options.pem_root_certs = text.str();
+    if (!file || options.pem_root_certs.find("BEGIN CERTIFICATE") == std::string::npos) {
+      return MakeError(absl::StatusCode::kInvalidArgument,
+                       {.code = "B1103",
+                        .message = absl::StrCat("no certificate in the CA file ", connection.ca),
+                        .why = "",
+                        .fix = "ask the operator of the center for the CA certificate (PEM)"});
+    }
+  }
+  return grpc::SslCredentials(options);
+}
+
+// The last and most telling part of gRPC's message, e.g. "connection refused".
+std::string CauseOf(const absl::Status& status) {
+  if (status.code() == absl::StatusCode::kDeadlineExceeded) {
+    return "no answer in time";
+  }
+  const std::vector<std::string> parts =
+      absl::StrSplit(std::string(status.message()), absl::ByString(": "));
+  return absl::AsciiStrToLower(parts.back());
+}
+
+// One error for all the ways of not reaching the scheduler; a reason given by the scheduler stays.
+absl::Status Unreachable(const absl::Status& status, absl::string_view server,
+                         absl::Duration tried) {
+  if (FindDetail(status).has_value()) {
+    return status;
+  }
+  ErrorDetail detail{.code = kUnreachable, .why = {}, .fix = {}};
+  detail.why.push_back(absl::StrCat("tried for ", absl::ToInt64Milliseconds(tried) / 1000, " s"));
+  detail.fix.emplace_back(
+      "check the address and your network; jobs that run or wait are not affected");
+  detail.retryable = true;
+  return WithDetail(absl::Status(status.code(), absl::StrCat("cannot reach the scheduler at ",
+                                                             server, " (", CauseOf(status), ")")),
+                    detail);
+}
+
+}  // namespace
+
+struct ApiClient::Wire {
+  std::string server;
+  std::string authorization;
+  std::unique_ptr<v1::Client::Stub> stub;
+
+  void Prepare(grpc::ClientContext& context) const {
+    context.AddMetadata("authorization", authorization);
+  }
+
+  template <typename Request, typename Response>
+  using Method = grpc::Status (v1::Client::Stub::*)(grpc::ClientContext*, const Request&,
+                                                    Response*);
+
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(Method<Request, Response> method, const Request& request,
+                                const Patience& patience) const {
+    const absl::Time start = absl::Now();
+    const absl::Time give_up = start + patience.total;
+    Backoff backoff(absl::Milliseconds(50), absl::Seconds(1),
+                    static_cast<uint64_t>(absl::ToUnixNanos(start)));
+    while (true) {
+      grpc::ClientContext context;
+      Prepare(context);
+      const absl::Duration left = std::max(give_up - absl::Now(), kAttemptMin);
+      context.set_deadline(absl::ToChronoTime(absl::Now() + std::min(patience.attempt, left)));
+      Response response;
+      const grpc::Status result = (stub.get()->*method)(&context, request, &response);
+      if (result.ok()) {
+        return response;
+      }
+      const absl::Status status = FromGrpcStatus(result, context);
+      if (!IsUnreachable(status)) {
+        return status;
+      }
+      const absl::Duration wait = backoff.Next();
+      if (absl::Now() + wait >= give_up) {
+        return Unreachable(status, server, absl::Now() - start);
+      }
+      absl::SleepFor(wait);
+    }
+  }
+};
+
+absl::StatusOr<std::unique_ptr<ApiClient>> ApiClient::Open(const Connection& connection) {
+  gpr_set_log_function(&Silence);
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> credentials,
+                   MakeCredentials(connection));
+  auto wire = std::make_unique<Wire>();
+  wire->server = connection.server;
+  wire->authorization = absl::StrCat("Bearer ", connection.token);
+  wire->stub = v1::Client::NewStub(
+      grpc::CreateCustomChannel(Target(connection.server), credentials, ChannelSettings()));
+  return std::unique_ptr<ApiClient>(new ApiClient(std::move(wire)));
+}
+
+ApiClient::ApiClient(std::unique_ptr<Wire> wire) : wire_(std::move(wire)) {}
+ApiClient::~ApiClient() = default;
+
+#define BERTH_DEFINE_CALL(Name)                                                                 \
+  absl::StatusOr<v1::Name##Response> ApiClient::Name(const v1::Name##Request& request,          \
+                                                     const Patience& patience) {                \
+    return wire_->Call<v1::Name##Request, v1::Name##Response>(&v1::Client::Stub::Name, request, \
+                                                              patience);                        \
+  }
+BERTH_CLIENT_CALLS(BERTH_DEFINE_CALL)
+#undef BERTH_DEFINE_CALL
+
+absl::Status ApiClient::StreamLogs(const v1::StreamLogsRequest& request,
+                                   const std::function<void(const v1::StreamLogsResponse&)>& take) {
+  grpc::ClientContext context;
+  wire_->Prepare(context);
+  const auto reader = wire_->stub->StreamLogs(&context, request);
+  v1::StreamLogsResponse piece;
+  while (reader->Read(&piece)) {
+    take(piece);
+  }
+  const absl::Status status = FromGrpcStatus(reader->Finish(), context);
+  return IsUnreachable(status) ? Unreachable(status, wire_->server, absl::ZeroDuration()) : status;
+}
+
+absl::StatusOr<v1::BootstrapResponse> Bootstrap(absl::string_view socket,
+                                                const v1::BootstrapRequest& request) {
+  gpr_set_log_function(&Silence);
+  struct stat facts {};
+  if (stat(std::string(socket).c_str(), &facts) != 0 || !S_ISSOCK(facts.st_mode)) {
+    return MakeError(
+        absl::StatusCode::kUnavailable,
+        {.code = kUnreachable,
+         .message = absl::StrCat("there is no scheduler behind ", socket),
+         .why = "",
+         .fix = "run this on the scheduler's machine, as root or as its user, with the "
+                "admin_socket of berthd.toml"});
+  }
+  const auto stub = v1::LocalAdmin::NewStub(grpc::CreateCustomChannel(
+      absl::StrCat("unix:", socket), grpc::InsecureChannelCredentials(), ChannelSettings()));
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + Patience().total));
+  v1::BootstrapResponse response;
+  const absl::Status status =
+      FromGrpcStatus(stub->Bootstrap(&context, request, &response), context);
+  if (status.ok()) {
+    return response;
+  }
+  return IsUnreachable(status) ? Unreachable(status, socket, Patience().total) : status;
+}
+
+bool IsUnreachable(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+}  // namespace berth

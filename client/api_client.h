@@ -1,0 +1,97 @@
+#ifndef BERTH_CLIENT_API_CLIENT_H_
+#define BERTH_CLIENT_API_CLIENT_H_
+
+// The scheduler as the commands see it. gRPC stays behind api_client.cc.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+#include "proto/client_api.pb.h"
+
+namespace berth {
+
+struct Connection {
+  std::string server;  // HOST:PORT
+  std::string token;
+  std::string ca;  // PEM file; see Settings
+};
+
+// A call that does not reach the scheduler is made again until `total` is over; each try may take
+// `attempt`. Safe, because every change is idempotent or refused the second time.
+struct Patience {
+  absl::Duration attempt = absl::Seconds(5);
+  absl::Duration total = absl::Seconds(5);
+};
+
+// Every unary call of service Client that the commands use.
+#define BERTH_CLIENT_CALLS(CALL) \
+  CALL(WhoAmI)                   \
+  CALL(SubmitJob)                \
+  CALL(GetJob)                   \
+  CALL(ListJobs)                 \
+  CALL(WaitJob)                  \
+  CALL(CancelJob)                \
+  CALL(HoldJob)                  \
+  CALL(ReleaseJob)               \
+  CALL(ListAllocations)          \
+  CALL(ListNodes)                \
+  CALL(DrainNode)                \
+  CALL(UndrainNode)              \
+  CALL(AddTenant)                \
+  CALL(ListTenants)              \
+  CALL(AddProject)               \
+  CALL(ListProjects)             \
+  CALL(AddUser)                  \
+  CALL(ListUsers)                \
+  CALL(CreateToken)              \
+  CALL(ListTokens)               \
+  CALL(RevokeToken)              \
+  CALL(GetQuota)                 \
+  CALL(SetQuota)
+
+// Calls block the caller; safe from any thread.
+class ApiClient {
+ public:
+  static absl::StatusOr<std::unique_ptr<ApiClient>> Open(const Connection& connection);
+  ~ApiClient();
+
+  void set_patience(Patience patience) { patience_ = patience; }
+  const Patience& patience() const { return patience_; }
+
+// StatusOr<XResponse> X(request) with the client's patience, or with another one.
+#define BERTH_DECLARE_CALL(Name)                                              \
+  absl::StatusOr<v1::Name##Response> Name(const v1::Name##Request& request) { \
+    return Name(request, patience_);                                          \
+  }                                                                           \
+  absl::StatusOr<v1::Name##Response> Name(const v1::Name##Request& request,   \
+                                          const Patience& patience);
+  BERTH_CLIENT_CALLS(BERTH_DECLARE_CALL)
+#undef BERTH_DECLARE_CALL
+
+  // Hands every piece of the log to `take` until the log ends. One try.
+  absl::Status StreamLogs(const v1::StreamLogsRequest& request,
+                          const std::function<void(const v1::StreamLogsResponse&)>& take);
+
+ private:
+  struct Wire;
+  explicit ApiClient(std::unique_ptr<Wire> wire);
+  std::unique_ptr<Wire> wire_;
+  Patience patience_;
+};
+
+// LocalAdmin.Bootstrap over the scheduler's unix socket.
+absl::StatusOr<v1::BootstrapResponse> Bootstrap(absl::string_view socket,
+                                                const v1::BootstrapRequest& request);
+
+// True for an error after which the same call may succeed by itself: the scheduler is away.
+bool IsUnreachable(const absl::Status& status);
+
+}  // namespace berth
+
+#endif  // BERTH_CLIENT_API_CLIENT_H_

@@ -1,0 +1,88 @@
+#ifndef BERTH_CLIENT_OPTION_H_
+#define BERTH_CLIENT_OPTION_H_
+
+// One table of options serves the command line and the #BERTH lines of a job file, and every value
+// remembers where it was written, so that an error can point at it.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace berth {
+
+struct Option {
+  const char* name;             // long name, without the dashes
+  char letter = 0;              // 0: none
+  const char* value = nullptr;  // what help calls the value; null: a flag
+  const char* help = "";
+  bool repeatable = false;         // values add up; otherwise the last one counts
+  bool command_line_only = false;  // has no meaning in a job file
+  const char* alias = nullptr;     // a second long name
+};
+
+// Where a word was written. `file` is empty for the command line.
+struct Origin {
+  std::string file;
+  int line = 0;
+  int column = 0;  // from 1, in bytes
+  int width = 0;
+  std::string line_text;
+};
+
+struct Word {
+  std::string text;
+  Origin origin;
+};
+
+struct OptionValue {
+  const Option* option = nullptr;
+  std::string text;  // empty for a flag
+  Origin origin;
+};
+
+// What a command was given.
+struct Arguments {
+  std::vector<OptionValue> values;
+  std::vector<Word> words;                // neither options nor after "--"
+  std::vector<std::string> after_dashes;  // after "--"
+  bool has_dashes = false;
+
+  bool Has(absl::string_view name) const { return Find(name) != nullptr; }
+  // The one that counts: the last. Null if not given.
+  const OptionValue* Find(absl::string_view name) const;
+  std::vector<const OptionValue*> All(absl::string_view name) const;
+  std::string Text(absl::string_view name, absl::string_view fallback = "") const;
+};
+
+using OptionTables = std::vector<std::span<const Option>>;
+
+// The words of a command line, each with an empty origin.
+std::vector<Word> ToWords(const std::vector<std::string>& texts);
+
+// GNU style: --name=value, --name value, -n value, -nvalue, -ab for flags, "--" ends options.
+// Shortened long names are errors, so that a new option never changes what a script means.
+absl::StatusOr<Arguments> ParseArguments(const std::vector<Word>& words,
+                                         const OptionTables& tables);
+
+// A usage error (exit code 2) that points at the place.
+absl::Status ErrorAt(const Origin& origin, absl::string_view message, absl::string_view fix = "");
+// The same about an option's value: names the option.
+absl::Status ValueError(const OptionValue& value, absl::string_view message,
+                        absl::string_view fix = "");
+
+// Typed readings of a value, with errors at its place.
+absl::StatusOr<int64_t> IntegerOf(const OptionValue& value, int64_t least, int64_t most);
+// More than zero.
+absl::StatusOr<absl::Duration> DurationOf(const OptionValue& value);
+// "a,b" -> {"a", "b"}; empty parts are errors.
+absl::StatusOr<std::vector<std::string>> ListOf(const OptionValue& value, char separator = ',');
+
+}  // namespace berth
+
+#endif  // BERTH_CLIENT_OPTION_H_

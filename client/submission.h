@@ -1,0 +1,41 @@
+#ifndef BERTH_CLIENT_SUBMISSION_H_
+#define BERTH_CLIENT_SUBMISSION_H_
+
+// From a job file and options to the request that submits the job.
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "client/job_file.h"
+#include "client/option.h"
+#include "client/settings.h"
+#include "proto/client_api.pb.h"
+
+namespace berth {
+
+// Where a submission comes from.
+struct SubmissionSource {
+  std::string folder;   // the caller's working folder
+  std::string project;  // unless an option names one
+  const Environment* environment = nullptr;
+};
+
+struct Submission {
+  v1::SubmitJobRequest request;
+  Arguments arguments;             // of the file and of the command line together
+  std::vector<std::string> notes;  // about the file
+};
+
+// `FILE [options] [-- ARGUMENTS]` or `[options] -- COMMAND`. Reads the file. The command line
+// replaces single values of the file and adds to repeated ones.
+absl::StatusOr<Submission> MakeSubmission(const Arguments& command_line,
+                                          const SubmissionSource& source);
+
+// 26 characters: the time, then random: sorts by time and never repeats.
+std::string NewIdempotencyKey(absl::Time now);
+
+}  // namespace berth
+
+#endif  // BERTH_CLIENT_SUBMISSION_H_

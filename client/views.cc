@@ -1,0 +1,372 @@
+#include "client/views.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/text.h"
+
+namespace berth {
+namespace {
+
+Json FundingJson(v1::Funding funding) {
+  if (funding == v1::FUNDING_OWNED) {
+    return "owned";
+  }
+  return funding == v1::FUNDING_BORROWED ? Json("borrowed") : Json();
+}
+
+Json ReasonJson(const v1::Reason& reason) {
+  if (reason.code().empty() && reason.message().empty()) {
+    return {};
+  }
+  return {{"code", reason.code()}, {"name", reason.name()}, {"message", reason.message()}};
+}
+
+Json EndJson(const v1::Job& job) {
+  if (!job.has_end() || job.end().reason() == v1::END_REASON_UNSPECIFIED) {
+    return {};
+  }
+  const v1::JobEnd& end = job.end();
+  return {{"reason", EndReasonWord(end.reason())},
+          {"exit_code", end.exit_code()},
+          {"signal", end.signal()},
+          {"failed_rank", end.failed_rank() < 0 ? Json() : Json(end.failed_rank())},
+          {"message", end.message()}};
+}
+
+Json GangJson(const v1::GangSpec& gang) {
+  Json json{{"nodes", gang.nodes()}, {"devices_per_node", gang.devices_per_node()}};
+  json["classes"] = std::vector<std::string>(gang.device_classes().begin(),
+                                             gang.device_classes().end());
+  json["cpu_milli_per_node"] = gang.per_node().cpu_milli();
+  json["memory_bytes_per_node"] = gang.per_node().memory_mib() << 20;
+  return json;
+}
+
+Json DevicesJson(const v1::Job& job) {
+  Json devices = Json::array();
+  for (const v1::Allocation& allocation : job.allocations()) {
+    for (const v1::DeviceAssignment& device : allocation.devices()) {
+      devices.push_back({{"node", allocation.node()},
+                         {"index", device.index()},
+                         {"class", device.device_class()},
+                         {"uuid", device.uuid()}});
+    }
+  }
+  return devices;
+}
+
+// How long a job has waited or run.
+std::string JobLength(const v1::Job& job, absl::Time now) {
+  const absl::Time started = TimeFromMicros(job.started_at_us());
+  const absl::Time ended = job.ended_at_us() == 0 ? now : TimeFromMicros(job.ended_at_us());
+  const bool ran = started != absl::InfinitePast();
+  return LengthForPeople(ended - (ran ? started : TimeFromMicros(job.submitted_at_us())));
+}
+
+// Where it runs, or why it does not.
+std::string WhereOrWhy(const v1::Job& job) {
+  if (IsEnded(job.state())) {
+    const std::string nodes = absl::StrJoin(NodesOf(job), ",");
+    return job.state() == v1::JOB_STATE_SUCCEEDED || job.end().message().empty()
+               ? nodes
+               : job.end().message();
+  }
+  if (!job.reason().message().empty()) {
+    return job.reason().message();
+  }
+  return absl::StrJoin(NodesOf(job), ",");
+}
+
+std::string DeviceIndexes(const v1::Allocation& allocation) {
+  return absl::StrJoin(allocation.devices(), ",",
+                       [](std::string* out, const v1::DeviceAssignment& device) {
+                         absl::StrAppend(out, device.index());
+                       });
+}
+
+}  // namespace
+
+std::string StateSummary(const v1::Job& job) {
+  std::string text = JobStateWord(job.state());
+  if (job.state() != v1::JOB_STATE_FAILED) {
+    return job.attempt() > 0 && !IsEnded(job.state()) ? absl::StrCat(text, " #", job.attempt())
+                                                      : text;
+  }
+  const v1::JobEnd& end = job.end();
+  absl::StrAppend(&text, " ", EndReasonWord(end.reason()));
+  if (end.reason() == v1::END_REASON_EXIT || end.reason() == v1::END_REASON_LAUNCH_ERROR) {
+    absl::StrAppend(&text, ":", end.exit_code());
+  } else if (end.reason() == v1::END_REASON_SIGNAL) {
+    absl::StrAppend(&text, ":", end.signal());
+  }
+  return end.failed_rank() < 0 ? text : absl::StrCat(text, " r", end.failed_rank());
+}
+
+std::vector<std::string> NodesOf(const v1::Job& job) {
+  std::vector<std::string> nodes;
+  for (const v1::Allocation& allocation : job.allocations()) {
+    nodes.push_back(allocation.node());
+  }
+  return nodes;
+}
+
+std::string ShapeText(const v1::GangSpec& gang) {
+  const auto count = [](int32_t number, const char* noun) {
+    return absl::StrCat(number, " ", noun, number == 1 ? "" : "s");
+  };
+  const std::string classes = absl::StrJoin(gang.device_classes(), "|");
+  return absl::StrCat(count(gang.nodes(), "node"), " × ", count(gang.devices_per_node(), "device"),
+                      classes.empty() ? "" : " ", classes);
+}
+
+Json TimeJson(int64_t micros) {
+  return micros == 0 ? Json() : Json(Rfc3339(TimeFromMicros(micros)));
+}
+
+Json JobJson(const v1::Job& job) {
+  Json json;
+  json["id"] = job.id();
+  json["name"] = job.name();
+  json["tenant"] = job.tenant();
+  json["project"] = job.project();
+  json["user"] = job.user();
+  json["state"] = JobStateWord(job.state());
+  json["reason"] = ReasonJson(job.reason());
+  json["attempt"] = job.attempt();
+  json["submitted_at"] = TimeJson(job.submitted_at_us());
+  json["started_at"] = TimeJson(job.started_at_us());
+  json["ended_at"] = TimeJson(job.ended_at_us());
+  json["end"] = EndJson(job);
+  json["nodes"] = NodesOf(job);
+  json["devices"] = DevicesJson(job);
+  json["funding"] = FundingJson(job.funding());
+  json["gang"] = GangJson(job.gang());
+  json["time_limit_seconds"] = static_cast<double>(job.time_limit_ms()) / 1000;
+  json["grace_seconds"] = static_cast<double>(job.grace_ms()) / 1000;
+  json["priority"] = job.priority();
+  json["cancel_requested"] = job.cancel_requested();
+  json["notes"] = std::vector<std::string>(job.notes().begin(), job.notes().end());
+  json["allocations"] = Json::array();
+  for (const v1::Allocation& allocation : job.allocations()) {
+    json["allocations"].push_back(AllocationJson(allocation));
+  }
+  return json;
+}
+
+Json SpecJson(const v1::JobSpec& spec) {
+  Json json;
+  json["command"] = std::vector<std::string>(spec.command().begin(), spec.command().end());
+  json["script"] = spec.script().empty() ? Json() : Json(spec.script());
+  json["environment"] = Json::object();
+  for (const auto& [name, value] : std::map<std::string, std::string>(spec.environment().begin(),
+                                                                      spec.environment().end())) {
+    json["environment"][name] = value;
+  }
+  json["working_directory"] =
+      spec.working_directory().empty() ? Json() : Json(spec.working_directory());
+  json["launch"] = spec.launch() == v1::LAUNCH_MODE_DEVICE ? "device" : "node";
+  json["stop_signal"] = spec.stop_signal().empty() ? "SIGTERM" : spec.stop_signal();
+  json["comment"] = spec.comment();
+  return json;
+}
+
+Json AllocationJson(const v1::Allocation& allocation) {
+  Json json;
+  json["id"] = allocation.id();
+  json["job"] = allocation.job_id();
+  json["attempt"] = allocation.attempt();
+  json["rank"] = allocation.rank();
+  json["node"] = allocation.node();
+  json["tenant"] = allocation.tenant();
+  json["devices"] = Json::array();
+  for (const v1::DeviceAssignment& device : allocation.devices()) {
+    json["devices"].push_back({{"index", device.index()},
+                               {"class", device.device_class()},
+                               {"uuid", device.uuid()},
+                               {"milli", device.milli()}});
+  }
+  json["state"] = allocation.state();
+  json["funding"] = FundingJson(allocation.funding());
+  json["start"] = TimeJson(allocation.reserved_at_us());
+  json["end"] = TimeJson(allocation.released_at_us());
+  json["evidence"] =
+      allocation.release_evidence().empty() ? Json() : Json(allocation.release_evidence());
+  return json;
+}
+
+Json NodeJson(const v1::Node& node, absl::Time now) {
+  const absl::Time heartbeat = TimeFromMicros(node.last_heartbeat_us());
+  const v1::NodeFacts& facts = node.facts();
+  Json json;
+  json["name"] = node.name();
+  json["state"] = NodeStateWord(node.state());
+  json["state_detail"] = node.state_detail();
+  json["class"] = node.device_class();
+  json["devices_total"] = facts.devices_size();
+  json["devices_free"] = node.devices_free();
+  json["jobs"] = node.jobs();
+  json["agent_version"] = facts.agent_version();
+  json["last_heartbeat_seconds"] =
+      heartbeat == absl::InfinitePast()
+          ? Json()
+          : Json(std::max(0.0, absl::ToDoubleSeconds(now - heartbeat)));
+  json["address"] = facts.address();
+  json["hostname"] = facts.hostname();
+  json["cpu_milli"] = facts.capacity().cpu_milli();
+  json["memory_bytes"] = facts.capacity().memory_mib() << 20;
+  json["topology"] = {{"pod", facts.topology().pod()},
+                      {"block", facts.topology().block()},
+                      {"rack", facts.topology().rack()}};
+  json["labels"] = Json::object();
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>(facts.labels().begin(), facts.labels().end())) {
+    json["labels"][key] = value;
+  }
+  json["tenants"] = std::vector<std::string>(node.tenants().begin(), node.tenants().end());
+  return json;
+}
+
+Json QuotaJson(const v1::QuotaRow& row) {
+  const v1::QuotaLimits& limits = row.limits();
+  Json json;
+  json["tenant"] = row.tenant();
+  json["project"] = row.project().empty() ? Json() : Json(row.project());
+  json["class"] = row.device_class();
+  json["entitlement"] = limits.entitlement();
+  json["limit"] = limits.has_limit() ? Json(limits.limit()) : Json();
+  json["non_lendable"] = limits.non_lendable();
+  json["weight"] = limits.has_weight() ? Json(limits.weight()) : Json();
+  json["used"] = row.used();
+  json["owned"] = row.owned();
+  json["borrowed"] = row.borrowed();
+  json["lent"] = row.lent();
+  json["pending"] = row.pending();
+  json["capacity"] = row.capacity();
+  return json;
+}
+
+Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now) {
+  Listing listing{.kind = "JobList", .columns = {}, .rows = {}, .name_field = "id"};
+  listing.columns = {
+      {.header = "ID", .right = true},
+      {.header = "NAME"},
+      {.header = "TENANT", .drop = 5, .wide_only = !owners},
+      {.header = "USER", .drop = 4, .wide_only = !owners},
+      {.header = "PROJECT", .wide_only = true},
+      {.header = "STATE"},
+      {.header = "DEVICES", .drop = 1, .right = true},
+      {.header = "NODES", .drop = 2, .right = true},
+      {.header = "WAIT/RUN", .right = true},
+      {.header = "END", .drop = 3},
+      {.header = "WHERE/WHY"},
+  };
+  for (const v1::Job& job : jobs) {
+    const v1::GangSpec& gang = job.gang();
+    // A name has no bound that a table could bear.
+    constexpr int kNameCellsMax = 32;
+    listing.rows.push_back(
+        {.json = JobJson(job),
+         .cells = {absl::StrCat(job.id()), CutToWidth(CleanText(job.name()), kNameCellsMax),
+                   job.tenant(), job.user(), job.project(), StateSummary(job),
+                   absl::StrCat(gang.nodes() * gang.devices_per_node()),
+                   absl::StrCat(gang.nodes()), JobLength(job, now),
+                   TimeForPeople(TimeFromMicros(job.ended_at_us()), now), WhereOrWhy(job)}});
+  }
+  return listing;
+}
+
+Listing AllocationListing(const std::vector<v1::Allocation>& allocations, absl::Time now) {
+  Listing listing{.kind = "AllocationList", .columns = {}, .rows = {}, .name_field = "id"};
+  listing.columns = {
+      {.header = "ID", .right = true},
+                     {.header = "JOB", .right = true},
+                     {.header = "ATTEMPT", .drop = 2, .right = true},
+                     {.header = "RANK", .right = true},
+                     {.header = "TENANT", .drop = 5},
+                     {.header = "NODE"},
+                     {.header = "DEVICES"},
+                     {.header = "FUNDING", .drop = 4},
+                     {.header = "STATE", .drop = 3},
+                     {.header = "START"},
+                     {.header = "END"},
+                     {.header = "EVIDENCE", .drop = 1},
+  };
+  for (const v1::Allocation& allocation : allocations) {
+    Json json = AllocationJson(allocation);
+    const Json funding = json["funding"];
+    listing.rows.push_back(
+        {.json = std::move(json),
+         .cells = {absl::StrCat(allocation.id()), absl::StrCat(allocation.job_id()),
+                   absl::StrCat(allocation.attempt()), absl::StrCat(allocation.rank()),
+                   allocation.tenant(), allocation.node(), DeviceIndexes(allocation),
+                   funding.is_null() ? "" : funding.get<std::string>(), allocation.state(),
+                   TimeForPeople(TimeFromMicros(allocation.reserved_at_us()), now),
+                   TimeForPeople(TimeFromMicros(allocation.released_at_us()), now),
+                   allocation.release_evidence()}});
+  }
+  return listing;
+}
+
+Listing NodeListing(const std::vector<v1::Node>& nodes, absl::Time now) {
+  Listing listing{.kind = "NodeList", .columns = {}, .rows = {}, .name_field = "name"};
+  listing.columns = {
+      {.header = "NODE"},
+                     {.header = "STATE"},
+                     {.header = "CLASS"},
+                     {.header = "DEVICES", .right = true},
+                     {.header = "FREE", .right = true},
+                     {.header = "JOBS", .drop = 1, .right = true},
+                     {.header = "HEARTBEAT", .drop = 2},
+                     {.header = "AGENT", .drop = 4},
+                     {.header = "TENANTS", .drop = 3},
+                     {.header = "ADDRESS", .wide_only = true},
+                     {.header = "DETAIL"},
+  };
+  for (const v1::Node& node : nodes) {
+    listing.rows.push_back(
+        {.json = NodeJson(node, now),
+         .cells = {node.name(), NodeStateWord(node.state()), node.device_class(),
+                   absl::StrCat(node.facts().devices_size()), absl::StrCat(node.devices_free()),
+                   absl::StrCat(node.jobs()),
+                   TimeForPeople(TimeFromMicros(node.last_heartbeat_us()), now),
+                   node.facts().agent_version(), absl::StrJoin(node.tenants(), ","),
+                   node.facts().address(), node.state_detail()}});
+  }
+  return listing;
+}
+
+Listing QuotaListing(const std::vector<v1::QuotaRow>& rows) {
+  Listing listing{.kind = "QuotaList", .columns = {}, .rows = {}, .name_field = "tenant"};
+  listing.columns = {
+      {.header = "TENANT"},
+                     {.header = "PROJECT", .drop = 1},
+                     {.header = "CLASS"},
+                     {.header = "ENTITLEMENT", .right = true},
+                     {.header = "LIMIT", .right = true},
+                     {.header = "USED", .right = true},
+                     {.header = "OWNED", .drop = 2, .right = true},
+                     {.header = "BORROWED", .right = true},
+                     {.header = "LENT", .right = true},
+                     {.header = "PENDING", .drop = 3, .right = true},
+                     {.header = "CAPACITY", .drop = 4, .right = true},
+  };
+  for (const v1::QuotaRow& row : rows) {
+    const v1::QuotaLimits& limits = row.limits();
+    listing.rows.push_back(
+        {.json = QuotaJson(row),
+         .cells = {row.tenant(), row.project(), row.device_class(),
+                   absl::StrCat(limits.entitlement()),
+                   limits.has_limit() ? absl::StrCat(limits.limit()) : "none",
+                   absl::StrCat(row.used()), absl::StrCat(row.owned()),
+                   absl::StrCat(row.borrowed()), absl::StrCat(row.lent()),
+                   absl::StrCat(row.pending()),
+                   row.capacity() == 0 ? "" : absl::StrCat(row.capacity())}});
+  }
+  return listing;
+}
+
+}  // namespace berth

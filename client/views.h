@@ -1,0 +1,53 @@
+#ifndef BERTH_CLIENT_VIEWS_H_
+#define BERTH_CLIENT_VIEWS_H_
+
+// The contract's messages as people and programs see them: words, JSON items and table rows. The
+// JSON is frozen; fields are only added.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/output.h"
+#include "proto/client_api.pb.h"
+
+namespace berth {
+
+// "pending", "running", "timeout", ...
+std::string JobStateWord(v1::JobState state);
+// All states that `word` stands for; empty for an unknown word.
+std::vector<v1::JobState> JobStatesOfWord(absl::string_view word);
+std::vector<std::string> JobStateWords();
+bool IsEnded(v1::JobState state);
+// "exit", "oom", "node-fault", ...
+std::string EndReasonWord(v1::EndReason reason);
+std::string NodeStateWord(v1::NodeState state);
+std::string RoleWord(v1::Role role);
+// ROLE_UNSPECIFIED for an unknown word.
+v1::Role RoleOfWord(absl::string_view word);
+
+// State and end in one: "running", "failed exit:1 r3".
+std::string StateSummary(const v1::Job& job);
+// The nodes of the present or last attempt, by rank.
+std::vector<std::string> NodesOf(const v1::Job& job);
+// "2 nodes × 4 devices"
+std::string ShapeText(const v1::GangSpec& gang);
+// The JSON time of the contract's microseconds; null for 0.
+Json TimeJson(int64_t micros);
+
+Json JobJson(const v1::Job& job);
+Json SpecJson(const v1::JobSpec& spec);
+Json AllocationJson(const v1::Allocation& allocation);
+Json NodeJson(const v1::Node& node, absl::Time now);
+Json QuotaJson(const v1::QuotaRow& row);
+
+// `owners`: with the columns tenant and user.
+Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now);
+Listing AllocationListing(const std::vector<v1::Allocation>& allocations, absl::Time now);
+Listing NodeListing(const std::vector<v1::Node>& nodes, absl::Time now);
+Listing QuotaListing(const std::vector<v1::QuotaRow>& rows);
+
+}  // namespace berth
+
+#endif  // BERTH_CLIENT_VIEWS_H_
