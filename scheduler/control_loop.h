@@ -6,6 +6,7 @@
 // to anyone before it is durable.
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,8 @@
 #include "common/clock.h"
 #include "scheduler/agent_link.h"
 #include "scheduler/core/engine.h"
+#include "scheduler/job_waiters.h"
+#include "scheduler/read_view.h"
 #include "scheduler/store/store.h"
 
 namespace berth {
@@ -63,57 +66,6 @@ struct ChangeRequest {
   std::function<void(const absl::StatusOr<ChangeResult>&)> done;
 };
 
-// A job with all that a reader may want, live or ended.
-struct JobRecord {
-  Job job;
-  std::vector<Allocation> allocations;  // of the current or last attempt, by rank
-  PendingReason reason;
-};
-
-struct JobListQuery {
-  std::optional<TenantId> tenant;
-  std::optional<UserId> user;
-  std::optional<ProjectId> project;
-  std::optional<std::string> name;
-  std::vector<JobState> states;  // empty: as all_states says
-  bool all_states = false;
-  JobId before;  // none: from the newest
-  int limit = 1000;
-};
-
-// What a read sees, between two turns, on the loop's thread. Valid during the callback only.
-class ReadView {
- public:
-  ReadView(const Engine& engine, Store& store, absl::Time now)
-      : engine_(engine), store_(store), now_(now) {}
-  const Cluster& cluster() const { return engine_.cluster(); }
-  absl::Time now() const { return now_; }
-  // NotFound also if the actor may not know of it.
-  absl::StatusOr<JobRecord> FindJob(const Actor& actor, JobId id) const;
-  // Newest first; at most query.limit.
-  absl::StatusOr<std::vector<JobRecord>> ListJobs(const JobListQuery& query) const;
-  absl::StatusOr<std::vector<Allocation>> ListAllocations(const AllocationQuery& query) const;
-  absl::StatusOr<std::string> GetJobPayload(JobId id) const;
-  // Rows of one tenant or of all, per class; projects after their tenant.
-  std::vector<QuotaRow> ListQuota(std::optional<TenantId> tenant) const;
-
- private:
-  const Engine& engine_;
-  Store& store_;
-  absl::Time now_;
-};
-
-// Tells the loop when a job gets somewhere.
-struct JobWait {
-  Actor actor;
-  JobId job;
-  enum class Until { kEnded, kStarted, kChanged } until = Until::kEnded;
-  uint64_t known_version = 0;
-  absl::Duration timeout;
-  // Called once; `reached` is false when the time was over first.
-  std::function<void(const absl::StatusOr<JobRecord>&, bool reached)> done;
-};
-
 // Users and tokens as of the last durable turn; immutable.
 struct AccessDirectory {
   std::map<std::string, Token> tokens;
@@ -140,7 +92,8 @@ class ControlLoop {
   // Finishes the turn at hand, answers everything that waits with Unavailable, ends the thread.
   void Stop();
 
-  // ---- From any thread. Full queue: `done` gets ResourceExhausted at once, on this thread. ----
+  // ---- From any thread. Full queue: `done` gets ResourceExhausted at once, on this thread; a read
+  // is dropped without being called. ----
   void Post(ChangeRequest request) ABSL_LOCKS_EXCLUDED(mu_);
   void PostRead(std::function<void(const ReadView&)> read) ABSL_LOCKS_EXCLUDED(mu_);
   void PostWait(JobWait wait) ABSL_LOCKS_EXCLUDED(mu_);
@@ -168,21 +121,32 @@ class ControlLoop {
                             HelloRequest, AgentEvent, LinkUse>;
   // Everything of one turn that must become durable together, and the answers that wait for it.
   struct Turn;
-  class Waiters;
 
   bool Push(Item item) ABSL_LOCKS_EXCLUDED(mu_);
-  std::vector<Item> Drain() ABSL_LOCKS_EXCLUDED(mu_);
+  // Waits for work until `deadline`; at most events_per_turn_max items.
+  std::vector<Item> Drain(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
+  bool IsStopping() ABSL_LOCKS_EXCLUDED(mu_);
   void Run();
   void RunTurn(std::vector<Item> items);
-  void ApplyItem(Item& item, Turn& turn, absl::Time now);
-  void ApplyChange(ChangeRequest& request, Turn& turn, absl::Time now);
+  void ApplyItem(Item& item, Turn& turn);
+  void ApplyChange(ChangeRequest& request, Turn& turn);
+  absl::StatusOr<ChangeResult> TryChange(ChangeRequest& request, Turn& turn);
+  // An earlier submission with the same key: its result, or a conflict; nothing if there is none.
+  absl::StatusOr<std::optional<ChangeResult>> FindExisting(const ChangeRequest& request,
+                                                           TenantId tenant, const Turn& turn);
+  // The tenant whose keys a submission belongs to; none if the engine will refuse it anyway.
+  TenantId KeyTenant(const ChangeRequest& request) const;
+  absl::Status ExplainMissing(const ChangeRequest& request, const absl::Status& status) const;
+  void OpenSession(HelloRequest& request, Turn& turn);
+  void ApplyAgent(const AgentEvent& event, absl::Time now);
   void PlanIfDue(absl::Time now);
   void CommitTurn(Turn& turn);
   absl::Status WriteTurn(const Turn& turn);
-  void Speak(Turn& turn, absl::Time now);
+  void Speak(Turn& turn);
   void SendCommands(std::vector<NodeCommand> commands);
   void PublishAccess();
-  absl::Duration WaitTime(absl::Time now) const;
+  absl::Time Now() const;
+  absl::Time NextWork() const;
 
   // Constant after construction.
   const ControlLoopOptions options_;
@@ -194,12 +158,20 @@ class ControlLoop {
   std::unique_ptr<Store> store_;
   Engine engine_;
   AccessCallback on_access_;
-  std::map<NodeId, std::shared_ptr<AgentLink>> links_;
-  std::unique_ptr<Waiters> waiters_;
+  struct Session {
+    SessionId id;
+    std::shared_ptr<AgentLink> link;
+  };
+  std::map<NodeId, Session> sessions_;
+  JobWaiters waiters_;
   absl::Time last_round_ = absl::InfinitePast();
+  // The wall clock at the start; from then on time goes as CLOCK_BOOTTIME does, so that no step of
+  // the wall clock can declare a node lost.
+  absl::Time wall_at_start_;
+  absl::Duration boot_at_start_;
 
   absl::Mutex mu_;
-  std::vector<Item> queue_ ABSL_GUARDED_BY(mu_);
+  std::deque<Item> queue_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t last_session_ ABSL_GUARDED_BY(mu_) = 0;
 

@@ -1,0 +1,112 @@
+#include "scheduler/read_view.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "common/error_detail.h"
+#include "common/status_macros.h"
+#include "scheduler/core/quota_requests.h"
+
+namespace berth {
+namespace {
+
+bool Matches(const JobListQuery& query, const Job& job) {
+  const bool state =
+      query.states.empty() || std::count(query.states.begin(), query.states.end(), job.state) > 0;
+  return state && (!query.before || job.id < query.before) &&
+         (!query.tenant.has_value() || *query.tenant == job.spec.tenant) &&
+         (!query.user.has_value() || *query.user == job.spec.user) &&
+         (!query.project.has_value() || *query.project == job.spec.project) &&
+         (!query.name.has_value() || *query.name == job.spec.name);
+}
+
+bool WantsEnded(const JobListQuery& query) {
+  return query.states.empty() ? query.all_states
+                              : std::any_of(query.states.begin(), query.states.end(), IsTerminal);
+}
+
+}  // namespace
+
+JobRecord ReadView::LiveRecord(const Job& job) const {
+  JobRecord record{.job = job, .allocations = {}, .reason = cluster().ReasonOf(job)};
+  for (AllocationId id : job.allocations) {
+    record.allocations.push_back(cluster().GetAllocation(id));
+  }
+  return record;
+}
+
+absl::StatusOr<JobRecord> ReadView::EndedRecord(Job job) const {
+  JobRecord record{.job = std::move(job), .allocations = {}, .reason = {}};
+  if (record.job.attempt.state != AttemptState::kNone) {
+    ASSIGN_OR_RETURN(record.allocations,
+                     store_.ListAllocations({.tenant = std::nullopt,
+                                             .job = record.job.id,
+                                             .attempt = record.job.attempt.number,
+                                             .limit = engine_.policy().nodes_per_job_max}));
+  }
+  return record;
+}
+
+absl::StatusOr<JobRecord> ReadView::FindJob(const Actor& actor, JobId id) const {
+  const absl::Status none =
+      MakeError(absl::StatusCode::kNotFound, {.code = "B4001",
+                                              .message = absl::StrCat("no job ", id.value()),
+                                              .why = "",
+                                              .fix = "berth ps -a"});
+  if (const Job* live = cluster().FindJob(id); live != nullptr) {
+    return actor.MaySee(live->spec.tenant) ? absl::StatusOr<JobRecord>(LiveRecord(*live)) : none;
+  }
+  ASSIGN_OR_RETURN(std::optional<Job> ended, store_.FindEndedJob(id));
+  if (!ended.has_value() || !actor.MaySee(ended->spec.tenant)) {
+    return none;
+  }
+  return EndedRecord(*std::move(ended));
+}
+
+absl::StatusOr<std::vector<JobRecord>> ReadView::ListJobs(const JobListQuery& query) const {
+  std::vector<JobRecord> records;
+  const auto& jobs = cluster().jobs();
+  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
+    if (static_cast<int>(records.size()) == query.limit) {
+      break;
+    }
+    if (Matches(query, job->second)) {
+      records.push_back(LiveRecord(job->second));
+    }
+  }
+  if (WantsEnded(query)) {
+    EndedJobQuery ended_query{.tenant = query.tenant,
+                              .user = query.user,
+                              .project = query.project,
+                              .name = query.name,
+                              .states = query.states,
+                              .before = query.before,
+                              .limit = query.limit};
+    ASSIGN_OR_RETURN(std::vector<Job> ended, store_.ListEndedJobs(ended_query));
+    for (Job& job : ended) {
+      ASSIGN_OR_RETURN(JobRecord record, EndedRecord(std::move(job)));
+      records.push_back(std::move(record));
+    }
+    std::sort(records.begin(), records.end(),
+              [](const JobRecord& a, const JobRecord& b) { return a.job.id > b.job.id; });
+    records.resize(std::min(records.size(), static_cast<size_t>(query.limit)));
+  }
+  return records;
+}
+
+absl::StatusOr<std::vector<Allocation>> ReadView::ListAllocations(
+    const AllocationQuery& query) const {
+  return store_.ListAllocations(query);
+}
+
+absl::StatusOr<std::string> ReadView::GetJobPayload(JobId id) const {
+  return store_.GetJobPayload(id);
+}
+
+std::vector<QuotaRow> ReadView::ListQuota(std::optional<TenantId> tenant) const {
+  return ListQuotaRows(cluster(), tenant);
+}
+
+}  // namespace berth

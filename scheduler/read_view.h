@@ -1,0 +1,63 @@
+#ifndef BERTH_SCHEDULER_READ_VIEW_H_
+#define BERTH_SCHEDULER_READ_VIEW_H_
+
+// What a reader sees between two turns: live nouns from memory, ended jobs from the store. Lives on
+// the loop's thread, during one callback.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "scheduler/core/engine.h"
+#include "scheduler/store/store.h"
+
+namespace berth {
+
+// A job with all that a reader may want, live or ended.
+struct JobRecord {
+  Job job;
+  std::vector<Allocation> allocations;  // of the current or last attempt, by rank
+  PendingReason reason;
+};
+
+struct JobListQuery {
+  std::optional<TenantId> tenant;
+  std::optional<UserId> user;
+  std::optional<ProjectId> project;
+  std::optional<std::string> name;
+  std::vector<JobState> states;  // empty: as all_states says
+  bool all_states = false;
+  JobId before;  // none: from the newest
+  int limit = 1000;
+};
+
+class ReadView {
+ public:
+  ReadView(const Engine& engine, Store& store, absl::Time now)
+      : engine_(engine), store_(store), now_(now) {}
+  const Cluster& cluster() const { return engine_.cluster(); }
+  absl::Time now() const { return now_; }
+  // NotFound also if the actor may not know of it.
+  absl::StatusOr<JobRecord> FindJob(const Actor& actor, JobId id) const;
+  // Newest first; at most query.limit.
+  absl::StatusOr<std::vector<JobRecord>> ListJobs(const JobListQuery& query) const;
+  absl::StatusOr<std::vector<Allocation>> ListAllocations(const AllocationQuery& query) const;
+  absl::StatusOr<std::string> GetJobPayload(JobId id) const;
+  // Rows of one tenant or of all, per class; projects after their tenant.
+  std::vector<QuotaRow> ListQuota(std::optional<TenantId> tenant) const;
+
+ private:
+  JobRecord LiveRecord(const Job& job) const;
+  absl::StatusOr<JobRecord> EndedRecord(Job job) const;
+
+  const Engine& engine_;
+  Store& store_;
+  absl::Time now_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_READ_VIEW_H_
