@@ -1,0 +1,156 @@
+#!/bin/bash
+# Installs what is missing, builds everything and runs every test. The last line counts them.
+set -euo pipefail
+
+usage() {
+  cat <<'END'
+usage: tests/run.sh [--quick] [--sanitize address|thread]
+
+  --quick             unit tests only, no end-to-end tests
+  --sanitize address  build with ASan and UBSan in build-asan, run the unit tests
+  --sanitize thread   build with TSan in build-tsan, run the unit tests that touch no gRPC type
+END
+}
+
+cd "$(dirname "$0")/.."
+mode=all
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --quick) mode=quick ;;
+    --sanitize=address | --sanitize=thread) mode=${1#*=} ;;
+    --sanitize)
+      shift
+      mode=${1:-}
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *) mode='' ;;
+  esac
+  shift
+done
+case "$mode" in all | quick | address | thread) ;; *) usage >&2 && exit 2 ;; esac
+
+passed=0 failed=0 skipped=0
+jobs=${BERTH_JOBS:-$(nproc)}
+
+step() { printf '\n== %s  (%d min %02d s)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)); }
+
+# Whatever ends this script, the last line says how far it came; a step that broke counts as a failure.
+finish() {
+  local code=$?
+  [ "$code" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+  printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  if [ "$failed" -gt 0 ]; then exit 1; fi
+}
+trap finish EXIT
+
+build() { # FOLDER TARGET [CMAKE OPTIONS]
+  local folder=$1 target=$2
+  shift 2
+  cmake -S . -B "$folder" -G Ninja "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2 && exit 1; }
+  rm -f "$folder.log"
+  cmake --build "$folder" -j "$jobs" --target "$target"
+}
+
+attribute() { grep -oE "\\b$2=\"[0-9]+\"" <<<"$1" | head -n 1 | tr -dc 0-9; }
+
+run_ctest() { # FOLDER [CTEST OPTIONS]
+  local folder=$1 report suite bad skips
+  shift
+  report=$(mktemp)
+  ctest --test-dir "$folder" -j "$jobs" --output-on-failure --no-tests=error --timeout 300 \
+    --output-junit "$report" "$@" | grep -vE ' (Start|Test +#).*Passed|^ +Start +[0-9]+:|\.\.\. +Passed ' || true
+  suite=$(tr '\n' ' ' <"$report" | grep -oE '<testsuite [^>]*>' | head -n 1)
+  rm -f "$report"
+  if [ -z "$suite" ]; then
+    echo "ctest ended without a report" >&2
+    failed=$((failed + 1))
+    return
+  fi
+  bad=$(attribute "$suite" failures) skips=$(attribute "$suite" skipped)
+  failed=$((failed + bad)) skipped=$((skipped + skips))
+  passed=$((passed + $(attribute "$suite" tests) - bad - skips))
+}
+
+# An end-to-end script says PASS, FAIL or SKIP on a line of its own for each thing that it shows.
+run_script() {
+  local script=$1 log code=0 bad
+  log=$(mktemp)
+  timeout --kill-after=20 300 "$script" 2>&1 | tee "$log" || code=$?
+  bad=$(grep -c '^FAIL ' "$log" || true)
+  if [ "$code" != 0 ] && [ "$bad" = 0 ]; then
+    echo "FAIL $script: ended with $code"
+    bad=1
+  fi
+  passed=$((passed + $(grep -c '^PASS ' "$log" || true)))
+  skipped=$((skipped + $(grep -c '^SKIP ' "$log" || true)))
+  failed=$((failed + bad))
+  rm -f "$log"
+}
+
+# TSan sees the synchronisation inside Abseil only if Abseil itself is built with it. The packaged source is built once,
+# as shared libraries that take the place of the packaged ones for the test programs only.
+build_abseil_for_tsan() {
+  local root=$PWD/build-tsan-abseil sources
+  [ ! -e "$root/done" ] || return 0
+  rm -rf "$root" && mkdir -p "$root/lists/partial" "$root/cache"
+  sources=$root/sources.list
+  echo 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main' \
+    >"$sources"
+  (cd "$root" && apt=(apt-get -q -o "Dir::Etc::sourcelist=$sources" -o Dir::Etc::sourceparts=/dev/null
+      -o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache" -o APT::Sandbox::User=root) &&
+    "${apt[@]}" update && "${apt[@]}" source --download-only abseil && dpkg-source -x --no-check abseil_*.dsc src) \
+    >"$root/log" 2>&1 || return 1
+  cmake -G Ninja -S "$root/src" -B "$root/build" -DBUILD_SHARED_LIBS=ON -DCMAKE_CXX_STANDARD=14 \
+    -DABSL_PROPAGATE_CXX_STD=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS=-fsanitize=thread \
+    >>"$root/log" 2>&1 && ninja -C "$root/build" -j "$jobs" >>"$root/log" 2>&1 || return 1
+  mkdir -p "$root/lib"
+  find "$root/build" -name 'libabsl_*.so*' -exec cp -a {} "$root/lib/" \;
+  touch "$root/done"
+}
+
+run_thread_sanitizer() {
+  step "Abseil with TSan"
+  if ! build_abseil_for_tsan; then
+    tail -n 3 build-tsan-abseil/log
+    echo "SKIP the source of Abseil cannot be had here: no TSan run"
+    skipped=1
+    return
+  fi
+  step "Building with TSan"
+  build build-tsan unit_tests -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBERTH_SANITIZE=thread
+  step "Unit tests under TSan"
+  LD_LIBRARY_PATH=$PWD/build-tsan-abseil/lib TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" \
+    run_ctest build-tsan -L unit
+}
+
+step "Packages"
+deploy/install-packages.sh test
+case "$mode" in
+  address)
+    step "Building with ASan and UBSan"
+    build build-asan unit_tests -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBERTH_SANITIZE=address
+    step "Unit tests under ASan and UBSan"
+    run_ctest build-asan -L unit
+    ;;
+  thread) run_thread_sanitizer ;;
+  quick)
+    step "Building"
+    build build unit_tests
+    step "Unit tests"
+    run_ctest build -L unit
+    ;;
+  all)
+    step "Building"
+    build build all
+    step "Unit, simulation and integration tests"
+    run_ctest build
+    for script in tests/e2e/*_test.py; do
+      step "$(basename "$script")"
+      run_script "$script"
+    done
+    ;;
+esac
+step "Done"
