@@ -15,9 +15,10 @@ namespace {
 constexpr char kSpecColumns[] =
     "id, name, tenant_id, project_id, user_id, nodes, devices_per_node, cpu_milli, memory_mib, "
     "classes, node_labels, excluded_nodes, time_limit_us, grace_us, priority, preemptible, "
-    "may_borrow, hold, on_node_loss, lease_us, requeue_on_node_fault, requeue_on_preempt, "
+    "may_borrow, hold, launch_per_device, on_node_loss, lease_us, requeue_on_node_fault, "
+    "requeue_on_preempt, "
     "requeue_on_error, max_requeues, requeue_exit_codes, submitted_us";
-constexpr int kSpecColumnCount = 26;
+constexpr int kSpecColumnCount = 27;
 // Written with every change: BindProgress and ReadProgress.
 constexpr char kProgressColumns[] =
     "state, ended_us, not_before_us, requeues, cancel_requested, version";
@@ -58,6 +59,7 @@ void BindSpec(Statement& row, const Job& job) {
   row.BindInt(spec.preemptible ? 1 : 0);
   row.BindInt(spec.may_borrow ? 1 : 0);
   row.BindInt(spec.hold ? 1 : 0);
+  row.BindInt(spec.launch_per_device ? 1 : 0);
   row.BindWord(spec.on_node_loss);
   row.BindDuration(spec.lease);
   row.BindInt(spec.requeue.on_node_fault ? 1 : 0);
@@ -114,6 +116,7 @@ void ReadSpec(Statement& row, Job& job) {
   spec.preemptible = row.ReadBool();
   spec.may_borrow = row.ReadBool();
   spec.hold = row.ReadBool();
+  spec.launch_per_device = row.ReadBool();
   spec.on_node_loss = row.ReadWord(FindNodeLossPolicy);
   spec.lease = row.ReadDuration();
   spec.requeue.on_node_fault = row.ReadBool();

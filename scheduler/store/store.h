@@ -49,19 +49,19 @@ struct AuditEntry {
 };
 
 struct EndedJobQuery {
-  std::optional<TenantId> tenant;
-  std::optional<UserId> user;
-  std::optional<ProjectId> project;
-  std::optional<std::string> name;
-  std::vector<JobState> states;  // empty: all
-  JobId before;                  // ids below this; none: from the newest
+  std::optional<TenantId> tenant = std::nullopt;
+  std::optional<UserId> user = std::nullopt;
+  std::optional<ProjectId> project = std::nullopt;
+  std::optional<std::string> name = std::nullopt;
+  std::vector<JobState> states = {};  // empty: all
+  JobId before = JobId();             // ids below this; none: from the newest
   int limit = 1000;
 };
 
 struct AllocationQuery {
-  std::optional<TenantId> tenant;
-  std::optional<JobId> job;  // none: the newest ones
-  std::optional<int> attempt;
+  std::optional<TenantId> tenant = std::nullopt;
+  std::optional<JobId> job = std::nullopt;  // none: the newest ones
+  std::optional<int> attempt = std::nullopt;
   int limit = 1000;
 };
 
