@@ -19,9 +19,11 @@ common/                 proto/
 scheduler/core/         common/strong_id.h common/check.h common/status_macros.h common/error_detail.h
 scheduler/store/        scheduler/core/ common/
 scheduler/agent_link    scheduler/core/
-scheduler/control_loop  scheduler/core/ scheduler/store/ scheduler/agent_link common/
-scheduler/convert       scheduler/core/ scheduler/control_loop common/ proto/
-scheduler/rpc/          scheduler/core/ scheduler/control_loop scheduler/agent_link scheduler/convert common/ proto/
+scheduler/read_view     scheduler/core/ scheduler/store/ common/
+scheduler/job_waiters   scheduler/core/ scheduler/store/ scheduler/read_view common/
+scheduler/control_loop  scheduler/core/ scheduler/store/ scheduler/agent_link scheduler/read_view scheduler/job_waiters common/
+scheduler/convert       scheduler/core/ scheduler/control_loop scheduler/read_view common/ proto/
+scheduler/rpc/          scheduler/core/ scheduler/control_loop scheduler/read_view scheduler/agent_link scheduler/convert common/ proto/
 scheduler/web/          scheduler/core/ scheduler/control_loop common/
 scheduler/server        scheduler/core/ scheduler/store/ scheduler/control_loop scheduler/rpc/ scheduler/web/ common/
 scheduler/main.cc       scheduler/server common/
