@@ -1,0 +1,105 @@
+#include "scheduler/rpc/agent_service.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "common/grpc_status.h"
+#include "common/status_macros.h"
+#include "scheduler/rpc/log_upload.h"
+
+namespace berth {
+namespace {
+
+class RefusedSession final
+    : public grpc::ServerBidiReactor<v1::AgentMessage, v1::SchedulerMessage> {
+ public:
+  explicit RefusedSession(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+class RefusedUpload final : public grpc::ServerReadReactor<v1::LogChunk> {
+ public:
+  explicit RefusedUpload(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::AgentMessage, v1::SchedulerMessage>* AgentService::Session(
+    grpc::CallbackServerContext* context) {
+  const auto principal = router_.Admit(*context, "Agent.Session");
+  if (!principal.ok()) {
+    return new RefusedSession(ToGrpcStatus(principal.status(), context));
+  }
+  const AgentSessionContext parts{
+      .loop = &router_.loop(), .authenticator = &router_.authenticator(), .relay = &relay_};
+  auto session = std::make_shared<AgentSession>(
+      context, principal->actor, router_.authenticator().NodeName(principal->actor.node), parts);
+  absl::MutexLock lock(&mu_);
+  if (stopped_) {
+    return new RefusedSession(
+        ToGrpcStatus(absl::UnavailableError("the scheduler is stopping"), context));
+  }
+  sessions_.insert(session);
+  session->Start([this](const std::shared_ptr<AgentSession>& done) {
+    absl::MutexLock lock_of_done(&mu_);
+    sessions_.erase(done);
+  });
+  return session.get();
+}
+
+grpc::ServerReadReactor<v1::LogChunk>* AgentService::LogUpload(grpc::CallbackServerContext* context,
+                                                               v1::LogUploadResponse*) {
+  const auto principal = router_.Admit(*context, "Agent.LogUpload");
+  if (!principal.ok()) {
+    return new RefusedUpload(ToGrpcStatus(principal.status(), context));
+  }
+  return StartLogUpload(context, principal->actor, relay_);
+}
+
+absl::Status AgentService::OpenLog(NodeId node, const v1::OpenLog& message) {
+  std::shared_ptr<AgentSession> open;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const auto& session : sessions_) {
+      if (session->node() == node && session->is_open()) {
+        open = session;
+      }
+    }
+  }
+  if (open == nullptr) {
+    return absl::UnavailableError("the node is not connected");
+  }
+  open->OpenLog(message);
+  return absl::OkStatus();
+}
+
+void AgentService::CloseRefused(const std::function<absl::Status(absl::string_view)>& check) {
+  std::vector<std::shared_ptr<AgentSession>> sessions;
+  {
+    absl::MutexLock lock(&mu_);
+    sessions.assign(sessions_.begin(), sessions_.end());
+  }
+  for (const auto& session : sessions) {
+    if (const absl::Status status = check(session->token_id()); !status.ok()) {
+      session->CloseWith(status);
+    }
+  }
+}
+
+void AgentService::Stop() {
+  std::vector<std::shared_ptr<AgentSession>> sessions;
+  {
+    absl::MutexLock lock(&mu_);
+    stopped_ = true;
+    sessions.assign(sessions_.begin(), sessions_.end());
+  }
+  for (const auto& session : sessions) {
+    session->CloseWith(absl::UnavailableError("the scheduler is stopping"));
+  }
+}
+
+}  // namespace berth

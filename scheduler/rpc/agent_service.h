@@ -1,0 +1,50 @@
+#ifndef BERTH_SCHEDULER_RPC_AGENT_SERVICE_H_
+#define BERTH_SCHEDULER_RPC_AGENT_SERVICE_H_
+
+// The API for agents: sessions, and uploads of logs that somebody reads.
+
+#include <functional>
+#include <memory>
+#include <set>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+
+#include "proto/agent_api.grpc.pb.h"
+#include "scheduler/rpc/agent_session.h"
+#include "scheduler/rpc/call.h"
+
+namespace berth {
+
+// Owned by the Server. Requires: what is handed over outlives it.
+class AgentService final : public v1::Agent::CallbackService {
+ public:
+  AgentService(const CallRouter& router, LogRelay& relay) : router_(router), relay_(relay) {}
+
+  grpc::ServerBidiReactor<v1::AgentMessage, v1::SchedulerMessage>* Session(
+      grpc::CallbackServerContext* context) override ABSL_LOCKS_EXCLUDED(mu_);
+  grpc::ServerReadReactor<v1::LogChunk>* LogUpload(grpc::CallbackServerContext* context,
+                                                   v1::LogUploadResponse* response) override;
+
+  // Asks a node's agent for a log. Unavailable: it is not connected.
+  absl::Status OpenLog(NodeId node, const v1::OpenLog& message) ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends every session whose token `check` refuses, with its answer.
+  void CloseRefused(const std::function<absl::Status(absl::string_view token_id)>& check)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends all sessions, and those that come later at once.
+  void Stop() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  const CallRouter& router_;
+  LogRelay& relay_;
+
+  absl::Mutex mu_;
+  std::set<std::shared_ptr<AgentSession>> sessions_ ABSL_GUARDED_BY(mu_);
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_RPC_AGENT_SERVICE_H_

@@ -1,0 +1,84 @@
+#ifndef BERTH_SCHEDULER_RPC_CLIENT_SERVICE_H_
+#define BERTH_SCHEDULER_RPC_CLIENT_SERVICE_H_
+
+// The API for people and programs: translate, post, finish. Every call runs on gRPC's threads until
+// it is posted and on the loop's thread when it is answered; none blocks.
+
+#include "proto/client_api.grpc.pb.h"
+#include "scheduler/rpc/call.h"
+#include "scheduler/rpc/log_stream.h"
+
+namespace berth {
+
+// Owned by the Server. Requires: what is handed over outlives it.
+class ClientService final : public v1::Client::CallbackService {
+ public:
+  ClientService(CallRouter& router, LogSource logs) : router_(router), logs_(logs) {}
+
+  using Context = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+
+  // client_service.cc: about the caller, and jobs.
+  Reactor* Ping(Context* context, const v1::PingRequest* request,
+                v1::PingResponse* response) override;
+  Reactor* WhoAmI(Context* context, const v1::WhoAmIRequest* request,
+                  v1::WhoAmIResponse* response) override;
+  Reactor* SubmitJob(Context* context, const v1::SubmitJobRequest* request,
+                     v1::SubmitJobResponse* response) override;
+  Reactor* SubmitJobs(Context* context, const v1::SubmitJobsRequest* request,
+                      v1::SubmitJobsResponse* response) override;
+  Reactor* GetJob(Context* context, const v1::GetJobRequest* request,
+                  v1::GetJobResponse* response) override;
+  Reactor* ListJobs(Context* context, const v1::ListJobsRequest* request,
+                    v1::ListJobsResponse* response) override;
+  Reactor* WaitJob(Context* context, const v1::WaitJobRequest* request,
+                   v1::WaitJobResponse* response) override;
+  Reactor* CancelJob(Context* context, const v1::CancelJobRequest* request,
+                     v1::CancelJobResponse* response) override;
+  Reactor* HoldJob(Context* context, const v1::HoldJobRequest* request,
+                   v1::HoldJobResponse* response) override;
+  Reactor* ReleaseJob(Context* context, const v1::ReleaseJobRequest* request,
+                      v1::ReleaseJobResponse* response) override;
+  grpc::ServerWriteReactor<v1::StreamLogsResponse>* StreamLogs(
+      Context* context, const v1::StreamLogsRequest* request) override;
+  Reactor* ListAllocations(Context* context, const v1::ListAllocationsRequest* request,
+                           v1::ListAllocationsResponse* response) override;
+
+  // client_service_center.cc: nodes, tenants, tokens, quotas.
+  Reactor* ListNodes(Context* context, const v1::ListNodesRequest* request,
+                     v1::ListNodesResponse* response) override;
+  Reactor* DrainNode(Context* context, const v1::DrainNodeRequest* request,
+                     v1::DrainNodeResponse* response) override;
+  Reactor* UndrainNode(Context* context, const v1::UndrainNodeRequest* request,
+                       v1::UndrainNodeResponse* response) override;
+  Reactor* AddTenant(Context* context, const v1::AddTenantRequest* request,
+                     v1::AddTenantResponse* response) override;
+  Reactor* ListTenants(Context* context, const v1::ListTenantsRequest* request,
+                       v1::ListTenantsResponse* response) override;
+  Reactor* AddProject(Context* context, const v1::AddProjectRequest* request,
+                      v1::AddProjectResponse* response) override;
+  Reactor* ListProjects(Context* context, const v1::ListProjectsRequest* request,
+                        v1::ListProjectsResponse* response) override;
+  Reactor* AddUser(Context* context, const v1::AddUserRequest* request,
+                   v1::AddUserResponse* response) override;
+  Reactor* ListUsers(Context* context, const v1::ListUsersRequest* request,
+                     v1::ListUsersResponse* response) override;
+  Reactor* CreateToken(Context* context, const v1::CreateTokenRequest* request,
+                       v1::CreateTokenResponse* response) override;
+  Reactor* ListTokens(Context* context, const v1::ListTokensRequest* request,
+                      v1::ListTokensResponse* response) override;
+  Reactor* RevokeToken(Context* context, const v1::RevokeTokenRequest* request,
+                       v1::RevokeTokenResponse* response) override;
+  Reactor* GetQuota(Context* context, const v1::GetQuotaRequest* request,
+                    v1::GetQuotaResponse* response) override;
+  Reactor* SetQuota(Context* context, const v1::SetQuotaRequest* request,
+                    v1::SetQuotaResponse* response) override;
+
+ private:
+  CallRouter& router_;
+  const LogSource logs_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_RPC_CLIENT_SERVICE_H_

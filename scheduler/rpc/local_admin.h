@@ -1,0 +1,34 @@
+#ifndef BERTH_SCHEDULER_RPC_LOCAL_ADMIN_H_
+#define BERTH_SCHEDULER_RPC_LOCAL_ADMIN_H_
+
+// The way in for whoever is root, or the scheduler's own user, on the scheduler's machine. Served
+// on a unix socket of its own, in a folder that nobody else can enter: the folder is the
+// credential.
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+#include "proto/client_api.grpc.pb.h"
+#include "scheduler/control_loop.h"
+
+namespace berth {
+
+// Owned by the Server. Requires: the loop outlives it.
+class LocalAdmin final : public v1::LocalAdmin::CallbackService {
+ public:
+  explicit LocalAdmin(ControlLoop& loop) : loop_(loop) {}
+
+  grpc::ServerUnaryReactor* Bootstrap(grpc::CallbackServerContext* context,
+                                      const v1::BootstrapRequest* request,
+                                      v1::BootstrapResponse* response) override;
+
+ private:
+  ControlLoop& loop_;
+};
+
+// OK if the folder of `socket_path` belongs to this process's user and is closed to all others.
+absl::Status CheckSocketFolder(absl::string_view socket_path);
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_RPC_LOCAL_ADMIN_H_

@@ -1,0 +1,30 @@
+#ifndef BERTH_SCHEDULER_RPC_LOG_SEARCH_H_
+#define BERTH_SCHEDULER_RPC_LOG_SEARCH_H_
+
+// Which node has the log that a reader asks for.
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+#include "proto/client_api.pb.h"
+#include "scheduler/control_loop.h"
+
+namespace berth {
+
+struct LogPlace {
+  bool started = true;  // false: the attempt has not started; the rest is not set
+  NodeId node = NodeId();
+  std::string node_name = {};
+  AllocationId allocation = AllocationId();
+  int attempt = 0;
+  int rank = 0;  // resolved
+};
+
+// NotFound if the caller may not know of the job, PermissionDenied if not of its log.
+absl::StatusOr<LogPlace> FindLog(const ReadView& view, const Actor& actor,
+                                 const v1::StreamLogsRequest& request);
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_RPC_LOG_SEARCH_H_

@@ -1,0 +1,107 @@
+#include "scheduler/rpc/permissions.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+#include "common/error_detail.h"
+
+namespace berth {
+namespace {
+
+constexpr unsigned Bit(Role role) {
+  return 1U << static_cast<unsigned>(role);
+}
+
+constexpr unsigned kMember = Bit(Role::kMember);
+constexpr unsigned kAdmin = Bit(Role::kTenantAdmin);
+constexpr unsigned kAuditor = Bit(Role::kAuditor);
+constexpr unsigned kOperator = Bit(Role::kOperator);
+constexpr unsigned kNode = Bit(Role::kNode);
+constexpr unsigned kAnyone = 1U << 31;   // without a token
+constexpr unsigned kSubmits = 1U << 30;  // not for a suspended tenant
+constexpr unsigned kPeople = kMember | kAdmin | kAuditor | kOperator;
+
+struct Row {
+  const char* rpc;
+  unsigned roles;
+};
+
+// By name. LocalAdmin is not here for any role: its door is the socket's folder.
+constexpr std::array kRows = {
+    Row{"Agent.LogUpload",        kNode                                  },
+    Row{"Agent.Session",          kNode                                  },
+    Row{"Client.AddProject",      kAdmin | kOperator                     },
+    Row{"Client.AddTenant",       kOperator                              },
+    Row{"Client.AddUser",         kAdmin | kOperator                     },
+    Row{"Client.CancelJob",       kMember | kAdmin | kOperator           },
+    Row{"Client.CreateToken",     kMember | kAdmin | kOperator           },
+    Row{"Client.DrainNode",       kOperator                              },
+    Row{"Client.GetJob",          kPeople                                },
+    Row{"Client.GetQuota",        kPeople                                },
+    Row{"Client.HoldJob",         kMember | kAdmin | kOperator           },
+    Row{"Client.ListAllocations", kPeople                                },
+    Row{"Client.ListJobs",        kPeople                                },
+    Row{"Client.ListNodes",       kPeople                                },
+    Row{"Client.ListProjects",    kPeople                                },
+    Row{"Client.ListTenants",     kPeople                                },
+    Row{"Client.ListTokens",      kPeople                                },
+    Row{"Client.ListUsers",       kAdmin | kAuditor | kOperator          },
+    Row{"Client.Ping",            kAnyone | kPeople                      },
+    Row{"Client.ReleaseJob",      kMember | kAdmin | kOperator           },
+    Row{"Client.RevokeToken",     kMember | kAdmin | kOperator           },
+    Row{"Client.SetQuota",        kAdmin | kOperator                     },
+    Row{"Client.StreamLogs",      kMember | kAdmin | kOperator           },
+    Row{"Client.SubmitJob",       kMember | kAdmin | kOperator | kSubmits},
+    Row{"Client.SubmitJobs",      kMember | kAdmin | kOperator | kSubmits},
+    Row{"Client.UndrainNode",     kOperator                              },
+    Row{"Client.WaitJob",         kPeople                                },
+    Row{"Client.WhoAmI",          kPeople                                },
+    Row{"LocalAdmin.Bootstrap",   0                                      },
+};
+
+const Row* FindRow(absl::string_view rpc) {
+  const auto* row = std::lower_bound(kRows.begin(), kRows.end(), rpc,
+                                     [](const Row& a, absl::string_view b) { return a.rpc < b; });
+  return row != kRows.end() && row->rpc == rpc ? row : nullptr;
+}
+
+}  // namespace
+
+bool HasPermissionRow(absl::string_view rpc) {
+  return FindRow(rpc) != nullptr;
+}
+
+bool IsAllowed(absl::string_view rpc, Role role) {
+  const Row* row = FindRow(rpc);
+  return row != nullptr && (row->roles & Bit(role)) != 0;
+}
+
+bool IsAllowedToAnyone(absl::string_view rpc) {
+  const Row* row = FindRow(rpc);
+  return row != nullptr && (row->roles & kAnyone) != 0;
+}
+
+absl::Status Authorize(absl::string_view rpc, const Principal& principal) {
+  const Row* row = FindRow(rpc);
+  if (row == nullptr || (row->roles & Bit(principal.actor.role)) == 0) {
+    return MakeError(
+        absl::StatusCode::kPermissionDenied,
+        {.code = "B7201",
+         .message = absl::StrCat("the role ", Name(principal.actor.role), " may not call ", rpc),
+         .why = "",
+         .fix = "ask somebody whose role allows it"});
+  }
+  if ((row->roles & kSubmits) != 0 && principal.tenant_suspended) {
+    return MakeError(absl::StatusCode::kPermissionDenied,
+                     {.code = "B2201",
+                      .message = "your tenant is suspended: it cannot submit jobs",
+                      .why = "the center's operator suspended it",
+                      .fix = "ask your tenant admin to speak with the center"});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace berth
