@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Jobs outlive their agent and the scheduler; what was acknowledged is never lost."""
+
+import collections
+import concurrent.futures
+import re
+
+from center import Center, expect, expect_falling, finish, shows, wait_until
+
+PACE = ["--epochs", "30", "--seconds-per-epoch", "0.2"]
+
+
+def expect_unbroken(center, job, token):
+    """Succeeded in its first attempt, every epoch once."""
+    waited = center.try_berth("wait", str(job), token=token)
+    expect(waited.code == 0, str(waited))
+    ended = center.job(job, token=token)
+    expect(ended["state"] == "succeeded" and ended["attempt"] == 0, str(ended))
+    log = center.berth("logs", str(job), token=token)
+    epochs = [int(epoch) for epoch in re.findall(r"^epoch +(\d+)/", log, re.M)]
+    expect(epochs == list(range(1, 31)), "epochs in the log: %s" % epochs)
+    expect_falling(log)
+
+
+def submit_until_killed(center, token):
+    """200 jobs, sixteen at a time, the scheduler killed after the last acknowledgement; more are in flight then."""
+    def submit(index):
+        return index, center.try_berth("submit", "--parsable", "--project", "research", "--hold", "--name",
+                                       "keep-%d" % index, "--", "true", token=token)
+
+    acknowledged = {}
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        tasks = [pool.submit(submit, index) for index in range(240)]
+        for task in concurrent.futures.as_completed(tasks):
+            index, result = task.result()
+            if result.code == 0:
+                acknowledged[index] = int(result.out)
+            if len(acknowledged) == 200:
+                break
+        center.kill("berthd")
+        center.up()  # those in flight try again with the same key
+        for task in concurrent.futures.as_completed(tasks):
+            index, result = task.result()
+            if result.code == 0:
+                acknowledged[index] = int(result.out)
+    return acknowledged
+
+
+def main():
+    with Center("--nodes", "3", "--devices", "8") as center:
+        token = center.add_tenant("acme", 16, 24)
+
+        with shows("kill -9 of an agent during a training: adopted, succeeded"):
+            job = center.submit_training(token, arguments=PACE)
+            center.await_log(job, r"epoch +5/", 20, token=token)
+            node = center.job(job, token=token)["nodes"][0]
+            center.kill("agent-" + node.rsplit("-", 1)[1])
+            center.up()
+            expect_unbroken(center, job, token)
+
+        with shows("kill -9 of an agent whose task fails meanwhile: the exit code is kept"):
+            marker = center.path("go")
+            job = center.submit("--nodes", "1", "--", "sh", "-c",
+                                "while [ ! -e %s ]; do sleep 0.05; done; exit 7" % marker, token=token)
+            node = center.await_state(job, ["running"], 20, token=token)["nodes"][0]
+            center.kill("agent-" + node.rsplit("-", 1)[1])
+            open(marker, "w").close()
+            center.up()
+            waited = center.try_berth("wait", str(job), token=token)
+            expect(waited.code == 7, str(waited))
+
+        with shows("kill -9 of the scheduler during a training: succeeded"):
+            job = center.submit_training(token, arguments=PACE)
+            center.await_log(job, r"epoch +5/", 20, token=token)
+            center.kill("berthd")
+            center.up()
+            expect_unbroken(center, job, token)
+
+        with shows("kill -9 of scheduler and all agents during a training: succeeded"):
+            job = center.submit_training(token, arguments=PACE)
+            center.await_log(job, r"epoch +5/", 20, token=token)
+            for name in ("berthd", "agent-1", "agent-2", "agent-3"):
+                center.kill(name)
+            center.up()
+            expect_unbroken(center, job, token)
+
+        with shows("of 200 jobs acknowledged just before a kill -9 none is lost or doubled"):
+            acknowledged = submit_until_killed(center, token)
+            expect(len(acknowledged) >= 200, "only %d were acknowledged" % len(acknowledged))
+            jobs = [job for job in center.items("ps", "-a", token=token) if job["name"].startswith("keep-")]
+            names = collections.Counter(job["name"] for job in jobs)
+            doubled = [name for name, count in names.items() if count > 1]
+            expect(not doubled, "doubled: %s" % doubled)
+            ids = {job["name"]: job["id"] for job in jobs}
+            lost = [i for i, job in acknowledged.items() if ids.get("keep-%d" % i) != job]
+            expect(not lost, "lost or under another id: %s" % lost)
+
+        with shows("a kill -9 between attempts: no node is left with work that nobody knows"):
+            wait_until(lambda: all(node["devices_free"] == 8 and node["state"] == "ready"
+                                   for node in center.items("nodes")), 20, "all devices are free again")
+    finish()
+
+
+if __name__ == "__main__":
+    main()
