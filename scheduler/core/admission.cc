@@ -117,6 +117,30 @@ std::optional<Refusal> CheckCapacity(const Cluster& cluster, const GangShape& ga
       .fix = "ask for another shape; `berth nodes` shows what there is"};
 }
 
+// What the others never lend cannot be borrowed, however idle the center is.
+std::optional<Refusal> CheckNonLendable(const Cluster& cluster, const JobSpec& spec,
+                                        ClassId device_class) {
+  const int64_t devices = spec.gang.devices();
+  const QuotaKey own{spec.tenant, ProjectId(), device_class};
+  int64_t kept = 0;
+  for (const auto& [key, limits] : cluster.quota().limits()) {
+    if (key.device_class == device_class && !key.project && key.tenant != spec.tenant) {
+      kept += limits.non_lendable;
+    }
+  }
+  const int64_t known = cluster.KnownDevices(device_class);
+  if (kept == 0 || devices <= cluster.quota().Limits(own).entitlement || devices <= known - kept) {
+    return std::nullopt;
+  }
+  return Refusal{.code = "B2302",
+                 .message = absl::StrFormat("job asks for %d %s, but at most %d can be had",
+                                            devices, cluster.ClassName(device_class),
+                                            std::max<int64_t>(known - kept, 0)),
+                 .why = absl::StrFormat("of %d devices %d are kept for their owners and never lent",
+                                        known, kept),
+                 .fix = "ask for fewer devices"};
+}
+
 std::optional<Refusal> CheckClass(const Cluster& cluster, const JobSpec& spec,
                                   ClassId device_class) {
   if (device_class) {
@@ -129,6 +153,9 @@ std::optional<Refusal> CheckClass(const Cluster& cluster, const JobSpec& spec,
       }
     }
     if (auto refusal = CheckEntitlement(cluster, spec, device_class); refusal.has_value()) {
+      return refusal;
+    }
+    if (auto refusal = CheckNonLendable(cluster, spec, device_class); refusal.has_value()) {
       return refusal;
     }
   }

@@ -1,0 +1,230 @@
+// Random histories of a small center: the invariants hold after every event, and a restart from
+// what is durable goes on as if nothing had happened.
+
+#include <cstdlib>
+#include <map>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "tests/testing/test_center.h"
+
+namespace berth {
+namespace {
+
+class History {
+ public:
+  explicit History(uint64_t seed) : random_(seed) {
+    for (const char* tenant : {"acme", "beta", "gamma"}) {
+      center_.AddTenant(tenant);
+    }
+    for (int i = 0; i < 4; ++i) {
+      nodes_.push_back(center_.AddNode(absl::StrCat("n", i), 4, i == 3 ? "other" : "sim"));
+    }
+    center_.SetQuota("acme", {.entitlement = 6, .limit = 10});
+    center_.SetQuota("beta", {.entitlement = 4, .non_lendable = 2});
+  }
+
+  void Step() {
+    switch (Pick(10)) {
+      case 0:
+      case 1:
+      case 2:
+        Submit();
+        break;
+      case 3:
+        center_.Round();
+        break;
+      case 4:
+        center_.Advance(absl::Seconds(Pick(90)));
+        break;
+      case 5:
+        Cancel();
+        break;
+      case 6:
+        ChangeQuotaOrDrain();
+        break;
+      case 7:
+        Disturb(nodes_[Pick(4)]);
+        break;
+      default:
+        Answer();
+        break;
+    }
+    center_.TakeCommands();
+  }
+
+  void Check() {
+    const absl::Status status = CheckInvariants(center_.cluster());
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  // Everybody is up and every task ends: all jobs must come to an end.
+  void Settle() {
+    for (NodeId node : nodes_) {
+      center_.Must(UndrainNode{center_.cluster().GetNode(node).name});
+    }
+    center_.SetQuota("acme", {.entitlement = 12});  // no job was admitted with less than it needs
+    for (int i = 0; i < 400 && !center_.cluster().jobs().empty(); ++i) {
+      for (NodeId node : nodes_) {
+        Hello(node, false);
+      }
+      center_.Advance(absl::Seconds(61));
+      for (NodeId node : nodes_) {
+        Hello(node, false);
+      }
+      center_.Round();
+      for (int report = 0; report < 20; ++report) {
+        Answer();
+      }
+      center_.TakeCommands();
+    }
+    for (const auto& [id, job] : center_.cluster().jobs()) {
+      ADD_FAILURE() << "job " << id.value() << " is " << Name(job.state) << " in attempt "
+                    << job.attempt.number << ": " << center_.cluster().ReasonOf(job).message;
+    }
+  }
+
+ private:
+  int Pick(int bound) { return static_cast<int>(random_() % static_cast<uint64_t>(bound)); }
+
+  void Submit() {
+    static constexpr std::array<const char*, 3> kTenants = {"acme", "beta", "gamma"};
+    TestJob job;
+    job.tenant = kTenants.at(Pick(3));
+    job.nodes = 1 + Pick(3);
+    job.devices = Pick(5);
+    job.priority = Pick(3);
+    job.preemptible = Pick(5) != 0;
+    job.hold = false;
+    job.on_node_loss = static_cast<NodeLossPolicy>(Pick(3));
+    job.requeue.on_error = Pick(2) == 0;
+    job.classes =
+        Pick(3) == 0 ? std::vector<std::string>{} : std::vector<std::string>{"sim", "other"};
+    center_.TrySubmit(job).IgnoreError();
+  }
+
+  void Cancel() {
+    for (const auto& [id, job] : center_.cluster().jobs()) {
+      if (Pick(4) == 0) {
+        const JobId victim = id;
+        center_.Must(CancelJob{victim, "", Pick(2) == 0});
+        return;
+      }
+    }
+  }
+
+  void ChangeQuotaOrDrain() {
+    const std::string node = center_.cluster().GetNode(nodes_[Pick(4)]).name;
+    switch (Pick(3)) {
+      case 0:
+        center_.Must(DrainNode{node, "test"});
+        break;
+      case 1:
+        center_.Must(UndrainNode{node});
+        break;
+      default: {
+        const int entitlement = Pick(9);
+        center_.SetQuota("acme", {.entitlement = entitlement, .limit = entitlement + Pick(6)});
+      }
+    }
+  }
+
+  std::vector<RunningTask> TasksOn(NodeId node, int64_t& assign_seq_max) {
+    std::vector<RunningTask> tasks;
+    for (AllocationId id : center_.cluster().AllocationsOn(node)) {
+      const Allocation& allocation = center_.cluster().GetAllocation(id);
+      const bool delivered = allocation.state != AllocationState::kReserved;
+      if (delivered) {
+        assign_seq_max = std::max(assign_seq_max, allocation.assign_seq);
+        tasks.push_back({id, allocation.job, allocation.attempt,
+                         allocation.state == AllocationState::kRunning ? TaskState::kRunning
+                                                                       : TaskState::kPrepared,
+                         allocation.assign_seq});
+      }
+    }
+    return tasks;
+  }
+
+  void Hello(NodeId node, bool reboot) {
+    int64_t assign_seq_max = 0;
+    std::vector<RunningTask> tasks = TasksOn(node, assign_seq_max);
+    center_.Hello(node, reboot ? std::vector<RunningTask>() : tasks, assign_seq_max, reboot);
+  }
+
+  void Disturb(NodeId node) {
+    switch (Pick(4)) {
+      case 0:
+        Hello(node, true);
+        break;
+      case 1:
+        center_.engine().Apply(AgentEvent(AgentGone{node, center_.session(node)}), center_.now());
+        break;
+      case 2:
+        if (Pick(5) == 0) {
+          center_.Advance(absl::Minutes(40));
+        }
+        break;
+      default:
+        Hello(node, false);
+    }
+  }
+
+  // One plausible report about one allocation.
+  void Answer() {
+    const auto& allocations = center_.cluster().allocations();
+    if (allocations.empty()) {
+      return;
+    }
+    auto entry = allocations.begin();
+    std::advance(entry, Pick(static_cast<int>(allocations.size())));
+    const Allocation& allocation = entry->second;
+    const AllocationId id = entry->first;
+    switch (allocation.state) {
+      case AllocationState::kReserved:
+      case AllocationState::kReleased:
+        return;
+      case AllocationState::kSent:
+        center_.Report(id, center_.cluster().GetJob(allocation.job).allocations.size() > 1
+                               ? (Pick(8) == 0 ? ReportKind::kRefused : ReportKind::kPrepared)
+                               : ReportKind::kStarted);
+        return;
+      case AllocationState::kPrepared:
+        if (center_.cluster().GetJob(allocation.job).state == JobState::kStarting) {
+          center_.Report(id, ReportKind::kStarted);
+        }
+        return;
+      case AllocationState::kRunning:
+        center_.Report(id, Pick(10) == 0 ? ReportKind::kLostShim : ReportKind::kExited,
+                       Pick(4) == 0 ? 1 : 0);
+        return;
+      case AllocationState::kReleasing:
+        center_.Report(id, Pick(3) == 0 ? ReportKind::kNeverRan : ReportKind::kKilled);
+        return;
+    }
+  }
+
+  std::mt19937_64 random_;
+  TestCenter center_;
+  std::vector<NodeId> nodes_;
+};
+
+TEST(RandomHistory, InvariantsHoldAfterEveryEventAndAllJobsEnd) {
+  const char* asked = std::getenv("BERTH_TEST_SEED");
+  const uint64_t first = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 1;
+  const uint64_t count = asked != nullptr ? 1 : 2000;
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    SCOPED_TRACE(absl::StrCat("BERTH_TEST_SEED=", seed));
+    History history(seed);
+    for (int i = 0; i < 200; ++i) {
+      history.Step();
+      history.Check();
+      ASSERT_FALSE(testing::Test::HasFatalFailure());
+    }
+    history.Settle();
+    ASSERT_FALSE(testing::Test::HasFailure());
+  }
+}
+
+}  // namespace
+}  // namespace berth

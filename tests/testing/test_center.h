@@ -1,0 +1,230 @@
+#ifndef BERTH_TESTS_TESTING_TEST_CENTER_H_
+#define BERTH_TESTS_TESTING_TEST_CENTER_H_
+
+// An engine with nodes, tenants and obedient agents, driven by hand in virtual time.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "common/check.h"
+#include "scheduler/core/engine.h"
+#include "scheduler/core/invariants.h"
+
+namespace berth {
+
+struct TestJob {
+  std::string tenant = "acme";
+  int nodes = 1;
+  int devices = 1;
+  std::vector<std::string> classes = {"sim"};
+  int priority = 0;
+  bool preemptible = true;
+  bool may_borrow = true;
+  bool hold = false;
+  absl::Duration time_limit = absl::Hours(1);
+  RequeuePolicy requeue = {};
+  NodeLossPolicy on_node_loss = NodeLossPolicy::kRequeue;
+};
+
+class TestCenter {
+ public:
+  TestCenter() : engine_(Policy(), 1) {
+    operator_.role = Role::kOperator;
+    BERTH_CHECK(
+        engine_.Apply(operator_, BootstrapOperator{"root", "t0", std::string(32, 'h')}, now_).ok());
+    operator_.user = engine_.cluster().FindUserByName(TenantId(), "root")->id;
+    operator_.user_name = "root";
+  }
+
+  const Cluster& cluster() const { return engine_.cluster(); }
+  Engine& engine() { return engine_; }
+  absl::Time now() const { return now_; }
+  void Advance(absl::Duration step) {
+    now_ += step;
+    engine_.Apply(AgentEvent(Tick{}), now_);
+  }
+
+  void AddTenant(const std::string& name) {
+    Must(berth::AddTenant{name, name, absl::ZeroDuration(), 0});
+    Must(berth::AddUser{"user-" + name, name, Role::kMember});
+  }
+  Actor UserOf(const std::string& tenant) const {
+    const TenantId id = cluster().quota().FindTenantByName(tenant)->id;
+    const User* user = cluster().FindUserByName(id, "user-" + tenant);
+    return {.user = user->id,
+            .node = {},
+            .tenant = id,
+            .role = Role::kMember,
+            .token_id = "",
+            .user_name = user->name};
+  }
+  const Actor& Operator() const { return operator_; }
+
+  absl::StatusOr<Outcome> Try(const UserEvent& event) {
+    return engine_.Apply(operator_, event, now_);
+  }
+  absl::StatusOr<Outcome> TryAs(const Actor& actor, const UserEvent& event) {
+    return engine_.Apply(actor, event, now_);
+  }
+  Outcome Must(const UserEvent& event) {
+    absl::StatusOr<Outcome> outcome = Try(event);
+    if (!outcome.ok()) {
+      std::fprintf(stderr, "%s\n", outcome.status().ToString().c_str());
+    }
+    BERTH_CHECK(outcome.ok());
+    return *std::move(outcome);
+  }
+  void SetQuota(const std::string& tenant, QuotaLimits limits,
+                const std::string& device_class = "sim") {
+    Must(berth::SetQuota{tenant, "", device_class, limits, true, false});
+  }
+
+  // A node that says hello with `devices` devices of a class.
+  NodeId AddNode(const std::string& name, int devices = 8,
+                 const std::string& device_class = "sim") {
+    const std::string token = absl::StrCat("node-", name);
+    AddToken request;
+    request.id = token;
+    request.secret_hash = std::string(32, 'h');
+    request.node = name;
+    const NodeId id = Must(request).node;
+    facts_[id].facts.address = "127.0.0.1";
+    facts_[id].facts.capacity = {64000, 256000};
+    for (int i = 0; i < devices; ++i) {
+      Device device;
+      device.index = i;
+      device.uuid = absl::StrCat("SIM-", name, "-", i);
+      facts_[id].devices.push_back({device, device_class});
+    }
+    Hello(id);
+    return id;
+  }
+  SessionId session(NodeId id) const { return sessions_.at(id); }
+  // A new session; the node's boot id changes with `reboot`.
+  void Hello(NodeId id, std::vector<RunningTask> tasks = {}, int64_t assign_seq_max = 0,
+             bool reboot = false) {
+    sessions_[id] = SessionId(++last_session_);
+    boots_[id] += reboot ? 1 : 0;
+    AgentHello hello;
+    hello.node = id;
+    hello.session = sessions_[id];
+    hello.boot_id = absl::StrCat("boot-", boots_[id]);
+    hello.facts = facts_[id];
+    hello.tasks = std::move(tasks);
+    hello.assign_seq_max = assign_seq_max;
+    engine_.Apply(AgentEvent(hello), now_);
+  }
+
+  absl::StatusOr<Outcome> TrySubmit(const TestJob& job) {
+    SubmitJob submit;
+    submit.spec.name = "job";
+    submit.spec.gang.nodes = job.nodes;
+    submit.spec.gang.devices_per_node = job.devices;
+    submit.spec.priority = job.priority;
+    submit.spec.preemptible = job.preemptible;
+    submit.spec.may_borrow = job.may_borrow;
+    submit.spec.hold = job.hold;
+    submit.spec.time_limit = job.time_limit;
+    submit.spec.requeue = job.requeue;
+    submit.spec.on_node_loss = job.on_node_loss;
+    submit.device_classes = job.devices > 0 ? job.classes : std::vector<std::string>();
+    return TryAs(UserOf(job.tenant), submit);
+  }
+  JobId Submit(const TestJob& job) {
+    absl::StatusOr<Outcome> outcome = TrySubmit(job);
+    if (!outcome.ok()) {
+      std::fprintf(stderr, "%s\n", outcome.status().ToString().c_str());
+    }
+    BERTH_CHECK(outcome.ok());
+    return outcome->job;
+  }
+
+  void Round() { engine_.RunRound(now_); }
+  // Takes what became durable: ended jobs are remembered for state().
+  Changes Commit() {
+    Changes changes = engine_.TakeChanges();
+    for (const Job& job : changes.jobs) {
+      last_seen_[job.id] = job;
+    }
+    return changes;
+  }
+  std::vector<NodeCommand> TakeCommands() {
+    Commit();
+    return engine_.TakeCommands();
+  }
+
+  // As of now, or of its last durable change.
+  Job GetJob(JobId id) const {
+    const Job* live = cluster().FindJob(id);
+    return live != nullptr ? *live : last_seen_.at(id);
+  }
+  JobState state(JobId id) const { return GetJob(id).state; }
+
+  void Report(AllocationId id, ReportKind kind, int exit_code = 0) {
+    const Allocation* allocation = cluster().FindAllocation(id);
+    BERTH_CHECK(allocation != nullptr);
+    TaskReport report;
+    report.kind = kind;
+    report.allocation = id;
+    report.job = allocation->job;
+    report.attempt = allocation->attempt;
+    report.exit_code = exit_code;
+    report.rendezvous_address = "127.0.0.1";
+    report.rendezvous_port = 20000;
+    engine_.Apply(AgentEvent(AgentReport{allocation->node, sessions_.at(allocation->node), report}),
+                  now_);
+  }
+  // Prepares and starts every member of a dispatched job.
+  void RunJob(JobId id) {
+    const std::vector<AllocationId> members = cluster().GetJob(id).allocations;
+    if (members.size() > 1) {
+      for (AllocationId member : members) {
+        Report(member, ReportKind::kPrepared);
+      }
+    }
+    for (AllocationId member : members) {
+      Report(member, ReportKind::kStarted);
+    }
+    Commit();
+  }
+  void ExitJob(JobId id, int exit_code = 0) {
+    for (AllocationId member : cluster().GetJob(id).allocations) {
+      if (cluster().FindJob(id) != nullptr &&
+          cluster().GetAllocation(member).state != AllocationState::kReleased) {
+        Report(member, ReportKind::kExited, exit_code);
+      }
+    }
+    Commit();
+  }
+
+  template <typename Command>
+  static std::vector<Command> Of(const std::vector<NodeCommand>& commands) {
+    std::vector<Command> result;
+    for (const NodeCommand& command : commands) {
+      if (const auto* kind = std::get_if<Command>(&command.kind)) {
+        result.push_back(*kind);
+      }
+    }
+    return result;
+  }
+
+ private:
+  Engine engine_;
+  absl::Time now_ = absl::FromUnixSeconds(1000000);
+  Actor operator_;
+  std::map<NodeId, ReportedFacts> facts_;
+  std::map<NodeId, SessionId> sessions_;
+  std::map<NodeId, int> boots_;
+  std::map<JobId, Job> last_seen_;
+  uint64_t last_session_ = 0;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_TESTS_TESTING_TEST_CENTER_H_
