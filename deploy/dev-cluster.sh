@@ -234,7 +234,7 @@ device_settings() {
 start_agent() {
   local number=$1 name=agent-$1
   if [ ! -s "$dir/$name.token" ]; then
-    (umask 077 && berth token create --node "node-$number" | grep -oE 'brth_[A-Za-z0-9_]+' >"$dir/$name.token.tmp") ||
+    (umask 077 && berth token create --node "node-$number" --lifetime 365d | grep -oE 'brth_[A-Za-z0-9_]+' >"$dir/$name.token.tmp") ||
       fail "no token for node-$number"
     mv "$dir/$name.token.tmp" "$dir/$name.token"
   fi

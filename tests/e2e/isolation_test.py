@@ -48,7 +48,7 @@ def main():
 
         with shows("a member adds no tenant, user or node token and drains no node: exit 4"):
             for arguments in (["tenant", "add", "mine"], ["user", "add", "friend"],
-                              ["token", "create", "--node", "node-9"], ["node", "drain", "node-1", "-y"]):
+                              ["token", "create", "--node", "node-9"], ["node", "drain", "node-1"]):
                 expect_code(center.try_berth(*arguments, token=globex), 4)
 
         with shows("a job is not submitted into another tenant or its project"):
