@@ -12,6 +12,7 @@
 #include "common/status_macros.h"
 #include "scheduler/convert_enums.h"
 #include "scheduler/convert_text.h"
+#include "scheduler/core/center_requests.h"
 
 namespace berth {
 namespace {
@@ -128,15 +129,6 @@ v1::NodeFacts ToProto(const NodeFacts& facts, const Cluster& cluster) {
   return message;
 }
 
-absl::StatusOr<std::optional<TenantId>> ListedTenant(const std::string& name, const Actor& actor,
-                                                     const Cluster& cluster) {
-  if (name.empty()) {
-    return actor.IsCenter() ? std::nullopt : std::make_optional(actor.tenant);
-  }
-  ASSIGN_OR_RETURN(const TenantId tenant, FindVisibleTenant(name, actor, cluster));
-  return std::make_optional(tenant);
-}
-
 absl::Status AddStates(const v1::ListJobsRequest& request, JobListQuery& query) {
   for (const int state : request.states()) {
     if (!v1::JobState_IsValid(state) || state == v1::JOB_STATE_UNSPECIFIED) {
@@ -150,20 +142,13 @@ absl::Status AddStates(const v1::ListJobsRequest& request, JobListQuery& query) 
 
 }  // namespace
 
-absl::StatusOr<TenantId> FindVisibleTenant(absl::string_view name, const Actor& actor,
-                                           const Cluster& cluster) {
-  const Tenant* tenant = name.empty() ? cluster.quota().FindTenant(actor.tenant)
-                                      : cluster.quota().FindTenantByName(name);
-  if (tenant == nullptr || !actor.MaySee(tenant->id)) {
-    const std::string message = name.empty() ? std::string("name a tenant: you belong to none")
-                                             : absl::StrCat("there is no tenant ", Quoted(name));
-    return MakeError(absl::StatusCode::kNotFound, {.code = "B7301",
-                                                   .message = message,
-                                                   .why = "",
-                                                   .fix = "berth tenant list shows those you may "
-                                                          "see"});
+absl::StatusOr<std::optional<TenantId>> ToListedTenant(absl::string_view name, const Actor& actor,
+                                                       const Cluster& cluster) {
+  if (name.empty() && actor.IsCenter()) {
+    return std::nullopt;
   }
-  return tenant->id;
+  ASSIGN_OR_RETURN(const Tenant* tenant, FindVisibleTenant(cluster, actor, name));
+  return std::make_optional(tenant->id);
 }
 
 absl::StatusOr<int> ToPageSize(int page_size) {
@@ -177,7 +162,7 @@ absl::StatusOr<int> ToPageSize(int page_size) {
 absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, const Actor& actor,
                                             const Cluster& cluster) {
   JobListQuery query;
-  ASSIGN_OR_RETURN(query.tenant, ListedTenant(request.tenant(), actor, cluster));
+  ASSIGN_OR_RETURN(query.tenant, ToListedTenant(request.tenant(), actor, cluster));
   ASSIGN_OR_RETURN(query.limit, ToPageSize(request.page_size()));
   RETURN_IF_ERROR(AddStates(request, query));
   if (request.mine()) {

@@ -23,9 +23,10 @@ namespace berth {
 absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request);
 // Submission key and payload of the same request. `request.spec` is what the agents will get.
 SubmitPayload ToSubmitPayload(const v1::SubmitJobRequest& request);
-// By name, or the actor's own for "". A tenant that the actor may not see is NotFound.
-absl::StatusOr<TenantId> FindVisibleTenant(absl::string_view name, const Actor& actor,
-                                           const Cluster& cluster);
+// The tenant that a list is about: the named one, the actor's own, or none (all) for people of the
+// center. A tenant that the actor may not see is NotFound.
+absl::StatusOr<std::optional<TenantId>> ToListedTenant(absl::string_view name, const Actor& actor,
+                                                       const Cluster& cluster);
 // 0 means the default; more than the bound means the bound.
 absl::StatusOr<int> ToPageSize(int page_size);
 absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, const Actor& actor,

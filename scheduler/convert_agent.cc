@@ -13,6 +13,7 @@
 #include "scheduler/convert.h"
 #include "scheduler/convert_enums.h"
 #include "scheduler/convert_text.h"
+#include "scheduler/core/names.h"
 
 namespace berth {
 namespace {
@@ -75,10 +76,7 @@ absl::Status CheckDevice(const v1::Device& device) {
   if (device.index() < 0 || device.index() >= kDevicesMax) {
     return BadFacts(absl::StrCat("a device cannot have the index ", device.index()));
   }
-  if (!IsName(device.device_class())) {
-    return BadFacts(
-        absl::StrCat("a device class cannot be called ", Quoted(device.device_class())));
-  }
+  RETURN_IF_ERROR(CheckName("device class", device.device_class()));
   if (device.uuid().empty() || device.uuid().size() > kTextBytesMax ||
       !IsPlainText(device.uuid())) {
     return BadFacts(absl::StrCat("a device cannot have the uuid ", Quoted(device.uuid())));

@@ -17,11 +17,13 @@
 #include "common/status_macros.h"
 #include "scheduler/convert.h"
 #include "scheduler/convert_text.h"
+#include "scheduler/core/names.h"
 
 namespace berth {
 namespace {
 
 constexpr size_t kJobNameBytesMax = 128;
+constexpr size_t kLabelBytesMax = 63;
 constexpr size_t kCommentBytesMax = 4096;
 constexpr size_t kScriptBytesMax = 1 << 20;
 constexpr size_t kCommandBytesMax = 1 << 20;
@@ -258,8 +260,8 @@ absl::Status CheckSelection(const v1::GangSpec& gang) {
   }
   RETURN_IF_ERROR(CheckRange("the number of labels", gang.node_labels_size(), 0, kLabelsMax));
   for (const auto& [key, value] : gang.node_labels()) {
-    RETURN_IF_ERROR(CheckPlainText("label's key", key, kNameBytesMax));
-    RETURN_IF_ERROR(CheckPlainText("label's value", value, kNameBytesMax));
+    RETURN_IF_ERROR(CheckPlainText("label's key", key, kLabelBytesMax));
+    RETURN_IF_ERROR(CheckPlainText("label's value", value, kLabelBytesMax));
   }
   RETURN_IF_ERROR(
       CheckRange("the number of excluded nodes", gang.excluded_nodes_size(), 0, kNodesMax));

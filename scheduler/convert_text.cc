@@ -66,19 +66,6 @@ bool IsPlainText(absl::string_view text) {
   return true;
 }
 
-bool IsName(absl::string_view text) {
-  if (text.empty() || text.size() > kNameBytesMax) {
-    return false;
-  }
-  const auto is_word = [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); };
-  for (const char c : text) {
-    if (!is_word(c) && c != '-' && c != '.') {
-      return false;
-    }
-  }
-  return is_word(text.front()) && is_word(text.back());
-}
-
 bool IsVariableName(absl::string_view text) {
   if (text.empty() || absl::ascii_isdigit(text.front())) {
     return false;
@@ -89,16 +76,6 @@ bool IsVariableName(absl::string_view text) {
     }
   }
   return true;
-}
-
-absl::Status CheckName(absl::string_view noun, absl::string_view text) {
-  if (IsName(text)) {
-    return absl::OkStatus();
-  }
-  return Refused("B1204", absl::StrCat(Quoted(text), " cannot be the name of a ", noun),
-                 absl::StrCat("names are lower-case letters, digits, '-' and '.', at most ",
-                              kNameBytesMax, ", and begin and end with a letter or digit"),
-                 "choose another name");
 }
 
 absl::Status CheckPlainText(absl::string_view noun, absl::string_view text, size_t bytes_max) {

@@ -11,19 +11,13 @@
 
 namespace berth {
 
-inline constexpr size_t kNameBytesMax = 63;
-
 bool IsUtf8(absl::string_view text);
 // UTF-8 without control characters (C0, DEL and C1).
 bool IsPlainText(absl::string_view text);
-// Lower-case letters, digits, '-' and '.', first and last a letter or digit, at most kNameBytesMax.
-bool IsName(absl::string_view text);
 // A letter or '_', then letters, digits and '_'.
 bool IsVariableName(absl::string_view text);
 
-// OK, or InvalidArgument that names `noun` ("tenant", "project") and the rule.
-absl::Status CheckName(absl::string_view noun, absl::string_view text);
-// The same for free text; empty is fine.
+// OK, or InvalidArgument that names `noun` ("comment") and the rule; empty is fine.
 absl::Status CheckPlainText(absl::string_view noun, absl::string_view text, size_t bytes_max);
 
 // For text from a node: control characters and broken UTF-8 become '?', and it is cut to

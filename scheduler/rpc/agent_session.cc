@@ -121,10 +121,6 @@ void AgentSession::OnDone() {
     done_ = true;
   }
   if (session_) {
-    LogInfo("agent gone", {
-                              {"node",    node_name_      },
-                              {"session", session_.value()}
-    });
     context_.loop->PostAgent(AgentGone{.node = actor_.node, .session = session_});
   }
   on_done_(self);
@@ -187,12 +183,6 @@ bool AgentSession::HandleHello(const v1::Hello& hello) {
   protocol_ = std::min(hello.protocol_max(), kProtocolMax);
   event->node = actor_.node;
   session_ = context_.loop->PostHello(*std::move(event), shared_from_this());
-  LogInfo("agent connected", {
-                                 {"node",    node_name_          },
-                                 {"session", session_.value()    },
-                                 {"tasks",   hello.tasks_size()  },
-                                 {"reports", hello.reports_size()}
-  });
   return true;
 }
 

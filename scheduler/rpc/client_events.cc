@@ -9,6 +9,7 @@
 #include "common/status_macros.h"
 #include "scheduler/convert.h"
 #include "scheduler/convert_text.h"
+#include "scheduler/core/names.h"
 
 namespace berth {
 namespace {

@@ -344,10 +344,7 @@ ClientService::Reactor* ClientService::ListAllocations(Context* context,
       [=](const Actor& actor, const ReadView& view) -> absl::Status {
         AllocationQuery query;
         ASSIGN_OR_RETURN(query.limit, ToPageSize(request->page_size()));
-        if (!actor.IsCenter() || !request->tenant().empty()) {
-          ASSIGN_OR_RETURN(query.tenant,
-                           FindVisibleTenant(request->tenant(), actor, view.cluster()));
-        }
+        ASSIGN_OR_RETURN(query.tenant, ToListedTenant(request->tenant(), actor, view.cluster()));
         if (request->job_id() != 0) {
           ASSIGN_OR_RETURN(const JobRecord record, view.FindJob(actor, JobId(request->job_id())));
           query.job = record.job.id;

@@ -39,16 +39,6 @@ v1::Node ToNode(const Node& node, const Actor& actor, const Cluster& cluster) {
   return message;
 }
 
-// The tenant that a list is about: the named one, or none for people of the center.
-absl::StatusOr<std::optional<TenantId>> ListedTenant(const std::string& name, const Actor& actor,
-                                                     const Cluster& cluster) {
-  if (name.empty() && actor.IsCenter()) {
-    return std::nullopt;
-  }
-  ASSIGN_OR_RETURN(const TenantId tenant, FindVisibleTenant(name, actor, cluster));
-  return std::make_optional(tenant);
-}
-
 bool IsListed(const std::optional<TenantId>& listed, TenantId tenant) {
   return !listed.has_value() || *listed == tenant;
 }
@@ -148,7 +138,7 @@ ClientService::Reactor* ClientService::ListProjects(Context* context,
   return router_.Read(context, "Client.ListProjects",
                       [=](const Actor& actor, const ReadView& view) -> absl::Status {
                         ASSIGN_OR_RETURN(const auto listed,
-                                         ListedTenant(request->tenant(), actor, view.cluster()));
+                                         ToListedTenant(request->tenant(), actor, view.cluster()));
                         for (const auto& [id, project] : view.cluster().quota().projects()) {
                           if (IsListed(listed, project.tenant)) {
                             *response->add_projects() = ToProto(project, view.cluster());
@@ -175,16 +165,17 @@ ClientService::Reactor* ClientService::AddUser(Context* context, const v1::AddUs
 ClientService::Reactor* ClientService::ListUsers(Context* context,
                                                  const v1::ListUsersRequest* request,
                                                  v1::ListUsersResponse* response) {
-  return router_.Read(
-      context, "Client.ListUsers", [=](const Actor& actor, const ReadView& view) -> absl::Status {
-        ASSIGN_OR_RETURN(const auto listed, ListedTenant(request->tenant(), actor, view.cluster()));
-        for (const auto& [id, user] : view.cluster().users()) {
-          if (IsListed(listed, user.tenant)) {
-            *response->add_users() = ToProto(user, view.cluster());
-          }
-        }
-        return absl::OkStatus();
-      });
+  return router_.Read(context, "Client.ListUsers",
+                      [=](const Actor& actor, const ReadView& view) -> absl::Status {
+                        ASSIGN_OR_RETURN(const auto listed,
+                                         ToListedTenant(request->tenant(), actor, view.cluster()));
+                        for (const auto& [id, user] : view.cluster().users()) {
+                          if (IsListed(listed, user.tenant)) {
+                            *response->add_users() = ToProto(user, view.cluster());
+                          }
+                        }
+                        return absl::OkStatus();
+                      });
 }
 
 ClientService::Reactor* ClientService::CreateToken(Context* context,
@@ -215,7 +206,8 @@ ClientService::Reactor* ClientService::ListTokens(Context* context,
                                                   v1::ListTokensResponse* response) {
   return router_.Read(
       context, "Client.ListTokens", [=](const Actor& actor, const ReadView& view) -> absl::Status {
-        ASSIGN_OR_RETURN(const auto listed, ListedTenant(request->tenant(), actor, view.cluster()));
+        ASSIGN_OR_RETURN(const auto listed,
+                         ToListedTenant(request->tenant(), actor, view.cluster()));
         for (const auto& [id, token] : view.cluster().tokens()) {
           const bool is_own = token.user && token.user == actor.user;
           if (IsListed(listed, token.tenant) && (is_own || actor.role != Role::kMember)) {
@@ -244,18 +236,19 @@ ClientService::Reactor* ClientService::RevokeToken(Context* context,
 ClientService::Reactor* ClientService::GetQuota(Context* context,
                                                 const v1::GetQuotaRequest* request,
                                                 v1::GetQuotaResponse* response) {
-  return router_.Read(
-      context, "Client.GetQuota", [=](const Actor& actor, const ReadView& view) -> absl::Status {
-        ASSIGN_OR_RETURN(const auto listed, ListedTenant(request->tenant(), actor, view.cluster()));
-        for (const QuotaRow& row : view.ListQuota(listed)) {
-          v1::QuotaRow& out = *response->add_rows();
-          out = ToProto(row, view.cluster());
-          if (!actor.IsCenter()) {
-            out.clear_capacity();
-          }
-        }
-        return absl::OkStatus();
-      });
+  return router_.Read(context, "Client.GetQuota",
+                      [=](const Actor& actor, const ReadView& view) -> absl::Status {
+                        ASSIGN_OR_RETURN(const auto listed,
+                                         ToListedTenant(request->tenant(), actor, view.cluster()));
+                        for (const QuotaRow& row : view.ListQuota(listed)) {
+                          v1::QuotaRow& out = *response->add_rows();
+                          out = ToProto(row, view.cluster());
+                          if (!actor.IsCenter()) {
+                            out.clear_capacity();
+                          }
+                        }
+                        return absl::OkStatus();
+                      });
 }
 
 ClientService::Reactor* ClientService::SetQuota(Context* context,

@@ -11,7 +11,7 @@
 #include "common/error_detail.h"
 #include "common/log.h"
 #include "scheduler/convert.h"
-#include "scheduler/convert_text.h"
+#include "scheduler/core/names.h"
 #include "scheduler/rpc/call.h"
 #include <sys/stat.h>
 #include <sys/un.h>

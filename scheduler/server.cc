@@ -1,0 +1,270 @@
+#include "scheduler/server.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/security/server_credentials.h>
+
+#include "common/error_detail.h"
+#include "common/status_macros.h"
+#include "scheduler/rpc/agent_service.h"
+#include "scheduler/rpc/auth.h"
+#include "scheduler/rpc/call.h"
+#include "scheduler/rpc/client_service.h"
+#include "scheduler/rpc/local_admin.h"
+#include "scheduler/rpc/log_relay.h"
+#include "scheduler/store/store.h"
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+constexpr int kReceiveBytesMax = 4 << 20;
+constexpr int kMetadataBytesMax = 8 << 10;
+constexpr int kConcurrentStreamsMax = 1000;  // per connection
+constexpr int kKeepaliveMs = 20 * 1000;
+constexpr int kKeepaliveTimeoutMs = 10 * 1000;
+constexpr int kClientPingIntervalMinMs = 5 * 1000;
+// How long calls may take to notice a stop before they are cancelled.
+constexpr std::chrono::milliseconds kStopGrace{500};
+
+absl::Status CannotStart(absl::string_view code, absl::string_view message, absl::string_view why,
+                         absl::string_view fix) {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.code = code, .message = message, .why = why, .fix = fix});
+}
+
+absl::Status PrepareDataDir(const std::string& path) {
+  std::error_code error;
+  const bool existed = std::filesystem::exists(path, error);
+  std::filesystem::create_directories(path, error);
+  if (!error && !existed && chmod(path.c_str(), 0700) != 0) {
+    error = std::error_code(errno, std::generic_category());
+  }
+  if (error) {
+    return CannotStart("B8002", absl::StrCat("cannot make the data folder ", path), error.message(),
+                       "check data_dir and the rights of its parent folder");
+  }
+  struct stat facts {};
+  if (stat(path.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode) || facts.st_uid != geteuid() ||
+      (facts.st_mode & 077) != 0) {
+    return CannotStart(
+        "B8003", absl::StrFormat("the data folder %s has mode %04o", path, facts.st_mode & 07777),
+        "it holds every tenant's jobs: it must belong to the scheduler's user and be closed to all "
+        "others",
+        absl::StrCat("chmod 700 ", path));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file || text.str().empty()) {
+    return CannotStart("B8004", absl::StrCat("cannot read ", path), std::strerror(errno),
+                       "check [tls] certificate and key");
+  }
+  return text.str();
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
+    const ServerOptions& options) {
+  if (options.tls_certificate.empty()) {
+    return grpc::InsecureServerCredentials();
+  }
+  struct stat facts {};
+  if (stat(options.tls_key.c_str(), &facts) == 0 && (facts.st_mode & 077) != 0) {
+    return CannotStart("B8005",
+                       absl::StrFormat("others may read the private key %s (mode %04o)",
+                                       options.tls_key, facts.st_mode & 07777),
+                       "who has the key can pose as this scheduler",
+                       absl::StrCat("chmod 600 ", options.tls_key));
+  }
+  grpc::SslServerCredentialsOptions tls;
+  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
+  ASSIGN_OR_RETURN(pair.cert_chain, ReadWholeFile(options.tls_certificate));
+  ASSIGN_OR_RETURN(pair.private_key, ReadWholeFile(options.tls_key));
+  tls.pem_key_cert_pairs.push_back(std::move(pair));
+  return grpc::SslServerCredentials(tls);
+}
+
+void SetLimits(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kReceiveBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kConcurrentStreamsMax);
+  // Two schedulers must not share a port silently.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // A peer that vanished without a word is noticed, with or without calls.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kClientPingIntervalMinMs);
+}
+
+absl::Status WritePortFile(const std::string& path, const std::string& address) {
+  if (path.empty()) {
+    return absl::OkStatus();
+  }
+  const std::string temporary = absl::StrCat(path, ".new");
+  std::ofstream file(temporary, std::ios::trunc);
+  file << address << "\n";
+  file.close();
+  if (!file || rename(temporary.c_str(), path.c_str()) != 0) {
+    return CannotStart("B8006", absl::StrCat("cannot write ", path), std::strerror(errno),
+                       "check port_file");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// In the order of construction: what comes later uses what comes before.
+struct Server::Parts {
+  Parts(const ServerOptions& options_in, std::unique_ptr<Store> store, const Clock& clock)
+      : options(options_in),
+        authenticator(clock),
+        loop(std::move(store), options.policy, options.loop, clock),
+        router(loop, authenticator),
+        agent_service(router, relay),
+        client_service(router, {.relay = &relay,
+                                .open =
+                                    [this](NodeId node, const v1::OpenLog& message) {
+                                      return agent_service.OpenLog(node, message);
+                                    }}),
+        local_admin(loop) {}
+
+  // On the loop's thread: what was refused just now must not go on.
+  void SetAccess(std::shared_ptr<const AccessDirectory> directory) {
+    authenticator.SetDirectory(std::move(directory));
+    const auto check = [this](absl::string_view token_id) {
+      return authenticator.Recheck(token_id);
+    };
+    agent_service.CloseRefused(check);
+    relay.CloseRefused(check);
+  }
+
+  absl::Status Listen();
+  absl::Status ListenLocally();
+
+  const ServerOptions options;
+  Authenticator authenticator;
+  LogRelay relay;
+  ControlLoop loop;
+  CallRouter router;
+  AgentService agent_service;
+  ClientService client_service;
+  LocalAdmin local_admin;
+  std::string address;
+  std::string admin_socket;
+  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<grpc::Server> admin_server;
+};
+
+absl::Status Server::Parts::Listen() {
+  ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options));
+  grpc::ServerBuilder builder;
+  SetLimits(builder);
+  int port = 0;
+  builder.AddListeningPort(options.listen, credentials, &port);
+  builder.RegisterService(&client_service);
+  builder.RegisterService(&agent_service);
+  server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    return CannotStart("B8007", absl::StrCat("cannot listen on ", options.listen),
+                       "the address is in use, or not of this machine, or the certificate does not "
+                       "fit its key",
+                       "check listen and [tls]; is another scheduler running?");
+  }
+  address = absl::StrCat(options.listen.substr(0, options.listen.find_last_of(':')), ":", port);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::ListenLocally() {
+  admin_socket = options.admin_socket.empty() ? absl::StrCat(options.data_dir, "/admin.sock")
+                                              : options.admin_socket;
+  RETURN_IF_ERROR(CheckSocketFolder(admin_socket));
+  grpc::ServerBuilder builder;
+  SetLimits(builder);
+  builder.AddListeningPort(absl::StrCat("unix:", admin_socket), grpc::InsecureServerCredentials());
+  builder.RegisterService(&local_admin);
+  admin_server = builder.BuildAndStart();
+  if (admin_server == nullptr || chmod(admin_socket.c_str(), 0600) != 0) {
+    return CannotStart("B8008", absl::StrCat("cannot make the admin socket ", admin_socket), "",
+                       "check admin_socket and what is at its path");
+  }
+  return absl::OkStatus();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() {
+  Stop();
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
+                                                      const Clock& clock) {
+  RETURN_IF_ERROR(CheckServerOptions(options));
+  RETURN_IF_ERROR(PrepareDataDir(options.data_dir));
+  StoreOptions store_options;
+  store_options.path = absl::StrCat(options.data_dir, "/berth.db");
+  // The store's lock keeps a second scheduler away from the sockets, too.
+  ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(store_options));
+  if (!options.port_file.empty()) {
+    unlink(options.port_file.c_str());
+  }
+  auto parts = std::make_unique<Parts>(options, std::move(store), clock);
+  Parts* const raw = parts.get();
+  std::unique_ptr<Server> server(new Server(std::move(parts)));
+  RETURN_IF_ERROR(raw->loop.Start([raw](std::shared_ptr<const AccessDirectory> directory) {
+    raw->SetAccess(std::move(directory));
+  }));
+  RETURN_IF_ERROR(raw->ListenLocally());
+  RETURN_IF_ERROR(raw->Listen());
+  RETURN_IF_ERROR(WritePortFile(options.port_file, raw->address));
+  LogInfo("scheduler serving", {
+                                   {"address", raw->address           },
+                                   {"admin",   raw->admin_socket      },
+                                   {"cluster", raw->loop.cluster_id() },
+                                   {"epoch",   raw->loop.sched_epoch()}
+  });
+  return server;
+}
+
+void Server::Stop() {
+  if (parts_ == nullptr) {
+    return;
+  }
+  parts_->agent_service.Stop();
+  parts_->loop.Stop();
+  parts_->relay.CloseRefused(
+      [](absl::string_view) { return absl::UnavailableError("the scheduler is stopping"); });
+  const auto deadline = std::chrono::system_clock::now() + kStopGrace;
+  for (grpc::Server* server : {parts_->server.get(), parts_->admin_server.get()}) {
+    if (server != nullptr) {
+      server->Shutdown(deadline);
+    }
+  }
+  parts_.reset();
+}
+
+const std::string& Server::address() const {
+  return parts_->address;
+}
+
+const std::string& Server::admin_socket() const {
+  return parts_->admin_socket;
+}
+
+}  // namespace berth
