@@ -27,7 +27,7 @@ END
 fail() {
   echo "error: $1" >&2
   shift
-  printf '  %s\n' "$@" >&2
+  [ $# -eq 0 ] || printf '  %s\n' "$@" >&2
   exit 1
 }
 
@@ -161,7 +161,7 @@ agents() {
 
 berth() { BERTH_SERVER=$(cat "$dir/address") BERTH_TOKEN_FILE=$dir/operator.token "$bin/berth" "$@"; }
 
-ready_nodes() { berth nodes -o json 2>/dev/null | grep -oE '"state": *"ready"' | wc -l; }
+ready_nodes() { berth nodes -o json 2>/dev/null | { grep -oE '"state": *"ready"' || true; } | wc -l; }
 
 # ---- up ----
 
