@@ -169,10 +169,13 @@ ApiClient::~ApiClient() = default;
 BERTH_CLIENT_CALLS(BERTH_DEFINE_CALL)
 #undef BERTH_DEFINE_CALL
 
-absl::Status ApiClient::StreamLogs(const v1::StreamLogsRequest& request,
+absl::Status ApiClient::StreamLogs(const v1::StreamLogsRequest& request, absl::Time deadline,
                                    const std::function<void(const v1::StreamLogsResponse&)>& take) {
   grpc::ClientContext context;
   wire_->Prepare(context);
+  if (deadline != absl::InfiniteFuture()) {
+    context.set_deadline(absl::ToChronoTime(deadline));
+  }
   const auto reader = wire_->stub->StreamLogs(&context, request);
   v1::StreamLogsResponse piece;
   while (reader->Read(&piece)) {

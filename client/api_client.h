@@ -74,8 +74,8 @@ class ApiClient {
   BERTH_CLIENT_CALLS(BERTH_DECLARE_CALL)
 #undef BERTH_DECLARE_CALL
 
-  // Hands every piece of the log to `take` until the log ends. One try.
-  absl::Status StreamLogs(const v1::StreamLogsRequest& request,
+  // Hands every piece of the log to `take` until the log ends or the deadline comes. One try.
+  absl::Status StreamLogs(const v1::StreamLogsRequest& request, absl::Time deadline,
                           const std::function<void(const v1::StreamLogsResponse&)>& take);
 
  private:

@@ -89,10 +89,6 @@ absl::StatusOr<Settings> ReadSettings(const Environment& environment, const Argu
   Replace(settings.server, arguments.Text("server"));
   Replace(settings.ca, arguments.Text("ca"));
   Replace(settings.output, arguments.Text("output"));
-  if (arguments.Has("token-file")) {
-    settings.token_file = arguments.Text("token-file");
-    settings.token.clear();
-  }
   return settings;
 }
 

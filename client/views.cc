@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+
 #include "client/text.h"
 
 namespace berth {
@@ -22,7 +23,11 @@ Json ReasonJson(const v1::Reason& reason) {
   if (reason.code().empty() && reason.message().empty()) {
     return {};
   }
-  return {{"code", reason.code()}, {"name", reason.name()}, {"message", reason.message()}};
+  return {
+      {"code",    reason.code()   },
+      {"name",    reason.name()   },
+      {"message", reason.message()}
+  };
 }
 
 Json EndJson(const v1::Job& job) {
@@ -30,17 +35,22 @@ Json EndJson(const v1::Job& job) {
     return {};
   }
   const v1::JobEnd& end = job.end();
-  return {{"reason", EndReasonWord(end.reason())},
-          {"exit_code", end.exit_code()},
-          {"signal", end.signal()},
-          {"failed_rank", end.failed_rank() < 0 ? Json() : Json(end.failed_rank())},
-          {"message", end.message()}};
+  return {
+      {"reason",      EndReasonWord(end.reason())                             },
+      {"exit_code",   end.exit_code()                                         },
+      {"signal",      end.signal()                                            },
+      {"failed_rank", end.failed_rank() < 0 ? Json() : Json(end.failed_rank())},
+      {"message",     end.message()                                           }
+  };
 }
 
 Json GangJson(const v1::GangSpec& gang) {
-  Json json{{"nodes", gang.nodes()}, {"devices_per_node", gang.devices_per_node()}};
-  json["classes"] = std::vector<std::string>(gang.device_classes().begin(),
-                                             gang.device_classes().end());
+  Json json{
+      {"nodes",            gang.nodes()           },
+      {"devices_per_node", gang.devices_per_node()}
+  };
+  json["classes"] =
+      std::vector<std::string>(gang.device_classes().begin(), gang.device_classes().end());
   json["cpu_milli_per_node"] = gang.per_node().cpu_milli();
   json["memory_bytes_per_node"] = gang.per_node().memory_mib() << 20;
   return json;
@@ -50,10 +60,12 @@ Json DevicesJson(const v1::Job& job) {
   Json devices = Json::array();
   for (const v1::Allocation& allocation : job.allocations()) {
     for (const v1::DeviceAssignment& device : allocation.devices()) {
-      devices.push_back({{"node", allocation.node()},
-                         {"index", device.index()},
-                         {"class", device.device_class()},
-                         {"uuid", device.uuid()}});
+      devices.push_back({
+          {"node",  allocation.node()    },
+          {"index", device.index()       },
+          {"class", device.device_class()},
+          {"uuid",  device.uuid()        }
+      });
     }
   }
   return devices;
@@ -79,6 +91,19 @@ std::string WhereOrWhy(const v1::Job& job) {
     return job.reason().message();
   }
   return absl::StrJoin(NodesOf(job), ",");
+}
+
+Column Left(const char* header, int drop = 0) {
+  return {.header = header, .drop = drop};
+}
+
+Column Right(const char* header, int drop = 0) {
+  return {.header = header, .drop = drop, .right = true};
+}
+
+Column WideOnly(Column column) {
+  column.wide_only = true;
+  return column;
 }
 
 std::string DeviceIndexes(const v1::Allocation& allocation) {
@@ -162,8 +187,8 @@ Json SpecJson(const v1::JobSpec& spec) {
   json["command"] = std::vector<std::string>(spec.command().begin(), spec.command().end());
   json["script"] = spec.script().empty() ? Json() : Json(spec.script());
   json["environment"] = Json::object();
-  for (const auto& [name, value] : std::map<std::string, std::string>(spec.environment().begin(),
-                                                                      spec.environment().end())) {
+  for (const auto& [name, value] :
+       std::map<std::string, std::string>(spec.environment().begin(), spec.environment().end())) {
     json["environment"][name] = value;
   }
   json["working_directory"] =
@@ -184,10 +209,12 @@ Json AllocationJson(const v1::Allocation& allocation) {
   json["tenant"] = allocation.tenant();
   json["devices"] = Json::array();
   for (const v1::DeviceAssignment& device : allocation.devices()) {
-    json["devices"].push_back({{"index", device.index()},
-                               {"class", device.device_class()},
-                               {"uuid", device.uuid()},
-                               {"milli", device.milli()}});
+    json["devices"].push_back({
+        {"index", device.index()       },
+        {"class", device.device_class()},
+        {"uuid",  device.uuid()        },
+        {"milli", device.milli()       }
+    });
   }
   json["state"] = allocation.state();
   json["funding"] = FundingJson(allocation.funding());
@@ -218,9 +245,11 @@ Json NodeJson(const v1::Node& node, absl::Time now) {
   json["hostname"] = facts.hostname();
   json["cpu_milli"] = facts.capacity().cpu_milli();
   json["memory_bytes"] = facts.capacity().memory_mib() << 20;
-  json["topology"] = {{"pod", facts.topology().pod()},
-                      {"block", facts.topology().block()},
-                      {"rack", facts.topology().rack()}};
+  json["topology"] = {
+      {"pod",   facts.topology().pod()  },
+      {"block", facts.topology().block()},
+      {"rack",  facts.topology().rack() }
+  };
   json["labels"] = Json::object();
   for (const auto& [key, value] :
        std::map<std::string, std::string>(facts.labels().begin(), facts.labels().end())) {
@@ -252,29 +281,30 @@ Json QuotaJson(const v1::QuotaRow& row) {
 Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now) {
   Listing listing{.kind = "JobList", .columns = {}, .rows = {}, .name_field = "id"};
   listing.columns = {
-      {.header = "ID", .right = true},
-      {.header = "NAME"},
-      {.header = "TENANT", .drop = 5, .wide_only = !owners},
-      {.header = "USER", .drop = 4, .wide_only = !owners},
-      {.header = "PROJECT", .wide_only = true},
-      {.header = "STATE"},
-      {.header = "DEVICES", .drop = 1, .right = true},
-      {.header = "NODES", .drop = 2, .right = true},
-      {.header = "WAIT/RUN", .right = true},
-      {.header = "END", .drop = 3},
-      {.header = "WHERE/WHY"},
+      Right("ID"),
+      Left("NAME"),
+      owners ? Left("TENANT", 5) : WideOnly(Left("TENANT", 5)),
+      owners ? Left("USER", 4) : WideOnly(Left("USER", 4)),
+      WideOnly(Left("PROJECT")),
+      Left("STATE"),
+      Right("DEVICES", 1),
+      Right("NODES", 2),
+      Right("WAIT/RUN"),
+      Left("END", 3),
+      Left("WHERE/WHY"),
   };
   for (const v1::Job& job : jobs) {
     const v1::GangSpec& gang = job.gang();
     // A name has no bound that a table could bear.
     constexpr int kNameCellsMax = 32;
-    listing.rows.push_back(
-        {.json = JobJson(job),
-         .cells = {absl::StrCat(job.id()), CutToWidth(CleanText(job.name()), kNameCellsMax),
-                   job.tenant(), job.user(), job.project(), StateSummary(job),
-                   absl::StrCat(gang.nodes() * gang.devices_per_node()),
-                   absl::StrCat(gang.nodes()), JobLength(job, now),
-                   TimeForPeople(TimeFromMicros(job.ended_at_us()), now), WhereOrWhy(job)}});
+    listing.rows.push_back({
+        .json = JobJson(job),
+        .cells = {absl::StrCat(job.id()), CutToWidth(CleanText(job.name()), kNameCellsMax),
+                  job.tenant(), job.user(), job.project(), StateSummary(job),
+                  absl::StrCat(gang.nodes() * gang.devices_per_node()), absl::StrCat(gang.nodes()),
+                  JobLength(job, now), TimeForPeople(TimeFromMicros(job.ended_at_us()), now),
+                  WhereOrWhy(job)}
+    });
   }
   return listing;
 }
@@ -282,31 +312,23 @@ Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now
 Listing AllocationListing(const std::vector<v1::Allocation>& allocations, absl::Time now) {
   Listing listing{.kind = "AllocationList", .columns = {}, .rows = {}, .name_field = "id"};
   listing.columns = {
-      {.header = "ID", .right = true},
-                     {.header = "JOB", .right = true},
-                     {.header = "ATTEMPT", .drop = 2, .right = true},
-                     {.header = "RANK", .right = true},
-                     {.header = "TENANT", .drop = 5},
-                     {.header = "NODE"},
-                     {.header = "DEVICES"},
-                     {.header = "FUNDING", .drop = 4},
-                     {.header = "STATE", .drop = 3},
-                     {.header = "START"},
-                     {.header = "END"},
-                     {.header = "EVIDENCE", .drop = 1},
+      Right("ID"),       Right("JOB"),  Right("ATTEMPT", 2), Right("RANK"),
+      Left("TENANT", 5), Left("NODE"),  Left("DEVICES"),     Left("FUNDING", 4),
+      Left("STATE", 3),  Left("START"), Left("END"),         Left("EVIDENCE", 1),
   };
   for (const v1::Allocation& allocation : allocations) {
     Json json = AllocationJson(allocation);
     const Json funding = json["funding"];
-    listing.rows.push_back(
-        {.json = std::move(json),
-         .cells = {absl::StrCat(allocation.id()), absl::StrCat(allocation.job_id()),
-                   absl::StrCat(allocation.attempt()), absl::StrCat(allocation.rank()),
-                   allocation.tenant(), allocation.node(), DeviceIndexes(allocation),
-                   funding.is_null() ? "" : funding.get<std::string>(), allocation.state(),
-                   TimeForPeople(TimeFromMicros(allocation.reserved_at_us()), now),
-                   TimeForPeople(TimeFromMicros(allocation.released_at_us()), now),
-                   allocation.release_evidence()}});
+    listing.rows.push_back({
+        .json = std::move(json),
+        .cells = {absl::StrCat(allocation.id()), absl::StrCat(allocation.job_id()),
+                  absl::StrCat(allocation.attempt()), absl::StrCat(allocation.rank()),
+                  allocation.tenant(), allocation.node(), DeviceIndexes(allocation),
+                  funding.is_null() ? "" : funding.get<std::string>(), allocation.state(),
+                  TimeForPeople(TimeFromMicros(allocation.reserved_at_us()), now),
+                  TimeForPeople(TimeFromMicros(allocation.released_at_us()), now),
+                  allocation.release_evidence()}
+    });
   }
   return listing;
 }
@@ -314,27 +336,23 @@ Listing AllocationListing(const std::vector<v1::Allocation>& allocations, absl::
 Listing NodeListing(const std::vector<v1::Node>& nodes, absl::Time now) {
   Listing listing{.kind = "NodeList", .columns = {}, .rows = {}, .name_field = "name"};
   listing.columns = {
-      {.header = "NODE"},
-                     {.header = "STATE"},
-                     {.header = "CLASS"},
-                     {.header = "DEVICES", .right = true},
-                     {.header = "FREE", .right = true},
-                     {.header = "JOBS", .drop = 1, .right = true},
-                     {.header = "HEARTBEAT", .drop = 2},
-                     {.header = "AGENT", .drop = 4},
-                     {.header = "TENANTS", .drop = 3},
-                     {.header = "ADDRESS", .wide_only = true},
-                     {.header = "DETAIL"},
+      Left("NODE"),         Left("STATE"),
+      Left("CLASS"),        Right("DEVICES"),
+      Right("FREE"),        Right("JOBS", 1),
+      Left("HEARTBEAT", 2), Left("AGENT", 4),
+      Left("TENANTS", 3),   WideOnly(Left("ADDRESS")),
+      Left("DETAIL"),
   };
   for (const v1::Node& node : nodes) {
-    listing.rows.push_back(
-        {.json = NodeJson(node, now),
-         .cells = {node.name(), NodeStateWord(node.state()), node.device_class(),
-                   absl::StrCat(node.facts().devices_size()), absl::StrCat(node.devices_free()),
-                   absl::StrCat(node.jobs()),
-                   TimeForPeople(TimeFromMicros(node.last_heartbeat_us()), now),
-                   node.facts().agent_version(), absl::StrJoin(node.tenants(), ","),
-                   node.facts().address(), node.state_detail()}});
+    listing.rows.push_back({
+        .json = NodeJson(node, now),
+        .cells = {node.name(), NodeStateWord(node.state()), node.device_class(),
+                  absl::StrCat(node.facts().devices_size()), absl::StrCat(node.devices_free()),
+                  absl::StrCat(node.jobs()),
+                  TimeForPeople(TimeFromMicros(node.last_heartbeat_us()), now),
+                  node.facts().agent_version(), absl::StrJoin(node.tenants(), ","),
+                  node.facts().address(), node.state_detail()}
+    });
   }
   return listing;
 }
@@ -342,29 +360,20 @@ Listing NodeListing(const std::vector<v1::Node>& nodes, absl::Time now) {
 Listing QuotaListing(const std::vector<v1::QuotaRow>& rows) {
   Listing listing{.kind = "QuotaList", .columns = {}, .rows = {}, .name_field = "tenant"};
   listing.columns = {
-      {.header = "TENANT"},
-                     {.header = "PROJECT", .drop = 1},
-                     {.header = "CLASS"},
-                     {.header = "ENTITLEMENT", .right = true},
-                     {.header = "LIMIT", .right = true},
-                     {.header = "USED", .right = true},
-                     {.header = "OWNED", .drop = 2, .right = true},
-                     {.header = "BORROWED", .right = true},
-                     {.header = "LENT", .right = true},
-                     {.header = "PENDING", .drop = 3, .right = true},
-                     {.header = "CAPACITY", .drop = 4, .right = true},
+      Left("TENANT"), Left("PROJECT", 1),  Left("CLASS"),        Right("ENTITLEMENT"),
+      Right("LIMIT"), Right("USED"),       Right("OWNED", 2),    Right("BORROWED"),
+      Right("LENT"),  Right("PENDING", 3), Right("CAPACITY", 4),
   };
   for (const v1::QuotaRow& row : rows) {
     const v1::QuotaLimits& limits = row.limits();
-    listing.rows.push_back(
-        {.json = QuotaJson(row),
-         .cells = {row.tenant(), row.project(), row.device_class(),
-                   absl::StrCat(limits.entitlement()),
-                   limits.has_limit() ? absl::StrCat(limits.limit()) : "none",
-                   absl::StrCat(row.used()), absl::StrCat(row.owned()),
-                   absl::StrCat(row.borrowed()), absl::StrCat(row.lent()),
-                   absl::StrCat(row.pending()),
-                   row.capacity() == 0 ? "" : absl::StrCat(row.capacity())}});
+    listing.rows.push_back({
+        .json = QuotaJson(row),
+        .cells = {
+                  row.tenant(), row.project(), row.device_class(), absl::StrCat(limits.entitlement()),
+                  limits.has_limit() ? absl::StrCat(limits.limit()) : "none", absl::StrCat(row.used()),
+                  absl::StrCat(row.owned()), absl::StrCat(row.borrowed()), absl::StrCat(row.lent()),
+                  absl::StrCat(row.pending()), row.capacity() == 0 ? "" : absl::StrCat(row.capacity())}
+    });
   }
   return listing;
 }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+
 #include "client/output.h"
 #include "proto/client_api.pb.h"
 

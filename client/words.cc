@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+
 #include "client/views.h"
 
 namespace berth {
@@ -10,17 +11,17 @@ namespace {
 
 // People know fewer states than the scheduler.
 constexpr std::pair<v1::JobState, const char*> kJobStates[] = {
-    {v1::JOB_STATE_HELD, "held"},
-    {v1::JOB_STATE_QUEUED, "pending"},
-    {v1::JOB_STATE_DISPATCHING, "starting"},
-    {v1::JOB_STATE_STARTING, "starting"},
-    {v1::JOB_STATE_RUNNING, "running"},
-    {v1::JOB_STATE_WAIT_NODE, "running"},
-    {v1::JOB_STATE_STOPPING, "stopping"},
-    {v1::JOB_STATE_SUCCEEDED, "succeeded"},
-    {v1::JOB_STATE_FAILED, "failed"},
-    {v1::JOB_STATE_CANCELLED, "cancelled"},
-    {v1::JOB_STATE_TIMED_OUT, "timeout"},
+    {v1::JOB_STATE_HELD,              "held"             },
+    {v1::JOB_STATE_QUEUED,            "pending"          },
+    {v1::JOB_STATE_DISPATCHING,       "starting"         },
+    {v1::JOB_STATE_STARTING,          "starting"         },
+    {v1::JOB_STATE_RUNNING,           "running"          },
+    {v1::JOB_STATE_WAIT_NODE,         "running"          },
+    {v1::JOB_STATE_STOPPING,          "stopping"         },
+    {v1::JOB_STATE_SUCCEEDED,         "succeeded"        },
+    {v1::JOB_STATE_FAILED,            "failed"           },
+    {v1::JOB_STATE_CANCELLED,         "cancelled"        },
+    {v1::JOB_STATE_TIMED_OUT,         "timeout"          },
     {v1::JOB_STATE_DEPENDENCY_FAILED, "dependency-failed"},
 };
 
@@ -32,7 +33,9 @@ std::string Kebab(const std::string& name, absl::string_view prefix) {
   if (name.size() <= prefix.size()) {
     return "unknown";
   }
-  return absl::StrReplaceAll(absl::AsciiStrToLower(name.substr(prefix.size())), {{"_", "-"}});
+  return absl::StrReplaceAll(absl::AsciiStrToLower(name.substr(prefix.size())), {
+                                                                                    {"_", "-"}
+  });
 }
 
 }  // namespace

@@ -1,0 +1,85 @@
+#include "client/command.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+#include "client/exit_codes.h"
+#include "client/text.h"
+#include "common/error_detail.h"
+#include "common/quantity.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+constexpr absl::Duration kReconnectFor = absl::Seconds(60);
+
+constexpr Option kCommonOptions[] = {
+    {.name = "output",
+     .letter = 'o',
+     .value = "FORMAT",
+     .help = "table, wide, json, jsonl, csv, name or fields=a,b"},
+    {.name = "no-headers",                .help = "tables without their first line"                },
+    {.name = "server", .value = "HOST:PORT", .help = "the scheduler"     },
+    {.name = "ca",     .value = "FILE",      .help = "the CA certificate of the scheduler"                      },
+    {.name = "help",   .letter = 'h',        .help = "this text"},
+};
+
+}  // namespace
+
+absl::StatusOr<ApiClient*> Context::Api() {
+  if (api_ == nullptr) {
+    ASSIGN_OR_RETURN(const Connection connection, MakeConnection(settings));
+    ASSIGN_OR_RETURN(api_, ApiClient::Open(connection));
+  }
+  return api_.get();
+}
+
+absl::Status Context::Print(const Listing& listing) {
+  ASSIGN_OR_RETURN(const std::string text, Render(listing, output, console.columns(), absl::Now()));
+  console.Out(text);
+  return absl::OkStatus();
+}
+
+void Context::PrintError(const absl::Status& status) {
+  const bool json = output.kind == OutputKind::kJson || output.kind == OutputKind::kJsonl;
+  console.Err(json ? RenderErrorJson(status, ExitCodeOfStatus(status)) : RenderError(status));
+}
+
+void Context::PrintNotes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) {
+    console.Err(absl::StrCat("note: ", CleanText(note), "\n"));
+  }
+}
+
+absl::StatusOr<absl::Duration> Context::ReconnectFor() const {
+  const std::string text = Variable(environment, "BERTH_RECONNECT");
+  if (text.empty()) {
+    return kReconnectFor;
+  }
+  return ParseDuration(text);
+}
+
+std::span<const Option> CommonOptions() {
+  return kCommonOptions;
+}
+
+absl::Status CheckWordCount(const Arguments& arguments, size_t least, size_t most,
+                            absl::string_view what) {
+  const size_t count = arguments.words.size();
+  if (count < least) {
+    return ErrorAt({}, absl::StrCat("name ", what));
+  }
+  if (count > most) {
+    return ErrorAt(arguments.words[most].origin,
+                   absl::StrCat("unexpected word \"", CleanText(arguments.words[most].text), "\""));
+  }
+  if (arguments.has_dashes) {
+    return ErrorAt({}, "\"--\" has no meaning here");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace berth

@@ -1,0 +1,51 @@
+#ifndef BERTH_CLIENT_COMMANDS_COMMANDS_H_
+#define BERTH_CLIENT_COMMANDS_COMMANDS_H_
+
+// Every command of `berth`, in the order of the help text.
+
+#include <span>
+#include <string>
+
+#include "client/command.h"
+
+namespace berth {
+
+extern const Command kSubmitCommand;
+extern const Command kRunCommand;
+extern const Command kPsCommand;
+extern const Command kShowCommand;
+extern const Command kLogsCommand;
+extern const Command kWaitCommand;
+extern const Command kAllocationsCommand;
+extern const Command kCancelCommand;
+extern const Command kHoldCommand;
+extern const Command kReleaseCommand;
+extern const Command kQuotaCommand;
+extern const Command kQuotaSetCommand;
+extern const Command kNodeListCommand;
+extern const Command kNodeDrainCommand;
+extern const Command kNodeUndrainCommand;
+extern const Command kTenantAddCommand;
+extern const Command kTenantListCommand;
+extern const Command kProjectAddCommand;
+extern const Command kProjectListCommand;
+extern const Command kUserAddCommand;
+extern const Command kUserListCommand;
+extern const Command kTokenCreateCommand;
+extern const Command kTokenListCommand;
+extern const Command kTokenRevokeCommand;
+extern const Command kAdminBootstrapCommand;
+extern const Command kWhoAmICommand;
+extern const Command kVersionCommand;
+extern const Command kHelpCommand;
+
+std::span<const Command* const> AllCommands();
+
+// The text of `berth --help`; fits a screen of 24 lines.
+std::string OverallHelp();
+// The text of `berth NAME --help`: examples first.
+std::string CommandHelp(const Command& command);
+
+}  // namespace berth
+
+#endif  // BERTH_CLIENT_COMMANDS_COMMANDS_H_

@@ -1,0 +1,156 @@
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+
+#include "client/commands/commands.h"
+#include "client/exit_codes.h"
+#include "client/text.h"
+#include "client/views.h"
+#include "common/nearest_name.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+constexpr int64_t kLimitDefault = 10'000;
+constexpr int64_t kLimitMax = 10'000'000;
+constexpr int32_t kPageSize = 1000;
+constexpr absl::Duration kWatchPause = absl::Seconds(1);
+
+constexpr Option kOptions[] = {
+    {.name = "all-states", .letter = 'a',   .help = "ended jobs too"                          },
+    {.name = "all",        .letter = 'A',   .help = "of everybody you may see, not only yours"},
+    {.name = "state",      .value = "LIST", .help = "only these, e.g. pending,running"        },
+    {.name = "name",       .letter = 'n',   .value = "NAME",                                    .help = "only jobs of this name"},
+    {.name = "project",                    .value = "PROJECT",                   .help = "only of this project"                               },
+    {.name = "tenant",                    .value = "TENANT",                    .help = "only of this tenant (operators)"  },
+    {.name = "limit",                    .value = "N",                     .help = "at most so many, the newest (10000)"                                     },
+    {.name = "watch",                    .letter = 'w',                     .help = "again and again until Ctrl-C" },
+};
+
+absl::Status ReadStates(const Arguments& arguments, v1::ListJobsRequest& request) {
+  const OptionValue* const value = arguments.Find("state");
+  if (value == nullptr) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> words, ListOf(*value));
+  for (const std::string& word : words) {
+    const std::vector<v1::JobState> states = JobStatesOfWord(word);
+    if (states.empty()) {
+      const std::string nearest = NearestName(word, JobStateWords());
+      return ValueError(*value, absl::StrCat("there is no state \"", CleanText(word), "\""),
+                        nearest.empty() ? absl::StrJoin(JobStateWords(), " ")
+                                        : absl::StrCat("did you mean ", nearest, "?"));
+    }
+    for (const v1::JobState state : states) {
+      request.add_states(state);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Members see their own jobs unless they ask for all; operators and auditors see all.
+absl::StatusOr<bool> OnlyMine(ApiClient& api, const Arguments& arguments) {
+  if (arguments.Has("all") || arguments.Has("tenant")) {
+    return false;
+  }
+  ASSIGN_OR_RETURN(const v1::WhoAmIResponse answer, api.WhoAmI({}));
+  return answer.user().role() == v1::ROLE_MEMBER || answer.user().role() == v1::ROLE_TENANT_ADMIN;
+}
+
+// All pages, the newest first, up to `limit` jobs. `more` tells whether there are others.
+absl::StatusOr<std::vector<v1::Job>> ListAll(ApiClient& api, v1::ListJobsRequest request,
+                                             int64_t limit, bool& more) {
+  std::vector<v1::Job> jobs;
+  more = true;
+  while (more && static_cast<int64_t>(jobs.size()) < limit) {
+    request.set_page_size(static_cast<int32_t>(
+        std::min<int64_t>(kPageSize, limit - static_cast<int64_t>(jobs.size()))));
+    ASSIGN_OR_RETURN(v1::ListJobsResponse page, api.ListJobs(request));
+    for (v1::Job& job : *page.mutable_jobs()) {
+      jobs.push_back(std::move(job));
+    }
+    more = page.next_before_job_id() != 0;
+    request.set_before_job_id(page.next_before_job_id());
+  }
+  return jobs;
+}
+
+// On a terminal the picture is drawn again; elsewhere only changed lines are added.
+absl::StatusOr<int> Watch(Context& context, ApiClient& api, const v1::ListJobsRequest& request,
+                          int64_t limit) {
+  std::set<std::pair<uint64_t, uint64_t>> shown;
+  bool first = true;
+  while (true) {
+    bool more = false;
+    ASSIGN_OR_RETURN(std::vector<v1::Job> jobs, ListAll(api, request, limit, more));
+    if (context.console.out_is_terminal() && context.output.for_people()) {
+      context.console.Out("\x1b[H\x1b[J");
+    } else {
+      jobs.erase(std::remove_if(jobs.begin(), jobs.end(),
+                                [&](const v1::Job& job) {
+                                  return !shown.emplace(job.id(), job.version()).second;
+                                }),
+                 jobs.end());
+      context.output.headers = context.output.headers && first;
+    }
+    if (first || !jobs.empty() || context.console.out_is_terminal()) {
+      RETURN_IF_ERROR(context.Print(JobListing(jobs, !request.mine(), absl::Now())));
+    }
+    if (!context.console.Flush()) {
+      return kExitDone;
+    }
+    first = false;
+    absl::SleepFor(kWatchPause);
+  }
+}
+
+absl::StatusOr<int> RunPs(Context& context) {
+  const Arguments& arguments = context.arguments;
+  RETURN_IF_ERROR(CheckWordCount(arguments, 0, 0, ""));
+  v1::ListJobsRequest request;
+  RETURN_IF_ERROR(ReadStates(arguments, request));
+  int64_t limit = kLimitDefault;
+  if (const OptionValue* const value = arguments.Find("limit"); value != nullptr) {
+    ASSIGN_OR_RETURN(limit, IntegerOf(*value, 1, kLimitMax));
+  }
+  request.set_all_states(arguments.Has("all-states"));
+  request.set_name(arguments.Text("name"));
+  request.set_project(arguments.Text("project"));
+  request.set_tenant(arguments.Text("tenant"));
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  ASSIGN_OR_RETURN(const bool mine, OnlyMine(*api, arguments));
+  request.set_mine(mine);
+  if (arguments.Has("watch")) {
+    return Watch(context, *api, request, limit);
+  }
+  bool more = false;
+  ASSIGN_OR_RETURN(const std::vector<v1::Job> jobs, ListAll(*api, request, limit, more));
+  RETURN_IF_ERROR(context.Print(JobListing(jobs, !mine, absl::Now())));
+  if (more) {
+    context.PrintNotes({absl::StrCat("only the newest ", limit, " jobs; see --limit")});
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+const Command kPsCommand = {
+    .name = "ps",
+    .plural = nullptr,
+    .group = CommandGroup::kWatch,
+    .summary = "list jobs",
+    .usage = "[OPTIONS]",
+    .examples =
+        "berth ps\n"
+        "berth ps -a --state failed -o json\n"
+        "berth ps -A -o fields=id,state,nodes --no-headers\n",
+    .options = kOptions,
+    .takes_job_options = false,
+    .run = RunPs,
+};
+
+}  // namespace berth

@@ -1,0 +1,159 @@
+#include "absl/strings/str_cat.h"
+
+#include "client/commands/commands.h"
+#include "client/exit_codes.h"
+#include "client/text.h"
+#include "client/views.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+constexpr int64_t kDevicesMax = 1'000'000'000;
+
+constexpr Option kSetOptions[] = {
+    {.name = "project",                                .value = "PROJECT", .help = "of this project, not of the whole tenant"},
+    {.name = "class",                                                .value = "CLASS",                                                    .help = "the device class", .alias = "model"},
+    {.name = "entitlement",
+     .letter = 'd',
+     .value = "N",
+     .help = "devices owned",
+     .alias = "devices"},
+    {.name = "limit",                            .value = "N|none",                                                        .help = "devices at most, owned and borrowed"},
+    {.name = "non-lendable",                          .value = "N",                                                   .help = "devices of the entitlement never lent"},
+    {.name = "weight",                                  .value = "N|none",        .help = "share of the surplus (the entitlement)"},
+    {.name = "allow-oversell",                                                .help = "entitlements may exceed what the center has"                                            },
+    {.name = "dry-run", .help = "only show what would change"},
+};
+
+absl::StatusOr<int> RunQuota(Context& context) {
+  RETURN_IF_ERROR(CheckWordCount(context.arguments, 0, 1, ""));
+  v1::GetQuotaRequest request;
+  if (!context.arguments.words.empty()) {
+    request.set_tenant(context.arguments.words[0].text);
+  }
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  ASSIGN_OR_RETURN(const v1::GetQuotaResponse response, api->GetQuota(request));
+  RETURN_IF_ERROR(context.Print(QuotaListing({response.rows().begin(), response.rows().end()})));
+  return kExitDone;
+}
+
+// What an option says about one number; `none` is allowed where the number may be absent.
+absl::StatusOr<int64_t> Devices(const OptionValue& value) {
+  return IntegerOf(value, 0, kDevicesMax);
+}
+
+absl::Status ChangeLimits(const Arguments& arguments, v1::QuotaLimits& limits) {
+  if (const OptionValue* const value = arguments.Find("entitlement"); value != nullptr) {
+    ASSIGN_OR_RETURN(const int64_t devices, Devices(*value));
+    limits.set_entitlement(devices);
+  }
+  if (const OptionValue* const value = arguments.Find("non-lendable"); value != nullptr) {
+    ASSIGN_OR_RETURN(const int64_t devices, Devices(*value));
+    limits.set_non_lendable(devices);
+  }
+  if (const OptionValue* const value = arguments.Find("limit"); value != nullptr) {
+    limits.clear_limit();
+    if (value->text != "none") {
+      ASSIGN_OR_RETURN(const int64_t devices, Devices(*value));
+      limits.set_limit(devices);
+    }
+  }
+  if (const OptionValue* const value = arguments.Find("weight"); value != nullptr) {
+    limits.clear_weight();
+    if (value->text != "none") {
+      ASSIGN_OR_RETURN(const int64_t weight, Devices(*value));
+      limits.set_weight(weight);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// What is not named in the options stays as it is.
+absl::Status KeepPresentLimits(ApiClient& api, v1::SetQuotaRequest& request) {
+  v1::GetQuotaRequest get;
+  get.set_tenant(request.tenant());
+  ASSIGN_OR_RETURN(const v1::GetQuotaResponse response, api.GetQuota(get));
+  for (const v1::QuotaRow& row : response.rows()) {
+    if (row.project() == request.project() && row.device_class() == request.device_class()) {
+      *request.mutable_limits() = row.limits();
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string LimitText(const v1::QuotaLimits& limits) {
+  return absl::StrCat("entitlement ", limits.entitlement(), ", limit ",
+                      limits.has_limit() ? absl::StrCat(limits.limit()) : "none");
+}
+
+absl::StatusOr<int> RunQuotaSet(Context& context) {
+  const Arguments& arguments = context.arguments;
+  RETURN_IF_ERROR(CheckWordCount(
+      arguments, 1, 1, "the tenant, e.g. `berth quota set acme --class nvidia-h800-80g -d 64`"));
+  if (arguments.Text("class").empty()) {
+    return ErrorAt({}, "name the device class with --class", "berth nodes");
+  }
+  v1::SetQuotaRequest request;
+  request.set_tenant(arguments.words[0].text);
+  request.set_project(arguments.Text("project"));
+  request.set_device_class(arguments.Text("class"));
+  request.set_allow_oversell(arguments.Has("allow-oversell"));
+  request.set_dry_run(arguments.Has("dry-run"));
+  v1::QuotaLimits checked;
+  RETURN_IF_ERROR(ChangeLimits(arguments, checked));
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  RETURN_IF_ERROR(KeepPresentLimits(*api, request));
+  RETURN_IF_ERROR(ChangeLimits(arguments, *request.mutable_limits()));
+  ASSIGN_OR_RETURN(const v1::SetQuotaResponse response, api->SetQuota(request));
+  if (!context.output.for_people()) {
+    Listing listing = QuotaListing({response.after()});
+    listing.rows[0].json["before"] = QuotaJson(response.before());
+    listing.rows[0].json["effects"] =
+        std::vector<std::string>(response.effects().begin(), response.effects().end());
+    RETURN_IF_ERROR(context.Print(listing));
+    return kExitDone;
+  }
+  const std::string owner = request.project().empty()
+                                ? request.tenant()
+                                : absl::StrCat(request.tenant(), "/", request.project());
+  context.console.Out(absl::StrCat(request.dry_run() ? "would change the quota of " : "quota of ",
+                                   CleanText(owner), " for ", CleanText(request.device_class()),
+                                   ": ", LimitText(response.before().limits()), " → ",
+                                   LimitText(response.after().limits()), "\n"));
+  for (const std::string& effect : response.effects()) {
+    context.console.Out(absl::StrCat("  ", CleanText(effect), "\n"));
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+const Command kQuotaCommand = {
+    .name = "quota",
+    .plural = nullptr,
+    .group = CommandGroup::kQuota,
+    .summary = "what a tenant owns, uses, borrows and lends",
+    .usage = "[TENANT]",
+    .examples = "berth quota\nberth quota acme\nberth quota -o json\n",
+    .options = {},
+    .takes_job_options = false,
+    .run = RunQuota,
+};
+
+const Command kQuotaSetCommand = {
+    .name = "quota set",
+    .plural = nullptr,
+    .group = CommandGroup::kQuota,
+    .summary = "change it; what is not named stays",
+    .usage = "TENANT --class CLASS [OPTIONS]",
+    .examples =
+        "berth quota set acme --class nvidia-h800-80g --entitlement 64 --limit 96\n"
+        "berth quota set acme --class nvidia-h800-80g --limit none\n"
+        "berth quota set acme --project llm --class nvidia-h800-80g -d 32 --dry-run\n",
+    .options = kSetOptions,
+    .takes_job_options = false,
+    .run = RunQuotaSet,
+};
+
+}  // namespace berth

@@ -1,0 +1,257 @@
+#include <algorithm>
+#include <csignal>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+#include "client/commands/commands.h"
+#include "client/commands/submit.h"
+#include "client/exit_codes.h"
+#include "client/follow.h"
+#include "client/interrupt.h"
+#include "client/text.h"
+#include "client/views.h"
+#include "common/status_macros.h"
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+constexpr absl::Duration kSecondChance = absl::Seconds(5);
+constexpr int kLogTries = 3;
+constexpr absl::Duration kLogRetryPause = absl::Milliseconds(300);
+
+constexpr Option kOptions[] = {
+    {.name = "timeout", .value = "TIME", .help = "leave the job alone after this time, exit 124"},
+    {.name = "cancel-on-detach",                 .help = "Ctrl-C cancels the job at once"      },
+};
+
+void WriteError(const std::string& text) {
+  const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+  static_cast<void>(written);
+}
+
+// What Ctrl-C does: the first asks, the second within five seconds cancels; otherwise the job goes
+// on alone. Runs on the watcher's thread.
+class Detacher {
+ public:
+  Detacher(ApiClient& api, uint64_t job_id, bool cancel_at_once)
+      : api_(api), job_id_(job_id), cancel_at_once_(cancel_at_once) {}
+
+  void OnSignal(int signal) {
+    if (cancelled_) {
+      return;
+    }
+    const absl::Time now = absl::Now();
+    if (signal == 0) {
+      if (now > detach_at_) {
+        Detach();
+      }
+    } else if (cancel_at_once_ || detach_at_ != absl::InfiniteFuture()) {
+      Cancel();
+    } else if (signal == SIGTERM) {
+      Detach();
+    } else {
+      detach_at_ = now + kSecondChance;
+      WriteError(absl::StrCat("\njob ", job_id_, " goes on; Ctrl-C again within ",
+                              absl::ToInt64Seconds(kSecondChance), " s cancels it\n"));
+    }
+  }
+
+ private:
+  void Cancel() {
+    cancelled_ = true;
+    WriteError(absl::StrCat("\ncancelling job ", job_id_, "\n"));
+    v1::CancelJobRequest request;
+    request.set_job_id(job_id_);
+    request.set_reason("interrupted at the terminal");
+    if (const auto response = api_.CancelJob(request); !response.ok()) {
+      WriteError(RenderError(response.status()));
+    }
+  }
+
+  [[noreturn]] void Detach() const {
+    WriteError(absl::StrCat("detached; → berth logs -f ", job_id_, "\n"));
+    _exit(kExitClientTimeout);
+  }
+
+  ApiClient& api_;
+  const uint64_t job_id_;
+  const bool cancel_at_once_;
+  bool cancelled_ = false;
+  absl::Time detach_at_ = absl::InfiniteFuture();
+};
+
+// Follows one job through its attempts to its end.
+class JobRunner {
+ public:
+  JobRunner(Context& context, ApiClient& api, const FollowLimits& limits, uint64_t job_id)
+      : context_(context), api_(api), limits_(limits), job_id_(job_id) {}
+
+  // The job as it ended, or `done` false if the time was over first.
+  absl::StatusOr<WaitResult> Follow() {
+    while (true) {
+      ASSIGN_OR_RETURN(WaitResult result, AwaitStart());
+      if (!result.done || (IsEnded(result.job.state()) && result.job.started_at_us() == 0)) {
+        return result;
+      }
+      const int32_t attempt = result.job.attempt();
+      log_bytes_ = 0;
+      CopyAttempt(attempt, true);
+      ASSIGN_OR_RETURN(result, AwaitEndOf(std::move(result), attempt));
+      // What was written after a log stream broke off.
+      CopyAttempt(attempt, false);
+      if (!result.done || IsEnded(result.job.state())) {
+        return result;
+      }
+      context_.console.Err(absl::StrCat("attempt ", attempt, " ended (",
+                                        EndReasonWord(result.job.end().reason()),
+                                        "); the job waits for another one\n"));
+    }
+  }
+
+ private:
+  // Says why the job waits, once for every new reason.
+  void SayReason(const v1::Job& job) {
+    const std::string& reason = job.reason().message();
+    if (!reason.empty() && reason != said_reason_) {
+      said_reason_ = reason;
+      context_.console.Err(absl::StrCat("waiting: ", CleanText(reason), "\n"));
+    }
+  }
+
+  absl::StatusOr<WaitResult> AwaitStart() {
+    v1::WaitJobRequest request;
+    request.set_job_id(job_id_);
+    request.set_until(v1::WaitJobRequest::UNTIL_STARTED);
+    // A short first look, so that the reason is told soon.
+    FollowLimits first = limits_;
+    first.deadline = std::min(limits_.deadline, absl::Now() + absl::Seconds(2));
+    ASSIGN_OR_RETURN(const WaitResult result, WaitForJob(api_, request, first, nullptr));
+    if (result.done || first.deadline == limits_.deadline) {
+      return result;
+    }
+    SayReason(result.job);
+    return WaitForJob(api_, request, limits_, [this](const v1::Job& job) { SayReason(job); });
+  }
+
+  // Until the attempt is over: the job ended, or is on its way to another attempt.
+  absl::StatusOr<WaitResult> AwaitEndOf(WaitResult result, int32_t attempt) {
+    while (result.done && !IsEnded(result.job.state()) && result.job.attempt() == attempt &&
+           result.job.state() != v1::JOB_STATE_QUEUED && result.job.state() != v1::JOB_STATE_HELD) {
+      v1::WaitJobRequest request;
+      request.set_job_id(job_id_);
+      request.set_until(v1::WaitJobRequest::UNTIL_CHANGED);
+      request.set_known_version(result.job.version());
+      ASSIGN_OR_RETURN(result, WaitForJob(api_, request, limits_, nullptr));
+    }
+    return result;
+  }
+
+  // A log that cannot be had is told, but the job's end counts.
+  void CopyAttempt(int32_t attempt, bool follow) {
+    v1::StreamLogsRequest request;
+    request.set_job_id(job_id_);
+    request.set_attempt(attempt);
+    request.set_rank(0);
+    request.set_follow(follow);
+    request.set_tail_lines(-1);
+    absl::Status status;
+    for (int tries = 0; tries < kLogTries; ++tries) {
+      request.set_offset_bytes(log_bytes_);
+      status = CopyLog(api_, request, limits_, [this](const std::string& data) {
+        log_bytes_ += static_cast<int64_t>(data.size());
+        context_.console.Out(data);
+        context_.console.Flush();
+      });
+      if (status.ok() || absl::Now() >= limits_.deadline) {
+        return;
+      }
+      absl::SleepFor(kLogRetryPause);
+    }
+    if (follow || log_bytes_ == 0) {
+      context_.console.Err(
+          absl::StrCat("note: the log cannot be shown: ", CleanText(status.message()), "\n"));
+    }
+  }
+
+  Context& context_;
+  ApiClient& api_;
+  const FollowLimits limits_;
+  const uint64_t job_id_;
+  std::string said_reason_;
+  int64_t log_bytes_ = 0;  // of the present attempt, shown already
+};
+
+absl::StatusOr<FollowLimits> LimitsOf(const Context& context) {
+  FollowLimits limits;
+  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
+  if (const OptionValue* const value = context.arguments.Find("timeout"); value != nullptr) {
+    ASSIGN_OR_RETURN(const absl::Duration timeout, DurationOf(*value));
+    limits.deadline = absl::Now() + timeout;
+  }
+  return limits;
+}
+
+void TellEnd(Context& context, const v1::Job& job) {
+  if (job.state() == v1::JOB_STATE_SUCCEEDED) {
+    return;
+  }
+  const std::string& message = job.end().message();
+  context.console.Err(absl::StrCat("job ", job.id(), " ", StateSummary(job),
+                                   message.empty() ? "" : ": ", CleanText(message), "\n"));
+  if (job.end().failed_rank() > 0) {
+    context.console.Hint(
+        absl::StrCat("→ berth logs ", job.id(), " --rank ", job.end().failed_rank(), "\n"));
+  }
+}
+
+absl::StatusOr<int> RunRun(Context& context) {
+  ASSIGN_OR_RETURN(const FollowLimits limits, LimitsOf(context));
+  ASSIGN_OR_RETURN(const Submission submission, MakeSubmissionHere(context));
+  InterruptWatcher watcher;
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
+                   api->SubmitJob(submission.request, kSubmitPatience));
+  if (submission.request.dry_run()) {
+    context.console.Err("the job would be accepted; nothing was submitted\n");
+    return kExitDone;
+  }
+  context.console.Err(absl::StrCat("job ", response.job_id(), " submitted\n"));
+  context.PrintNotes({response.notes().begin(), response.notes().end()});
+  Detacher detacher(*api, response.job_id(), context.arguments.Has("cancel-on-detach"));
+  watcher.Start([&](int signal) { detacher.OnSignal(signal); });
+  const auto result = JobRunner(context, *api, limits, response.job_id()).Follow();
+  if (!result.ok() && IsUnreachable(result.status())) {
+    context.PrintError(result.status());
+    return kExitServerLost;
+  }
+  RETURN_IF_ERROR(result.status());
+  if (!result->done) {
+    context.console.Err(absl::StrCat("job ", response.job_id(), " goes on without this command\n"));
+    return kExitClientTimeout;
+  }
+  TellEnd(context, result->job);
+  return ExitCodeOfJob(result->job);
+}
+
+}  // namespace
+
+const Command kRunCommand = {
+    .name = "run",
+    .plural = nullptr,
+    .group = CommandGroup::kRun,
+    .summary = "submit, follow the log, exit with the job's code",
+    .usage = "FILE [OPTIONS] [-- ARGUMENTS]\n       berth run [OPTIONS] -- COMMAND ARGUMENTS",
+    .examples =
+        "berth run -- nvidia-smi\n"
+        "berth run -d 1 -t 10m -- python smoke.py\n"
+        "berth run --timeout 1h train.sh\n",
+    .options = kOptions,
+    .takes_job_options = true,
+    .run = RunRun,
+};
+
+}  // namespace berth

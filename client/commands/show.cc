@@ -1,0 +1,116 @@
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+
+#include "client/commands/commands.h"
+#include "client/exit_codes.h"
+#include "client/job_ids.h"
+#include "client/text.h"
+#include "client/views.h"
+#include "common/quantity.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+constexpr Option kOptions[] = {
+    {.name = "attempts", .help = "the allocations of all attempts, not only the last"},
+};
+
+std::string AllocationText(const v1::Allocation& allocation) {
+  const std::string devices = absl::StrJoin(
+      allocation.devices(), ",", [](std::string* out, const v1::DeviceAssignment& device) {
+        absl::StrAppend(out, device.index());
+      });
+  const std::string device_class =
+      allocation.devices_size() == 0 ? "" : allocation.devices(0).device_class();
+  return absl::StrCat("rank ", allocation.rank(), " on ", allocation.node(),
+                      devices.empty() ? "" : ", devices ", devices, device_class.empty() ? "" : " ",
+                      device_class, ", ", allocation.state());
+}
+
+std::string CommandText(const v1::JobSpec& spec) {
+  std::vector<std::string> words(spec.command().begin(), spec.command().end());
+  if (!spec.script().empty()) {
+    words.insert(words.begin(), absl::StrCat("a script of ", spec.script().size(), " bytes"));
+  }
+  return absl::StrJoin(words, " ");
+}
+
+std::string LengthText(int64_t length_ms) {
+  return length_ms == 0 ? "" : berth::FormatDuration(absl::Milliseconds(length_ms));
+}
+
+std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Time now) {
+  const auto time = [now](int64_t micros) {
+    return micros == 0 ? std::string() : TimeForPeople(TimeFromMicros(micros), now);
+  };
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"job",                      absl::StrCat(job.id(),                                                  " ", job.name())},
+      {"owner",               absl::StrCat(job.tenant(),                                                                                     "/", job.project(), ", ", job.user())},
+      {"state",absl::StrCat(StateSummary(job),job.cancel_requested() ? " (cancel asked)" : "")},
+      {"reason",                      job.reason().message().empty()
+                     ? ""
+                     : absl::StrCat(job.reason().code(),                                                                                 " ", job.reason().message())},
+      {"end",                    job.has_end() ? job.end().message() : ""                                                                         },
+      {"shape",                          ShapeText(job.gang())                                                                                        },
+      {"funding",                       job.funding() == v1::FUNDING_UNSPECIFIED ? ""
+                  : job.funding() == v1::FUNDING_OWNED     ? "owned"
+                                                           : "borrowed: may be recalled"},
+      {"attempt",                      absl::StrCat(job.attempt())                                },
+      {"submitted",                    time(job.submitted_at_us())                                           },
+      {"started",                  time(job.started_at_us())},
+      {"ended",                  time(job.ended_at_us())                                       },
+      {"time limit",                LengthText(job.time_limit_ms())                                       },
+      {"grace",                  LengthText(job.grace_ms())                                             },
+      {"priority",                    absl::StrCat(job.priority())                                                 },
+      {"command",               CommandText(spec)                                      },
+      {"folder",                    spec.working_directory()                                              },
+      {"comment",                 spec.comment()                                       },
+  };
+  for (const v1::Allocation& allocation : job.allocations()) {
+    facts.emplace_back("allocation", AllocationText(allocation));
+  }
+  for (const std::string& note : job.notes()) {
+    facts.emplace_back("note", note);
+  }
+  return RenderFacts(facts);
+}
+
+absl::StatusOr<int> RunShow(Context& context) {
+  RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1, "the job, e.g. `berth show 4812`"));
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  ASSIGN_OR_RETURN(const uint64_t id, FindJobId(*api, context.arguments.words[0]));
+  v1::GetJobRequest request;
+  request.set_job_id(id);
+  request.set_with_spec(true);
+  request.set_all_attempts(context.arguments.Has("attempts"));
+  ASSIGN_OR_RETURN(const v1::GetJobResponse response, api->GetJob(request));
+  if (context.output.for_people()) {
+    context.console.Out(ShowForPeople(response.job(), response.spec(), absl::Now()));
+    return kExitDone;
+  }
+  Listing listing = JobListing({response.job()}, true, absl::Now());
+  listing.rows[0].json["spec"] = SpecJson(response.spec());
+  RETURN_IF_ERROR(context.Print(listing));
+  return kExitDone;
+}
+
+}  // namespace
+
+const Command kShowCommand = {
+    .name = "show",
+    .plural = nullptr,
+    .group = CommandGroup::kWatch,
+    .summary = "everything about one job",
+    .usage = "JOB [OPTIONS]",
+    .examples =
+        "berth show 4812\n"
+        "berth show last -o json\n"
+        "berth show @llm7b-sft --attempts\n",
+    .options = kOptions,
+    .takes_job_options = false,
+    .run = RunShow,
+};
+
+}  // namespace berth

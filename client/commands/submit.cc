@@ -1,0 +1,115 @@
+#include "client/commands/submit.h"
+
+#include <climits>
+
+#include "absl/strings/str_cat.h"
+
+#include "client/commands/commands.h"
+#include "client/exit_codes.h"
+#include "client/follow.h"
+#include "client/text.h"
+#include "client/views.h"
+#include "common/status_macros.h"
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+constexpr Option kOptions[] = {
+    {.name = "parsable",                                       .help = "print the job's id and nothing else"},
+    {                 .name = "wait", .help = "wait for the end and exit with the job's code"                                             },
+    { .name = "timeout",      .value = "TIME",                                                   .help = "how long to look for the scheduler (10s)"},
+};
+
+std::string WorkingFolder() {
+  char folder[PATH_MAX];
+  return getcwd(folder, sizeof folder) == nullptr ? "/" : folder;
+}
+
+absl::Status PrintAnswer(Context& context, const Submission& submission,
+                         const v1::SubmitJobResponse& response) {
+  const v1::JobSpec& spec = submission.request.spec();
+  if (context.arguments.Has("parsable")) {
+    context.console.Out(response.job_id() == 0 ? "" : absl::StrCat(response.job_id(), "\n"));
+    return absl::OkStatus();
+  }
+  if (!context.output.for_people()) {
+    Listing listing{.kind = "SubmissionList", .columns = {}, .rows = {}, .name_field = "id"};
+    Json json{
+        {"id", response.job_id() == 0 ? Json() : Json(response.job_id())}
+    };
+    json["name"] = spec.name();
+    json["existing"] = response.existing();
+    json["dry_run"] = submission.request.dry_run();
+    json["notes"] = std::vector<std::string>(response.notes().begin(), response.notes().end());
+    listing.rows.push_back({.json = json, .cells = {}});
+    return context.Print(listing);
+  }
+  const std::string what = absl::StrCat(CleanText(spec.name()), ", ", ShapeText(spec.gang()));
+  if (submission.request.dry_run()) {
+    context.console.Out(absl::StrCat("would be accepted: ", what, "; nothing was submitted\n"));
+  } else {
+    context.console.Out(
+        absl::StrCat("job ", response.job_id(),
+                     response.existing() ? " exists already: " : " submitted: ", what, "\n"));
+    context.console.Hint(absl::StrCat("→ berth show ", response.job_id(), "    → berth logs -f ",
+                                      response.job_id(), "\n"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> RunSubmit(Context& context) {
+  ASSIGN_OR_RETURN(const Submission submission, MakeSubmissionHere(context));
+  Patience patience = kSubmitPatience;
+  if (const OptionValue* const value = context.arguments.Find("timeout"); value != nullptr) {
+    ASSIGN_OR_RETURN(patience.total, DurationOf(*value));
+  }
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
+                   api->SubmitJob(submission.request, patience));
+  RETURN_IF_ERROR(PrintAnswer(context, submission, response));
+  context.PrintNotes({response.notes().begin(), response.notes().end()});
+  if (!context.arguments.Has("wait") || submission.request.dry_run()) {
+    return kExitDone;
+  }
+  context.console.Flush();
+  FollowLimits limits;
+  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
+  v1::WaitJobRequest request;
+  request.set_job_id(response.job_id());
+  const auto result = WaitForJob(*api, request, limits, nullptr);
+  if (!result.ok() && IsUnreachable(result.status())) {
+    context.PrintError(result.status());
+    return kExitServerLost;
+  }
+  RETURN_IF_ERROR(result.status());
+  return ExitCodeOfJob(result->job);
+}
+
+}  // namespace
+
+absl::StatusOr<Submission> MakeSubmissionHere(Context& context) {
+  ASSIGN_OR_RETURN(Submission submission,
+                   MakeSubmission(context.arguments, {.folder = WorkingFolder(),
+                                                      .project = context.settings.project,
+                                                      .environment = &context.environment}));
+  context.PrintNotes(submission.notes);
+  return submission;
+}
+
+const Command kSubmitCommand = {
+    .name = "submit",
+    .plural = nullptr,
+    .group = CommandGroup::kRun,
+    .summary = "queue a job and print its id",
+    .usage = "FILE [OPTIONS] [-- ARGUMENTS]\n       berth submit [OPTIONS] -- COMMAND ARGUMENTS",
+    .examples =
+        "berth submit train.sh\n"
+        "berth submit -N 2 -d 8 --class nvidia-h800-80g -t 36h -- torchrun train.py\n"
+        "id=$(berth submit --parsable --env SEED=7 train.sh)\n",
+    .options = kOptions,
+    .takes_job_options = true,
+    .run = RunSubmit,
+};
+
+}  // namespace berth

@@ -1,0 +1,22 @@
+#ifndef BERTH_CLIENT_COMMANDS_SUBMIT_H_
+#define BERTH_CLIENT_COMMANDS_SUBMIT_H_
+
+// What `submit` and `run` share.
+
+#include "absl/status/statusor.h"
+
+#include "client/command.h"
+#include "client/submission.h"
+
+namespace berth {
+
+// A lost reply or a restarting scheduler neither loses nor doubles a job: the key stays the same.
+inline constexpr Patience kSubmitPatience = {.attempt = absl::Seconds(3),
+                                             .total = absl::Seconds(10)};
+
+// The submission that the command line asks for, made in the caller's folder and environment.
+absl::StatusOr<Submission> MakeSubmissionHere(Context& context);
+
+}  // namespace berth
+
+#endif  // BERTH_CLIENT_COMMANDS_SUBMIT_H_

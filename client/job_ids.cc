@@ -1,0 +1,103 @@
+#include "client/job_ids.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "client/text.h"
+#include "common/error_detail.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+constexpr uint64_t kRangeMax = 10'000;
+constexpr int32_t kStepsBackMax = 1000;
+
+absl::Status NoSuchForm(const Word& word, absl::string_view part) {
+  return ErrorAt(word.origin, absl::StrCat("\"", CleanText(part), "\" names no job"),
+                 "use an id like 4812, a range like 4800-4812, last, last~2 or @name");
+}
+
+absl::Status NoJob(absl::string_view message) {
+  return MakeError(absl::StatusCode::kNotFound,
+                   {.code = "B4003", .message = message, .why = "", .fix = "berth ps -a"});
+}
+
+// My newest job but `steps_back`, of one name if `name` is not empty.
+absl::StatusOr<uint64_t> FindMine(ApiClient& api, const std::string& name, int32_t steps_back) {
+  v1::ListJobsRequest request;
+  request.set_all_states(true);
+  request.set_mine(true);
+  request.set_name(name);
+  request.set_page_size(steps_back + 1);
+  ASSIGN_OR_RETURN(const v1::ListJobsResponse response, api.ListJobs(request));
+  if (response.jobs_size() <= steps_back) {
+    return NoJob(name.empty() ? "you have not submitted so many jobs"
+                              : absl::StrCat("you have no job called \"", CleanText(name), "\""));
+  }
+  return response.jobs(steps_back).id();
+}
+
+absl::StatusOr<std::vector<uint64_t>> FindPart(ApiClient& api, const Word& word,
+                                               const std::string& part) {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  int32_t steps_back = 0;
+  if (part == "last" ||
+      (absl::StartsWith(part, "last~") && absl::SimpleAtoi(part.substr(5), &steps_back) &&
+       steps_back >= 0 && steps_back < kStepsBackMax)) {
+    ASSIGN_OR_RETURN(first, FindMine(api, "", steps_back));
+    return std::vector<uint64_t>{first};
+  }
+  if (absl::StartsWith(part, "@") && part.size() > 1) {
+    ASSIGN_OR_RETURN(first, FindMine(api, part.substr(1), 0));
+    return std::vector<uint64_t>{first};
+  }
+  const std::vector<std::string> ends = absl::StrSplit(part, absl::MaxSplits('-', 1));
+  if (!absl::SimpleAtoi(ends[0], &first) || first == 0 ||
+      (ends.size() == 2 && !absl::SimpleAtoi(ends[1], &last))) {
+    return NoSuchForm(word, part);
+  }
+  last = ends.size() == 2 ? last : first;
+  if (last < first || last - first >= kRangeMax) {
+    return ErrorAt(word.origin,
+                   absl::StrCat("the range ", CleanText(part), " is empty or too large"),
+                   absl::StrCat("name at most ", kRangeMax, " jobs at once"));
+  }
+  std::vector<uint64_t> ids;
+  for (uint64_t id = first; id <= last; ++id) {
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<uint64_t>> FindJobIds(ApiClient& api, const std::vector<Word>& words) {
+  std::vector<uint64_t> ids;
+  std::set<uint64_t> seen;
+  for (const Word& word : words) {
+    for (const std::string& part : std::vector<std::string>(absl::StrSplit(word.text, ','))) {
+      ASSIGN_OR_RETURN(const std::vector<uint64_t> found, FindPart(api, word, part));
+      std::copy_if(found.begin(), found.end(), std::back_inserter(ids),
+                   [&](uint64_t id) { return seen.insert(id).second; });
+    }
+  }
+  return ids;
+}
+
+absl::StatusOr<uint64_t> FindJobId(ApiClient& api, const Word& word) {
+  ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindJobIds(api, {word}));
+  if (ids.size() != 1) {
+    return ErrorAt(word.origin, "name one job");
+  }
+  return ids[0];
+}
+
+}  // namespace berth
