@@ -35,6 +35,21 @@ std::string HashOf(const AuditRow& row, absl::string_view previous_hash) {
   return Sha256(text);
 }
 
+AuditRow ReadAuditRow(Statement& rows) {
+  AuditRow row;
+  row.seq = rows.ReadInt();
+  row.at_us = rows.ReadInt();
+  row.user = rows.ReadInt();
+  row.token_id = rows.ReadText();
+  row.peer = rows.ReadText();
+  row.action = rows.ReadText();
+  row.object = rows.ReadText();
+  row.tenant = rows.ReadInt();
+  row.decision = rows.ReadText();
+  row.digest = rows.ReadText();
+  return row;
+}
+
 absl::Status BrokenChain(int64_t seq, absl::string_view why) {
   return MakeError(absl::StatusCode::kDataLoss,
                    {"B8210", absl::StrCat("the audit record is broken at row ", seq), why,
@@ -79,8 +94,20 @@ absl::Status AppendAudit(Database& database, const AuditEntry& entry, AuditHead&
   return absl::OkStatus();
 }
 
-absl::Status VerifyAuditChain(Database& database, AuditHead start, const AuditHead& head) {
-  AuditHead last = std::move(start);
+absl::StatusOr<AuditHead> FindAuditHead(Database& database, const AuditHead& start) {
+  Statement row = database.Prepare("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
+  ASSIGN_OR_RETURN(const bool found, row.Step());
+  if (!found) {
+    return start;
+  }
+  AuditHead head;
+  head.seq = row.ReadInt();
+  head.hash = row.ReadText();
+  return head;
+}
+
+absl::Status VerifyAuditChain(Database& database, const AuditMilestones& milestones) {
+  AuditHead last = milestones.start;
   Statement rows = database.Prepare(
       "SELECT seq, at_us, user_id, token_id, peer, action, object, tenant_id, decision, digest, "
       "prev_hash, hash FROM audit ORDER BY seq");
@@ -89,17 +116,7 @@ absl::Status VerifyAuditChain(Database& database, AuditHead start, const AuditHe
     if (!more) {
       break;
     }
-    AuditRow row;
-    row.seq = rows.ReadInt();
-    row.at_us = rows.ReadInt();
-    row.user = rows.ReadInt();
-    row.token_id = rows.ReadText();
-    row.peer = rows.ReadText();
-    row.action = rows.ReadText();
-    row.object = rows.ReadText();
-    row.tenant = rows.ReadInt();
-    row.decision = rows.ReadText();
-    row.digest = rows.ReadText();
+    const AuditRow row = ReadAuditRow(rows);
     const std::string previous_hash = rows.ReadText();
     std::string hash = rows.ReadText();
     if (row.seq != last.seq + 1) {
@@ -112,11 +129,14 @@ absl::Status VerifyAuditChain(Database& database, AuditHead start, const AuditHe
       return BrokenChain(row.seq, "its fields are not the ones that were recorded");
     }
     last = {.seq = row.seq, .hash = std::move(hash)};
+    if (last.seq == milestones.recorded.seq && last.hash != milestones.recorded.hash) {
+      return BrokenChain(last.seq, "it is not the row whose hash was kept apart");
+    }
   }
-  if (last.seq < head.seq) {
+  if (last.seq < milestones.head.seq) {
     return BrokenChain(last.seq + 1, "the newest rows are missing");
   }
-  if (last.seq != head.seq || last.hash != head.hash) {
+  if (last.seq != milestones.head.seq || last.hash != milestones.head.hash) {
     return BrokenChain(last.seq, "the record does not end with the row that was written last");
   }
   return absl::OkStatus();

@@ -2,12 +2,13 @@
 #define BERTH_SCHEDULER_STORE_AUDIT_LOG_H_
 
 // The audit table's hash chain: every row carries SHA-256(hash of the row before + its own fields).
-// The head is kept in `meta` too, so that cutting off the newest rows shows.
+// The head is copied to `meta` now and then, so that cutting off the newest rows shows.
 
 #include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "scheduler/store/database.h"
 #include "scheduler/store/store.h"
@@ -26,8 +27,18 @@ AuditHead EmptyAuditChain(const std::string& cluster_id);
 // Appends a row and moves `head` to it.
 absl::Status AppendAudit(Database& database, const AuditEntry& entry, AuditHead& head);
 
-// Walks the chain from `start` and compares its end with `head`; names the first bad row.
-absl::Status VerifyAuditChain(Database& database, AuditHead start, const AuditHead& head);
+// The newest row that is in the table; `start` if there is none.
+absl::StatusOr<AuditHead> FindAuditHead(Database& database, const AuditHead& start);
+
+// What the walk along the chain must pass.
+struct AuditMilestones {
+  AuditHead start;
+  AuditHead recorded;  // the head as `meta` holds it; none: seq is 0
+  AuditHead head;      // the newest row written
+};
+
+// Walks the chain and names the first bad row.
+absl::Status VerifyAuditChain(Database& database, const AuditMilestones& milestones);
 
 }  // namespace berth
 

@@ -58,6 +58,9 @@ absl::Status StatusOf(sqlite3* connection, int result) {
   }
 }
 
+constexpr int64_t kFrameBytes = 4096 + 24;  // a page in the log, with its header
+constexpr int kReserveStepBytes = 1 << 16;  // SQLite takes no more than 128 KiB in one write
+
 int NoteLogLength(void* log_pages, sqlite3* /*connection*/, const char* /*schema*/, int pages) {
   *static_cast<int64_t*>(log_pages) = pages;
   return SQLITE_OK;
@@ -108,10 +111,17 @@ void Statement::BindInt(int64_t value) {
 }
 
 void Statement::BindText(absl::string_view value) {
+  if (value.empty()) {
+    BindLasting("");  // a null pointer would bind NULL
+  } else if (statement_ != nullptr) {
+    Note(sqlite3_bind_text64(statement_, ++bound_, value.data(), value.size(), SQLITE_TRANSIENT,
+                             SQLITE_UTF8));
+  }
+}
+
+void Statement::BindLasting(absl::string_view value) {
   if (statement_ != nullptr) {
-    // A null pointer would bind NULL.
-    const char* text = value.data() == nullptr ? "" : value.data();
-    Note(sqlite3_bind_text64(statement_, ++bound_, text, value.size(), SQLITE_TRANSIENT,
+    Note(sqlite3_bind_text64(statement_, ++bound_, value.data(), value.size(), SQLITE_STATIC,
                              SQLITE_UTF8));
   }
 }
@@ -288,6 +298,26 @@ absl::Status Database::Checkpoint() {
   RETURN_IF_ERROR(StatusOf(connection_, result));
   log_pages_ = log_pages - moved_pages;
   return absl::OkStatus();
+}
+
+absl::Status Database::ReserveLog(int64_t pages) {
+  sqlite3_file* log = nullptr;
+  RETURN_IF_ERROR(StatusOf(
+      connection_, sqlite3_file_control(connection_, nullptr, SQLITE_FCNTL_JOURNAL_POINTER, &log)));
+  sqlite3_int64 size = 0;
+  if (log == nullptr || log->pMethods == nullptr ||
+      log->pMethods->xFileSize(log, &size) != SQLITE_OK) {
+    return absl::OkStatus();
+  }
+  // Recovery stops at the first frame that is not valid, and a frame of zeros never is.
+  const std::string zeros(kReserveStepBytes, '\0');
+  while (size < pages * kFrameBytes) {
+    if (log->pMethods->xWrite(log, zeros.data(), kReserveStepBytes, size) != SQLITE_OK) {
+      break;
+    }
+    size += kReserveStepBytes;
+  }
+  return StatusOf(connection_, log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
 }
 
 absl::Status Database::CheckpointOnClose() {

@@ -44,7 +44,7 @@ class Statement {
   }
   template <typename Enum>
   void BindWord(Enum value) {
-    BindText(Name(value));
+    BindLasting(Name(value));
   }
 
   // Returns: whether there is a row. Requires: every parameter is bound.
@@ -78,6 +78,8 @@ class Statement {
   friend class Database;
   Statement(sqlite3* connection, sqlite3_stmt* statement, absl::Status status);
   void Note(int result);
+  // Text that outlives the statement's use: SQLite takes no copy.
+  void BindLasting(absl::string_view value);
   absl::string_view NextText();
   void RefuseWord(absl::string_view word);
 
@@ -110,6 +112,9 @@ class Database {
   bool in_transaction() const;
   // Length of the write-ahead log after the last commit or checkpoint.
   int64_t log_pages() const { return log_pages_; }
+  // Writes zeros to the end of the log's room: writing over room costs half of what growing the
+  // file does, and needs no free disk. A full disk is no error.
+  absl::Status ReserveLog(int64_t pages);
   // Brings the log into the database file; the log is then written again from its start.
   absl::Status Checkpoint();
   // Until this is called, closing leaves the file as it was found.

@@ -295,19 +295,14 @@ absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const Ende
   return ReadJobs(rows);
 }
 
-absl::Status SaveSubmissionRows(Database& database, const Submission& submission) {
-  {
-    Statement row = database.Prepare(
-        "INSERT INTO submissions (job_id, tenant_id, idempotency_key, payload_hash) "
-        "VALUES (?, ?, ?, ?)");
-    row.BindId(submission.job);
-    row.BindId(submission.tenant);
-    row.BindText(submission.idempotency_key);
-    row.BindBlob(submission.payload_hash);
-    RETURN_IF_ERROR(row.Run());
-  }
-  Statement row = database.Prepare("INSERT INTO job_payloads (job_id, payload) VALUES (?, ?)");
+absl::Status SaveSubmissionRow(Database& database, const Submission& submission) {
+  Statement row = database.Prepare(
+      "INSERT INTO submissions (job_id, tenant_id, idempotency_key, payload_hash, payload) "
+      "VALUES (?, ?, ?, ?, ?)");
   row.BindId(submission.job);
+  row.BindId(submission.tenant);
+  row.BindText(submission.idempotency_key);
+  row.BindBlob(submission.payload_hash);
   row.BindBlob(submission.payload);
   return row.Run();
 }

@@ -28,7 +28,7 @@ absl::StatusOr<std::vector<Job>> LoadJobs(Database& database);
 absl::StatusOr<std::optional<Job>> FindEndedJobRow(Database& database, JobId id);
 absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const EndedJobQuery& query);
 
-absl::Status SaveSubmissionRows(Database& database, const Submission& submission);
+absl::Status SaveSubmissionRow(Database& database, const Submission& submission);
 
 }  // namespace berth
 

@@ -20,6 +20,8 @@ std::string OneOf(const std::string& column, std::initializer_list<const char*> 
 }
 
 constexpr char kPlaces[] = R"sql(
+-- last_job, last_allocation and the head of the audit chain are as of the last checkpoint: what
+-- was written since is in the tables themselves.
 CREATE TABLE meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   cluster_id TEXT NOT NULL CHECK (cluster_id <> ''),
@@ -223,14 +225,11 @@ CREATE TABLE submissions (
   job_id INTEGER PRIMARY KEY CHECK (job_id > 0),
   tenant_id INTEGER NOT NULL REFERENCES tenants (id),
   idempotency_key TEXT NOT NULL,
-  payload_hash BLOB NOT NULL
+  payload_hash BLOB NOT NULL,
+  payload BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX submissions_key ON submissions (tenant_id, idempotency_key)
   WHERE idempotency_key <> '';
-CREATE TABLE job_payloads (
-  job_id INTEGER PRIMARY KEY CHECK (job_id > 0),
-  payload BLOB NOT NULL
-) STRICT;
 )sql";
 
 constexpr char kAllocations[] = R"sql(

@@ -24,7 +24,7 @@ namespace {
 // An idle loop checkpoints a log longer than this part of its bound, so that busy turns seldom do.
 constexpr int64_t kIdleLogShare = 8;
 
-// What only grows, as of the last commit or inside a turn.
+// What only grows.
 struct Marks {
   JobId last_job;
   AllocationId last_allocation;
@@ -42,6 +42,7 @@ class Store::Connection {
         nodes_(*database_),
         ballast_(absl::StrCat(options.path, ".ballast"), options.ballast_bytes) {}
 
+  ~Connection();
   absl::Status Start();
   Database& database() { return *database_; }
   NodeRows& nodes() { return nodes_; }
@@ -51,6 +52,8 @@ class Store::Connection {
   bool in_turn() const { return in_turn_; }
   // As the next commit will make them.
   Marks& marks() { return turn_; }
+  // The audit head that the database keeps apart from the chain.
+  const AuditHead& recorded_audit() const { return recorded_.audit; }
 
   absl::Status Begin();
   absl::Status Commit();
@@ -63,7 +66,8 @@ class Store::Connection {
  private:
   absl::Status RaiseEpoch();
   absl::Status ReadMarks();
-  absl::Status WriteMarks();
+  absl::Status ReadNewestRows();
+  absl::Status RecordMarks();
   void MakeRoom();
 
   const StoreOptions options_;
@@ -72,11 +76,23 @@ class Store::Connection {
   Ballast ballast_;
   std::string cluster_id_;
   uint64_t sched_epoch_ = 0;
-  Marks durable_;
-  Marks turn_;
+  Marks recorded_;  // in `meta`
+  Marks durable_;   // as of the last commit
+  Marks turn_;      // inside the turn
   bool in_turn_ = false;
   bool disk_full_ = false;
 };
+
+Store::Connection::~Connection() {
+  if (in_turn_) {
+    Rollback();
+  }
+  if (const absl::Status status = RecordMarks(); !status.ok()) {
+    LogError("marks not recorded", {
+                                       {"error", status.message()}
+    });
+  }
+}
 
 absl::Status Store::Connection::Start() {
   RETURN_IF_ERROR(ReadMarks());
@@ -86,7 +102,8 @@ absl::Status Store::Connection::Start() {
     MakeRoom();
     status = RaiseEpoch();
   }
-  return status;
+  RETURN_IF_ERROR(status);
+  return disk_full_ ? absl::OkStatus() : database_->ReserveLog(options_.wal_pages_max);
 }
 
 absl::Status Store::Connection::ReadMarks() {
@@ -101,13 +118,26 @@ absl::Status Store::Connection::ReadMarks() {
   }
   cluster_id_ = row.ReadText();
   sched_epoch_ = static_cast<uint64_t>(row.ReadInt());
-  durable_.last_job = row.ReadId<JobId>();
-  durable_.last_allocation = row.ReadId<AllocationId>();
-  durable_.audit.seq = row.ReadInt();
-  durable_.audit.hash = row.ReadText();
-  if (durable_.audit.seq == 0) {
-    durable_.audit = EmptyAuditChain(cluster_id_);
-  }
+  recorded_.last_job = row.ReadId<JobId>();
+  recorded_.last_allocation = row.ReadId<AllocationId>();
+  recorded_.audit.seq = row.ReadInt();
+  recorded_.audit.hash = row.ReadText();
+  return ReadNewestRows();
+}
+
+// The record in `meta` is as of some checkpoint; the rows may be newer. If they are older, rows are
+// missing: then the numbers go on behind the record, and the audit chain shows the gap.
+absl::Status Store::Connection::ReadNewestRows() {
+  ASSIGN_OR_RETURN(const int64_t last_job,
+                   database_->QueryInt("SELECT max((SELECT ifnull(max(id), 0) FROM jobs), "
+                                       "(SELECT ifnull(max(id), 0) FROM job_history))"));
+  ASSIGN_OR_RETURN(const int64_t last_allocation,
+                   database_->QueryInt("SELECT ifnull(max(id), 0) FROM allocations"));
+  ASSIGN_OR_RETURN(const AuditHead audit, FindAuditHead(*database_, EmptyAuditChain(cluster_id_)));
+  durable_.last_job = std::max(recorded_.last_job, JobId(static_cast<uint64_t>(last_job)));
+  durable_.last_allocation =
+      std::max(recorded_.last_allocation, AllocationId(static_cast<uint64_t>(last_allocation)));
+  durable_.audit = audit.seq >= recorded_.audit.seq ? audit : recorded_.audit;
   turn_ = durable_;
   return absl::OkStatus();
 }
@@ -127,24 +157,25 @@ absl::Status Store::Connection::Begin() {
   return absl::OkStatus();
 }
 
-absl::Status Store::Connection::WriteMarks() {
-  if (turn_.last_job == durable_.last_job && turn_.audit.seq == durable_.audit.seq &&
-      turn_.last_allocation == durable_.last_allocation) {
+absl::Status Store::Connection::RecordMarks() {
+  if (durable_.last_job == recorded_.last_job && durable_.audit.seq == recorded_.audit.seq &&
+      durable_.last_allocation == recorded_.last_allocation) {
     return absl::OkStatus();
   }
   Statement row = database_->Prepare(
       "UPDATE meta SET last_job = ?, last_allocation = ?, audit_seq = ?, audit_hash = ? "
       "WHERE id = 1");
-  row.BindInt(static_cast<int64_t>(turn_.last_job.value()));
-  row.BindInt(static_cast<int64_t>(turn_.last_allocation.value()));
-  row.BindInt(turn_.audit.seq);
-  row.BindBlob(turn_.audit.hash);
-  return row.Run();
+  row.BindInt(static_cast<int64_t>(durable_.last_job.value()));
+  row.BindInt(static_cast<int64_t>(durable_.last_allocation.value()));
+  row.BindInt(durable_.audit.seq);
+  row.BindBlob(durable_.audit.hash);
+  RETURN_IF_ERROR(row.Run());
+  recorded_ = durable_;
+  return absl::OkStatus();
 }
 
 absl::Status Store::Connection::Commit() {
   BERTH_CHECK(in_turn_);
-  RETURN_IF_ERROR(Settle(WriteMarks()));
   RETURN_IF_ERROR(Settle(database_->Prepare("COMMIT").Run()));
   in_turn_ = false;
   durable_ = turn_;
@@ -177,19 +208,19 @@ absl::Status Store::Connection::Settle(absl::Status status) {
 }
 
 void Store::Connection::MakeRoom() {
-  if (!disk_full_) {
+  const bool was_full = std::exchange(disk_full_, true);
+  if (!was_full) {
     LogError("disk full: new work is refused until there is room", {
                                                                        {"path", options_.path}
     });
   }
-  disk_full_ = true;
   if (const absl::Status status = ballast_.Release(); !status.ok()) {
     LogError("ballast not released", {
                                          {"error", status.message()}
     });
   }
   // With the log brought in, what follows is written over it and takes no room from the disk.
-  if (const absl::Status status = database_->Checkpoint(); !status.ok()) {
+  if (const absl::Status status = database_->Checkpoint(); !status.ok() && !was_full) {
     LogError("checkpoint failed", {
                                       {"error", status.message()}
     });
@@ -197,7 +228,10 @@ void Store::Connection::MakeRoom() {
 }
 
 absl::Status Store::Connection::Checkpoint() {
-  const absl::Status status = database_->Checkpoint();
+  absl::Status status = RecordMarks();
+  if (status.ok()) {
+    status = database_->Checkpoint();
+  }
   if (absl::IsResourceExhausted(status)) {
     // Every turn is durable in the log; the next checkpoint goes on where this one ended.
     MakeRoom();
@@ -307,7 +341,7 @@ absl::Status Store::SaveChanges(const Changes& changes) {
 
 absl::Status Store::SaveSubmission(const Submission& submission) {
   BERTH_CHECK(connection_->in_turn());
-  return connection_->Settle(SaveSubmissionRows(connection_->database(), submission));
+  return connection_->Settle(SaveSubmissionRow(connection_->database(), submission));
 }
 
 absl::Status Store::SaveAudit(const AuditEntry& entry) {
@@ -336,7 +370,7 @@ absl::StatusOr<std::optional<Store::KnownSubmission>> Store::FindSubmission(Tena
 
 absl::StatusOr<std::string> Store::GetJobPayload(JobId job) {
   Statement row =
-      connection_->database().Prepare("SELECT payload FROM job_payloads WHERE job_id = ?");
+      connection_->database().Prepare("SELECT payload FROM submissions WHERE job_id = ?");
   row.BindId(job);
   ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) {
@@ -358,8 +392,10 @@ absl::StatusOr<std::vector<Allocation>> Store::ListAllocations(const AllocationQ
 }
 
 absl::Status Store::VerifyAudit() {
-  return VerifyAuditChain(connection_->database(), EmptyAuditChain(connection_->cluster_id()),
-                          connection_->marks().audit);
+  return VerifyAuditChain(connection_->database(),
+                          {.start = EmptyAuditChain(connection_->cluster_id()),
+                           .recorded = connection_->recorded_audit(),
+                           .head = connection_->marks().audit});
 }
 
 }  // namespace berth

@@ -60,9 +60,14 @@ class DiskFullTest : public testing::Test {
     }
     close(file);
   }
-  // Returns: the first job that was not saved.
-  uint64_t SaveJobsUntilFull(uint64_t first) {
+  // Returns: the first job that was not saved. `give_up` is what a scheduler asks before it takes
+  // more work.
+  template <typename GiveUp>
+  uint64_t SaveJobsFrom(uint64_t first, GiveUp give_up) {
     for (uint64_t id = first; id < first + 10000; ++id) {
+      if (give_up()) {
+        return id;
+      }
       const absl::Status status = SaveJobNumber(id);
       if (!status.ok()) {
         EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
@@ -82,10 +87,10 @@ class DiskFullTest : public testing::Test {
 TEST_F(DiskFullTest, GoesOnWithTheBallastAndRecovers) {
   EXPECT_FALSE(store_->disk_full());
   FillDisk();
-  const uint64_t refused = SaveJobsUntilFull(1);
+  const uint64_t refused = SaveJobsFrom(1, [this] { return store_->disk_full(); });
   EXPECT_TRUE(store_->disk_full());
 
-  // The same turn again, and many reports after it, have room.
+  // This turn, and many reports after it, have room.
   EXPECT_TRUE(SaveJobNumber(refused).ok());
   Changes report;
   report.jobs = {MakeJob(refused)};
@@ -111,8 +116,8 @@ TEST_F(DiskFullTest, GoesOnWithTheBallastAndRecovers) {
 
 TEST_F(DiskFullTest, LosesNothingWhenTheBallastIsUsedUpToo) {
   FillDisk();
-  uint64_t next = SaveJobsUntilFull(1);
-  next = SaveJobsUntilFull(next);  // into the ballast, until there is nothing left
+  // On into the ballast, until there is nothing left.
+  const uint64_t next = SaveJobsFrom(1, [] { return false; });
   EXPECT_TRUE(store_->disk_full());
   store_.reset();
   unlink(dir_.File("filler").c_str());
