@@ -41,7 +41,8 @@ std::string Target(const std::string& server) {
 grpc::ChannelArguments ChannelSettings() {
   grpc::ChannelArguments settings;
   settings.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  settings.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  // Despite its name, how long a connection may take to come about.
+  settings.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   settings.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   settings.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   settings.SetMaxReceiveMessageSize(kMessageBytesMax);
@@ -91,7 +92,9 @@ absl::Status Unreachable(const absl::Status& status, absl::string_view server,
     return status;
   }
   ErrorDetail detail{.code = kUnreachable, .why = {}, .fix = {}};
-  detail.why.push_back(absl::StrCat("tried for ", absl::ToInt64Milliseconds(tried) / 1000, " s"));
+  if (tried >= absl::Seconds(1)) {
+    detail.why.push_back(absl::StrCat("tried for ", absl::ToInt64Seconds(tried), " s"));
+  }
   detail.fix.emplace_back(
       "check the address and your network; jobs that run or wait are not affected");
   detail.retryable = true;
@@ -125,8 +128,10 @@ struct ApiClient::Wire {
     while (true) {
       grpc::ClientContext context;
       Prepare(context);
+      const bool one_try = patience.total == absl::ZeroDuration();
       const absl::Duration left = std::max(give_up - absl::Now(), kAttemptMin);
-      context.set_deadline(absl::ToChronoTime(absl::Now() + std::min(patience.attempt, left)));
+      context.set_deadline(absl::ToChronoTime(
+          absl::Now() + (one_try ? patience.attempt : std::min(patience.attempt, left))));
       Response response;
       const grpc::Status result = (stub.get()->*method)(&context, request, &response);
       if (result.ok()) {

@@ -27,6 +27,7 @@ struct Connection {
 struct Patience {
   absl::Duration attempt = absl::Seconds(5);
   absl::Duration total = absl::Seconds(5);
+  static Patience OneTry(absl::Duration attempt) { return {attempt, absl::ZeroDuration()}; }
 };
 
 // Every unary call of service Client that the commands use.

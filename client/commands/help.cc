@@ -27,6 +27,7 @@ constexpr GroupTitle kGroups[] = {
     {CommandGroup::kQuota,   "Quota"    },
     {CommandGroup::kNodes,   "Nodes"    },
     {CommandGroup::kPeople,  "People"   },
+    {CommandGroup::kTokens,  "Tokens"   },
     {CommandGroup::kClient,  "This tool"},
 };
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+
 #include "client/commands/commands.h"
 #include "client/commands/secret_output.h"
 #include "client/exit_codes.h"
@@ -13,8 +14,8 @@ namespace berth {
 namespace {
 
 constexpr Option kBootstrapOptions[] = {
-    {.name = "socket", .value = "PATH", .help = "admin_socket of the scheduler"},
-    {.name = "user", .value = "NAME", .help = "the operator to create (operator)"},
+    {.name = "socket",     .value = "PATH", .help = "admin_socket of the scheduler"    },
+    {.name = "user",       .value = "NAME", .help = "the operator to create (operator)"},
     {.name = "token-file", .value = "FILE", .help = "write the token there (mode 0600)"},
 };
 
@@ -24,14 +25,16 @@ absl::StatusOr<int> RunWhoAmI(Context& context) {
   ASSIGN_OR_RETURN(const v1::WhoAmIResponse answer, api->WhoAmI({}));
   const v1::User& user = answer.user();
   if (context.output.for_people()) {
-    const std::vector<std::pair<std::string, std::string>> facts = {
-        {"user", user.name()},
-        {"tenant", user.tenant().empty() ? "the center" : user.tenant()},
-        {"role", RoleWord(user.role())},
-        {"token", answer.token_id()},
-        {"expires", TimeForPeople(TimeFromMicros(answer.token_expires_at_us()), absl::Now())},
-        {"scheduler", absl::StrCat(context.settings.server, " ", answer.server_version())},
-    };
+    const std::string expires =
+        TimeForPeople(TimeFromMicros(answer.token_expires_at_us()), absl::Now());
+    std::vector<std::pair<std::string, std::string>> facts;
+    facts.emplace_back("user", user.name());
+    facts.emplace_back("tenant", user.tenant().empty() ? "the center" : user.tenant());
+    facts.emplace_back("role", RoleWord(user.role()));
+    facts.emplace_back("token", answer.token_id());
+    facts.emplace_back("expires", expires);
+    facts.emplace_back("scheduler",
+                       absl::StrCat(context.settings.server, " ", answer.server_version()));
     context.console.Out(RenderFacts(facts));
     return kExitDone;
   }
@@ -109,9 +112,10 @@ const Command kAdminBootstrapCommand = {
     .group = CommandGroup::kTokens,
     .summary = "the first operator's token, on the scheduler's machine",
     .usage = "--socket PATH [OPTIONS]",
-    .examples = "berth admin bootstrap --socket /var/lib/berth/admin.sock\n"
-                "berth admin bootstrap --socket DIR/admin.sock --user wei\n"
-                "berth admin bootstrap --socket DIR/admin.sock --token-file operator.token\n",
+    .examples =
+        "berth admin bootstrap --socket /var/lib/berth/admin.sock\n"
+        "berth admin bootstrap --socket DIR/admin.sock --user wei\n"
+        "berth admin bootstrap --socket DIR/admin.sock --token-file operator.token\n",
     .options = kBootstrapOptions,
     .takes_job_options = false,
     .run = RunBootstrap,

@@ -1,0 +1,256 @@
+#ifndef BERTH_TESTS_CLIENT_FAKE_SCHEDULER_H_
+#define BERTH_TESTS_CLIENT_FAKE_SCHEDULER_H_
+
+// A scheduler that says what a test tells it to, on a port of its own, and a way to run `berth`
+// against it.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include <grpcpp/grpcpp.h>
+
+#include "client/commands/dispatch.h"
+#include "common/credentials.h"
+#include "common/grpc_status.h"
+#include "proto/client_api.grpc.pb.h"
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace berth {
+
+// Answers from its fields; every request is kept. Guarded by one mutex.
+class FakeService : public v1::Client::Service {
+ public:
+  template <typename Response>
+  using Answer = std::function<absl::Status(Response&)>;
+
+  grpc::Status WhoAmI(grpc::ServerContext* context, const v1::WhoAmIRequest*,
+                      v1::WhoAmIResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    const auto& metadata = context->client_metadata();
+    const auto found = metadata.find("authorization");
+    authorization =
+        found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
+    response->mutable_user()->set_name("wei");
+    response->mutable_user()->set_tenant("acme");
+    response->mutable_user()->set_role(role);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
+                         v1::SubmitJobResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    submissions.push_back(*request);
+    if (const absl::Status status = TakeFailure(); !status.ok()) {
+      return ToGrpcStatus(status, context);
+    }
+    response->set_job_id(request->dry_run() ? 0 : 4812);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
+                      v1::GetJobResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    *response->mutable_job() = JobOf(request->job_id());
+    response->mutable_spec()->add_command("python");
+    return ToGrpcStatus(TakeFailure(), context);
+  }
+
+  grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    lists.push_back(*request);
+    for (const auto& [id, job] : jobs) {
+      *response->add_jobs() = job;
+    }
+    return ToGrpcStatus(TakeFailure(), context);
+  }
+
+  grpc::Status WaitJob(grpc::ServerContext* context, const v1::WaitJobRequest* request,
+                       v1::WaitJobResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    *response->mutable_job() = JobOf(request->job_id());
+    response->set_done(!never_done);
+    if (never_done) {
+      usleep(static_cast<useconds_t>(request->timeout_ms()) * 1000);
+    }
+    return ToGrpcStatus(TakeFailure(), context);
+  }
+
+  grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
+                         v1::CancelJobResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    if (jobs.find(request->job_id()) == jobs.end()) {
+      return ToGrpcStatus(absl::NotFoundError("no such job"), context);
+    }
+    *response->mutable_job() = jobs[request->job_id()];
+    return grpc::Status::OK;
+  }
+
+  grpc::Status StreamLogs(grpc::ServerContext* context, const v1::StreamLogsRequest* request,
+                          grpc::ServerWriter<v1::StreamLogsResponse>* writer) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    log_requests.push_back(*request);
+    // Two pieces per stream; a planned failure breaks it after the first.
+    int64_t offset = request->offset_bytes();
+    for (int piece = 0; piece < 2 && offset < static_cast<int64_t>(log.size()); ++piece) {
+      v1::StreamLogsResponse response;
+      const auto half = (log.size() + 1) / 2;
+      response.set_data(log.substr(static_cast<size_t>(offset), half));
+      response.set_offset_bytes(offset);
+      response.set_rank(0);
+      offset += static_cast<int64_t>(response.data().size());
+      writer->Write(response);
+      if (const absl::Status status = TakeFailure(); !status.ok()) {
+        return ToGrpcStatus(status, context);
+      }
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetQuota(grpc::ServerContext*, const v1::GetQuotaRequest*,
+                        v1::GetQuotaResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    for (const v1::QuotaRow& row : quota) {
+      *response->add_rows() = row;
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status SetQuota(grpc::ServerContext*, const v1::SetQuotaRequest* request,
+                        v1::SetQuotaResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    quota_changes.push_back(*request);
+    *response->mutable_after()->mutable_limits() = request->limits();
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListNodes(grpc::ServerContext*, const v1::ListNodesRequest*,
+                         v1::ListNodesResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    for (const v1::Node& node : nodes) {
+      *response->add_nodes() = node;
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status CreateToken(grpc::ServerContext*, const v1::CreateTokenRequest* request,
+                           v1::CreateTokenResponse* response) override {
+    response->mutable_token()->set_id("7Hq2kW9xPzLm");
+    response->mutable_token()->set_user(request->user());
+    response->set_secret("brth_secret");
+    return grpc::Status::OK;
+  }
+
+  std::mutex mu;
+  std::deque<absl::Status> failures;  // of the next calls, in order
+  std::map<uint64_t, v1::Job> jobs;
+  v1::Role role = v1::ROLE_MEMBER;
+  bool never_done = false;
+  std::string log;
+  std::vector<v1::QuotaRow> quota;
+  std::vector<v1::Node> nodes;
+  std::string authorization;
+  std::vector<v1::SubmitJobRequest> submissions;
+  std::vector<v1::ListJobsRequest> lists;
+  std::vector<v1::StreamLogsRequest> log_requests;
+  std::vector<v1::SetQuotaRequest> quota_changes;
+
+ private:
+  absl::Status TakeFailure() {
+    if (failures.empty()) {
+      return absl::OkStatus();
+    }
+    absl::Status status = failures.front();
+    failures.pop_front();
+    return status;
+  }
+
+  v1::Job JobOf(uint64_t id) {
+    v1::Job job = jobs[id];
+    job.set_id(id);
+    return job;
+  }
+};
+
+// What one call of `berth` did.
+struct Outcome {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+// Runs `berth` in this process with these variables only.
+inline Outcome RunBerth(const std::vector<std::string>& words, const Environment& environment) {
+  const int out = memfd_create("out", 0);
+  const int err = memfd_create("err", 0);
+  Outcome outcome;
+  {
+    Console console(out, err);
+    outcome.code = RunClient(words, environment, console);
+    console.Flush();
+  }
+  for (auto [file, text] : {
+           std::pair{out, &outcome.out},
+           std::pair{err, &outcome.err}
+  }) {
+    text->resize(static_cast<size_t>(lseek(file, 0, SEEK_END)));
+    if (pread(file, text->data(), text->size(), 0) < 0) {
+      text->clear();
+    }
+    close(file);
+  }
+  return outcome;
+}
+
+// A served FakeService.
+class FakeScheduler {
+ public:
+  FakeScheduler() { Start(); }
+  ~FakeScheduler() { Stop(); }
+
+  void Start() {
+    grpc::ServerBuilder builder;
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddListeningPort(absl::StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials(),
+                             &port_);
+    builder.RegisterService(&service);
+    server_ = builder.BuildAndStart();
+  }
+
+  void Stop() {
+    if (server_ != nullptr) {
+      server_->Shutdown(std::chrono::system_clock::now());
+      server_ = nullptr;
+    }
+  }
+
+  Environment environment() const {
+    return {
+        {"BERTH_SERVER", absl::StrCat("127.0.0.1:", port_)},
+        {"BERTH_TOKEN",              token_                          },
+        {"BERTH_CONFIG",              "/dev/null"},
+        {"BERTH_RECONNECT",              "1s"                       }
+    };
+  }
+  const std::string& token() const { return token_; }
+
+  Outcome Run(const std::vector<std::string>& words) { return RunBerth(words, environment()); }
+
+  FakeService service;
+
+ private:
+  int port_ = 0;
+  const std::string token_ = FormatBearerToken(NewBearerToken());
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_TESTS_CLIENT_FAKE_SCHEDULER_H_

@@ -1,0 +1,254 @@
+#include "client/submission.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <set>
+
+#include "absl/time/clock.h"
+#include <gtest/gtest.h>
+
+#include "client/job_options.h"
+#include "common/error_detail.h"
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+const Environment& TestEnvironment() {
+  static const Environment* const environment = new Environment{
+      {"HF_TOKEN", "secret"}
+  };
+  return *environment;
+}
+
+absl::StatusOr<Submission> Make(const std::vector<std::string>& words) {
+  const auto arguments = ParseArguments(ToWords(words), {JobOptions()});
+  if (!arguments.ok()) {
+    return arguments.status();
+  }
+  return MakeSubmission(*arguments, {.folder = "/home/wei/code",
+                                     .project = "default-project",
+                                     .environment = &TestEnvironment()});
+}
+
+v1::JobSpec SpecOf(const std::vector<std::string>& words) {
+  const auto submission = Make(words);
+  EXPECT_TRUE(submission.ok()) << submission.status();
+  return submission.ok() ? submission->request.spec() : v1::JobSpec();
+}
+
+class ScriptFile {
+ public:
+  explicit ScriptFile(const std::string& text) {
+    char path[] = "/tmp/berth-script-XXXXXX";
+    close(mkstemp(path));
+    path_ = path;
+    std::ofstream(path_) << text;
+  }
+  ~ScriptFile() { unlink(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(Submission, HasTheDefaultsOfASmallJob) {
+  const v1::JobSpec spec = SpecOf({"--", "/usr/bin/python", "x.py"});
+  EXPECT_EQ(spec.name(), "python");
+  EXPECT_EQ(spec.project(), "default-project");
+  EXPECT_EQ(spec.gang().nodes(), 1);
+  EXPECT_EQ(spec.gang().devices_per_node(), 1);
+  EXPECT_EQ(spec.time_limit_ms(), 0);
+  EXPECT_EQ(spec.grace_ms(), 0);
+  EXPECT_TRUE(spec.requeue().on_node_fault());
+  EXPECT_TRUE(spec.requeue().on_preempt());
+  EXPECT_FALSE(spec.requeue().on_error());
+  EXPECT_EQ(spec.requeue().max_requeues(), 5);
+  EXPECT_EQ(spec.environment_size(), 0);
+}
+
+TEST(Submission, ReadsEveryOption) {
+  const v1::JobSpec spec = SpecOf({"--name=x y",
+                                   "--project",
+                                   "p",
+                                   "-N4",
+                                   "-d",
+                                   "8",
+                                   "--class",
+                                   "a|b",
+                                   "--cpus",
+                                   "1.5",
+                                   "--memory=2GiB",
+                                   "-t",
+                                   "36h",
+                                   "--grace",
+                                   "10m",
+                                   "--priority",
+                                   "-3",
+                                   "--env",
+                                   "A=b=c",
+                                   "--env",
+                                   "HF_TOKEN",
+                                   "--workdir",
+                                   "../data/.",
+                                   "--launch",
+                                   "device",
+                                   "--requeue",
+                                   "error",
+                                   "--max-requeues",
+                                   "2",
+                                   "--requeue-exit",
+                                   "75",
+                                   "--on-node-loss",
+                                   "hold",
+                                   "--lease",
+                                   "2h",
+                                   "--hold",
+                                   "--no-borrow",
+                                   "--no-preempt",
+                                   "--exclude",
+                                   "n1,n2",
+                                   "--label",
+                                   "zone=east",
+                                   "--stop-signal",
+                                   "usr1",
+                                   "--comment",
+                                   "c",
+                                   "--",
+                                   "true"});
+  EXPECT_EQ(spec.name(), "x y");
+  EXPECT_EQ(spec.project(), "p");
+  EXPECT_EQ(spec.gang().nodes(), 4);
+  EXPECT_EQ(spec.gang().devices_per_node(), 8);
+  EXPECT_EQ(spec.gang().device_classes(1), "b");
+  EXPECT_EQ(spec.gang().per_node().cpu_milli(), 1500);
+  EXPECT_EQ(spec.gang().per_node().memory_mib(), 2048);
+  EXPECT_EQ(spec.time_limit_ms(), 36 * 3600 * 1000);
+  EXPECT_EQ(spec.grace_ms(), 600'000);
+  EXPECT_EQ(spec.priority(), -3);
+  EXPECT_EQ(spec.environment().at("A"), "b=c");
+  EXPECT_EQ(spec.environment().at("HF_TOKEN"), "secret");
+  EXPECT_EQ(spec.working_directory(), "/home/wei/data");
+  EXPECT_EQ(spec.launch(), v1::LAUNCH_MODE_DEVICE);
+  EXPECT_FALSE(spec.requeue().on_node_fault());
+  EXPECT_TRUE(spec.requeue().on_error());
+  EXPECT_EQ(spec.requeue().max_requeues(), 2);
+  EXPECT_EQ(spec.requeue().exit_codes(0), 75);
+  EXPECT_EQ(spec.on_node_loss(), v1::NODE_LOSS_POLICY_HOLD);
+  EXPECT_EQ(spec.lease_ms(), 7'200'000);
+  EXPECT_TRUE(spec.hold() && spec.no_borrow() && spec.not_preemptible());
+  EXPECT_EQ(spec.gang().excluded_nodes_size(), 2);
+  EXPECT_EQ(spec.gang().node_labels().at("zone"), "east");
+  EXPECT_EQ(spec.stop_signal(), "SIGUSR1");
+  EXPECT_EQ(spec.comment(), "c");
+}
+
+TEST(Submission, TheCommandLineReplacesSingleValuesAndAddsToLists) {
+  const ScriptFile script("#!/bin/sh\n#BERTH --nodes 2 --name file --env A=1 --env B=1\necho\n");
+  const v1::JobSpec spec = SpecOf({script.path(), "--nodes", "3", "--env", "B=2", "--", "arg"});
+  EXPECT_EQ(spec.gang().nodes(), 3);
+  EXPECT_EQ(spec.name(), "file");
+  EXPECT_EQ(spec.environment().at("A"), "1");
+  EXPECT_EQ(spec.environment().at("B"), "2");
+  EXPECT_EQ(spec.command_size(), 1);
+  EXPECT_EQ(spec.command(0), "arg");
+  EXPECT_EQ(spec.script().substr(0, 9), "#!/bin/sh");
+}
+
+TEST(Submission, AnErrorInTheFileNamesLineColumnAndShowsIt) {
+  const ScriptFile script("#!/bin/sh\n#BERTH --devcies 8\necho\n");
+  const auto submission = Make({script.path()});
+  EXPECT_EQ(submission.status().message(), script.path() + ":2:8: unknown option \"--devcies\"");
+  const auto detail = FindDetail(submission.status());
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->why,
+            (std::vector<std::string>{"2 | #BERTH --devcies 8", "  |        ^^^^^^^^^"}));
+  EXPECT_EQ(detail->fix, std::vector<std::string>{"did you mean --devices?"});
+}
+
+TEST(Submission, AValueInTheFileIsPointedAt) {
+  const ScriptFile script("#BERTH --time 90\necho\n");
+  const absl::Status status = Make({script.path()}).status();
+  EXPECT_EQ(status.message(), script.path() + ":1:15: --time: \"90\" has no unit");
+  EXPECT_EQ(FindDetail(status)->why.at(1), "  |               ^^");
+}
+
+TEST(Submission, DirectivesAreOptionsOfTheJobOnly) {
+  for (const char* line : {"#BERTH --dry-run", "#BERTH --tenant x", "#BERTH --parsable",
+                           "#BERTH word", "#BERTH -- x"}) {
+    const ScriptFile script(std::string(line) + "\necho\n");
+    EXPECT_EQ(Make({script.path()}).status().code(), absl::StatusCode::kInvalidArgument) << line;
+  }
+}
+
+TEST(Submission, RefusesAbsurdValues) {
+  const std::vector<std::vector<std::string>> absurd = {
+      {"--nodes",                        "-1"                  },
+      {"--nodes",                        "0"                   },
+      {"--nodes",                        "5000"                },
+      {"--nodes",                        "1e3"                 },
+      {"--nodes",                        "99999999999999999999"},
+      {"--devices",                      "-1"                  },
+      {"--devices",                      "65"                  },
+      {"--devices",                      "1;2"                 },
+      {"--cpus",                         "nan"                 },
+      {"--cpus",                         "-2"                  },
+      {"--cpus",                         "1e308"               },
+      {"--memory",                       "-1G"                 },
+      {"--memory",                       "0G"                  },
+      {"--memory",                       "64"                  },
+      {"--time",                         "0s"                  },
+      {"--time",                         "-1h"                 },
+      {"--time",                         "12:30:00"            },
+      {"--priority",                     "1001"                },
+      {"--env",                          "=x"                  },
+      {"--env",                          "1A=x"                },
+      {"--env",                          "NOT_SET"             },
+      {"--launch",                       "both"                },
+      {"--requeue",                      "sometimes"           },
+      {"--requeue",                      ""                    },
+      {"--requeue-exit",                 "256"                 },
+      {"--on-node-loss",                 "x"                   },
+      {"--label",                        "x"                   },
+      {"--stop-signal",                  "KILL"                },
+      {"--name",                         ""                    },
+      {"--name",                         "a\x1b[2J"            },
+      {"--name",                         "\xff"                },
+      {"--class",                        "a||b"                },
+      {"--exclude",                      "a,,b"                },
+      {"--workdir",                      ""                    },
+      {"--nodes"                       },
+      {"--hold=yes"                               },
+      {"--node",                                "2"                      },
+      {"-x"                },
+      {"--max-requeues", "-1"               },
+  };
+  for (std::vector<std::string> words : absurd) {
+    if (words.size() == 2 || words[0] != "--nodes") {
+      words.insert(words.end(), {"--", "true"});
+    }
+    EXPECT_EQ(Make(words).status().code(), absl::StatusCode::kInvalidArgument) << words[0];
+  }
+}
+
+TEST(Submission, NothingToRunIsAnError) {
+  EXPECT_EQ(Make({}).status().message(), "there is nothing to run");
+  EXPECT_FALSE(Make({"--"}).ok());
+  EXPECT_FALSE(Make({"--", ""}).ok());
+  const ScriptFile script("echo\n");
+  EXPECT_NE(Make({script.path(), "more"}).status().message().find("unexpected word \"more\""),
+            absl::string_view::npos);
+}
+
+TEST(NewIdempotencyKey, IsUniqueAndSortsByTime) {
+  std::set<std::string> keys;
+  const absl::Time now = absl::Now();
+  for (int i = 0; i < 1000; ++i) {
+    keys.insert(NewIdempotencyKey(now));
+  }
+  EXPECT_EQ(keys.size(), 1000u);
+  EXPECT_LT(NewIdempotencyKey(now), NewIdempotencyKey(now + absl::Seconds(1)));
+}
+
+}  // namespace
+}  // namespace berth
