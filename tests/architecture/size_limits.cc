@@ -147,7 +147,10 @@ class Scanner {
 
  private:
   void Add(const std::string& header, size_t open, size_t close) {
-    const Signature signature = ParseSignature(header);
+    Signature signature = ParseSignature(header);
+    if (StartsWith(signature.name, "TEST")) {
+      signature = {signature.name + "(" + signature.parameters + ")", ""};
+    }
     const int line = LineOf(text_, open);
     functions_.push_back(
         {signature.name, line, LineOf(text_, close) - line, CountParameters(signature.parameters)});
