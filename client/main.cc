@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "client/command.h"
 #include "client/commands/dispatch.h"
 #include "client/console.h"
 #include "client/settings.h"
@@ -27,9 +28,10 @@ berth::Environment ReadEnvironment() {
 int main(int argc, char** argv) {
   berth::Console console(STDOUT_FILENO, STDERR_FILENO);
   const berth::Environment environment = ReadEnvironment();
-  const int code =
-      berth::RunClient(std::vector<std::string>(argv + 1, argv + argc), environment, console);
+  berth::Context context(console, environment);
+  const int code = berth::RunClient(std::vector<std::string>(argv + 1, argv + argc), context);
   console.Flush();
-  // Everything is written; waiting for the library's threads would only cost time.
+  // Everything is written. Closing the connection and waiting for the library's threads would only
+  // cost time, so the context ends with the process.
   _exit(code);
 }

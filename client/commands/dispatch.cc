@@ -155,16 +155,15 @@ int Finish(Context& context, const absl::StatusOr<int>& result) {
 
 }  // namespace
 
-int RunClient(const std::vector<std::string>& words, const Environment& environment,
-              Console& console) {
-  Context context(console, environment);
-  context.output.kind = WantsJson(words, environment) ? OutputKind::kJson : OutputKind::kTable;
+int RunClient(const std::vector<std::string>& words, Context& context) {
+  context.output.kind =
+      WantsJson(words, context.environment) ? OutputKind::kJson : OutputKind::kTable;
   if (words.empty()) {
-    console.Err(OverallHelp());
+    context.console.Err(OverallHelp());
     return kExitUsage;
   }
   if (CountLeadingOptions(words) == words.size() && AsksForHelp(words)) {
-    console.Out(OverallHelp());
+    context.console.Out(OverallHelp());
     return Finish(context, kExitDone);
   }
   if (words[0] == "--version") {
@@ -175,7 +174,7 @@ int RunClient(const std::vector<std::string>& words, const Environment& environm
     return Finish(context, call.status());
   }
   if (AsksForHelp(call->words)) {
-    console.Out(CommandHelp(*call->command));
+    context.console.Out(CommandHelp(*call->command));
     return Finish(context, kExitDone);
   }
   return Finish(context, Run(*call, context));

@@ -6,14 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "client/console.h"
-#include "client/settings.h"
+#include "client/command.h"
 
 namespace berth {
 
-// `words` without the program's name.
-int RunClient(const std::vector<std::string>& words, const Environment& environment,
-              Console& console);
+// `words` without the program's name. What is in `context` afterwards, a connection above all, may
+// be left to the end of the process.
+int RunClient(const std::vector<std::string>& words, Context& context);
 
 }  // namespace berth
 

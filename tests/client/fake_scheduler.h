@@ -193,7 +193,8 @@ inline Outcome RunBerth(const std::vector<std::string>& words, const Environment
   Outcome outcome;
   {
     Console console(out, err);
-    outcome.code = RunClient(words, environment, console);
+    Context context(console, environment);
+    outcome.code = RunClient(words, context);
     console.Flush();
   }
   for (auto [file, text] : {
