@@ -109,28 +109,28 @@ absl::StatusOr<std::string> JobName(const v1::JobSpec& spec) {
 
 absl::Status CheckCommand(const v1::JobSpec& spec) {
   if (spec.script().empty() && (spec.command().empty() || spec.command(0).empty())) {
-    return Refused("B1210", "the job has no command", "neither a command nor a script was given",
+    return Refused("B1220", "the job has no command", "neither a command nor a script was given",
                    "berth submit FILE, or berth submit -- COMMAND");
   }
   if (spec.script().size() > kScriptBytesMax) {
-    return Refused("B1210", absl::StrCat("the script has ", spec.script().size(), " bytes"),
+    return Refused("B1220", absl::StrCat("the script has ", spec.script().size(), " bytes"),
                    absl::StrCat("a script may have ", kScriptBytesMax),
                    "keep large parts in files and read them from the script");
   }
   if (absl::StrContains(spec.script(), '\0')) {
-    return Refused("B1210", "the script contains a NUL byte", "a script is a text file",
+    return Refused("B1220", "the script contains a NUL byte", "a script is a text file",
                    "submit a program as a command: berth submit -- ./program");
   }
   size_t bytes = 0;
   for (const std::string& word : spec.command()) {
     bytes += word.size() + 1;
     if (absl::StrContains(word, '\0')) {
-      return Refused("B1210", "an argument of the command contains a NUL byte",
+      return Refused("B1220", "an argument of the command contains a NUL byte",
                      "no program can be given such an argument", "");
     }
   }
   if (bytes > kCommandBytesMax) {
-    return Refused("B1210", absl::StrCat("the command has ", bytes, " bytes"),
+    return Refused("B1220", absl::StrCat("the command has ", bytes, " bytes"),
                    absl::StrCat("a command with its arguments may have ", kCommandBytesMax),
                    "put long lists into a file");
   }
@@ -139,16 +139,16 @@ absl::Status CheckCommand(const v1::JobSpec& spec) {
 
 absl::Status CheckVariable(const std::string& name, const std::string& value) {
   if (!IsVariableName(name)) {
-    return Refused("B1211", absl::StrCat("no variable can be called ", Quoted(name)),
+    return Refused("B1221", absl::StrCat("no variable can be called ", Quoted(name)),
                    "names are letters, digits and '_', and do not begin with a digit", "");
   }
   if (absl::StartsWith(name, "BERTH_")) {
-    return Refused("B1211", absl::StrCat("a job cannot set ", Quoted(name)),
+    return Refused("B1221", absl::StrCat("a job cannot set ", Quoted(name)),
                    "variables that begin with BERTH_ are set by Berth itself",
                    "choose another name");
   }
   if (absl::StrContains(value, '\0')) {
-    return Refused("B1211", absl::StrCat("the value of ", Quoted(name), " contains a NUL byte"),
+    return Refused("B1221", absl::StrCat("the value of ", Quoted(name), " contains a NUL byte"),
                    "no environment can hold it", "");
   }
   return absl::OkStatus();
@@ -156,7 +156,7 @@ absl::Status CheckVariable(const std::string& name, const std::string& value) {
 
 absl::Status CheckEnvironment(const v1::JobSpec& spec) {
   if (spec.environment_size() > kVariablesMax) {
-    return Refused("B1211", absl::StrCat("the job sets ", spec.environment_size(), " variables"),
+    return Refused("B1221", absl::StrCat("the job sets ", spec.environment_size(), " variables"),
                    absl::StrCat("it may set ", kVariablesMax), "read settings from a file");
   }
   size_t bytes = 0;
@@ -165,7 +165,7 @@ absl::Status CheckEnvironment(const v1::JobSpec& spec) {
     bytes += name.size() + value.size() + 2;
   }
   if (bytes > kEnvironmentBytesMax) {
-    return Refused("B1211", absl::StrCat("the environment has ", bytes, " bytes"),
+    return Refused("B1221", absl::StrCat("the environment has ", bytes, " bytes"),
                    absl::StrCat("it may have ", kEnvironmentBytesMax), "read settings from a file");
   }
   return absl::OkStatus();
@@ -176,7 +176,7 @@ absl::Status CheckWorkingDirectory(absl::string_view path) {
     return absl::OkStatus();
   }
   const auto refuse = [path](absl::string_view why) {
-    return Refused("B1212", absl::StrCat("the working directory cannot be ", Quoted(path)), why,
+    return Refused("B1222", absl::StrCat("the working directory cannot be ", Quoted(path)), why,
                    "give an absolute path that exists on the nodes");
   };
   if (path.front() != '/') {
@@ -205,7 +205,7 @@ absl::Status CheckStopSignal(absl::string_view name) {
       return absl::OkStatus();
     }
   }
-  return Refused("B1213", absl::StrCat(Quoted(name), " cannot be the stop signal"),
+  return Refused("B1223", absl::StrCat(Quoted(name), " cannot be the stop signal"),
                  "it can be SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP or SIGQUIT",
                  "leave it out for SIGTERM");
 }
@@ -218,7 +218,7 @@ absl::Status CheckTimes(const v1::JobSpec& spec) {
                              absl::ToInt64Milliseconds(kTimeLimitMax)));
   if (limit_ms != 0 && spec.grace_ms() >= limit_ms) {
     return Refused(
-        "B1208",
+        "B1224",
         absl::StrCat("a grace of ", berth::FormatDuration(absl::Milliseconds(spec.grace_ms())),
                      " does not fit a time limit of ",
                      berth::FormatDuration(absl::Milliseconds(limit_ms))),

@@ -82,7 +82,7 @@ absl::Status CheckPlainText(absl::string_view noun, absl::string_view text, size
   if (text.size() <= bytes_max && IsPlainText(text)) {
     return absl::OkStatus();
   }
-  return Refused("B1205", absl::StrCat("the ", noun, " is not acceptable: ", Quoted(text)),
+  return Refused("B1225", absl::StrCat("the ", noun, " is not acceptable: ", Quoted(text)),
                  absl::StrCat("it may hold ", bytes_max,
                               " bytes of UTF-8 without control characters, and has ", text.size()),
                  "shorten it or take the special characters out");

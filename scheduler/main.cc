@@ -20,7 +20,6 @@
 namespace {
 
 constexpr int kExitUsage = 2;
-constexpr char kVersion[] = "berthd 0.1.0";
 constexpr char kExamples[] =
     "Examples:\n"
     "  berthd --config /etc/berth/berthd.toml\n"
@@ -82,7 +81,7 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false)
       ->take_all();
   app.add_flag("--check-config", check_only, "Read the configuration, say what is wrong, and end");
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", std::string("berthd ") + berth::Server::Version());
   app.footer(kExamples);
   try {
     app.parse(argc, argv);

@@ -22,6 +22,7 @@
 #include "scheduler/rpc/client_service.h"
 #include "scheduler/rpc/local_admin.h"
 #include "scheduler/rpc/log_relay.h"
+#include "scheduler/rpc/protocol_version.h"
 #include "scheduler/store/store.h"
 #include <sys/stat.h>
 #include <unistd.h>
@@ -257,6 +258,10 @@ void Server::Stop() {
     }
   }
   parts_.reset();
+}
+
+const char* Server::Version() {
+  return kServerVersion;
 }
 
 const std::string& Server::address() const {

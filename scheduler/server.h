@@ -44,6 +44,8 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();
 
+  static const char* Version();
+
   // Finishes what is in the loop, ends every call, closes the store. Takes seconds at most.
   void Stop();
 

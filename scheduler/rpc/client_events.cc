@@ -30,7 +30,7 @@ absl::Status CheckDuration(absl::string_view noun, int64_t milliseconds, absl::D
   if (milliseconds >= 0 && absl::Milliseconds(milliseconds) <= most) {
     return absl::OkStatus();
   }
-  return Refused("B1208", absl::StrCat(noun, " cannot be ", milliseconds, " ms"),
+  return Refused("B1224", absl::StrCat(noun, " cannot be ", milliseconds, " ms"),
                  absl::StrCat("the most is ", absl::ToInt64Milliseconds(most), " ms"),
                  "leave it out for the default");
 }

@@ -1,0 +1,325 @@
+#include "scheduler/convert.h"
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include <gtest/gtest.h>
+
+#include "common/credentials.h"
+#include "common/error_detail.h"
+#include "scheduler/convert_text.h"
+
+namespace berth {
+namespace {
+
+v1::SubmitJobRequest GoodRequest() {
+  v1::SubmitJobRequest request;
+  v1::JobSpec& spec = *request.mutable_spec();
+  spec.set_name("train");
+  spec.mutable_gang()->set_nodes(2);
+  spec.mutable_gang()->set_devices_per_node(8);
+  spec.add_command("/usr/bin/python3");
+  spec.add_command("train.py");
+  return request;
+}
+
+struct BadSpec {
+  const char* what;
+  std::function<void(v1::JobSpec&)> change;
+};
+
+void ExpectRefused(const BadSpec& bad, absl::StatusCode code) {
+  v1::SubmitJobRequest request = GoodRequest();
+  bad.change(*request.mutable_spec());
+  const auto event = ToSubmitJob(request);
+  EXPECT_EQ(event.status().code(), code) << bad.what << ": " << event.status();
+  const auto detail = FindDetail(event.status());
+  ASSERT_TRUE(detail.has_value()) << bad.what;
+  EXPECT_EQ(detail->code.substr(0, 3), "B12") << bad.what;
+  EXPECT_TRUE(IsPlainText(event.status().message())) << bad.what;
+}
+
+TEST(ToSubmitJob, TakesEverythingOver) {
+  v1::SubmitJobRequest request = GoodRequest();
+  v1::JobSpec& spec = *request.mutable_spec();
+  spec.set_project("llm");
+  spec.mutable_gang()->mutable_per_node()->set_cpu_milli(4000);
+  spec.mutable_gang()->mutable_per_node()->set_memory_mib(1024);
+  spec.mutable_gang()->add_device_classes("sim-a");
+  spec.mutable_gang()->add_device_classes("sim-b");
+  (*spec.mutable_gang()->mutable_node_labels())["zone"] = "east";
+  spec.mutable_gang()->add_excluded_nodes("n7");
+  spec.set_time_limit_ms(3600 * 1000);
+  spec.set_grace_ms(60 * 1000);
+  spec.set_lease_ms(120 * 1000);
+  spec.set_priority(-7);
+  spec.set_not_preemptible(true);
+  spec.set_no_borrow(true);
+  spec.set_hold(true);
+  spec.set_on_node_loss(v1::NODE_LOSS_POLICY_HOLD);
+  spec.mutable_requeue()->set_on_error(true);
+  spec.mutable_requeue()->set_max_requeues(2);
+  spec.mutable_requeue()->add_exit_codes(75);
+  request.set_on_behalf_of_tenant("acme");
+  request.set_dry_run(true);
+
+  const auto event = ToSubmitJob(request);
+  ASSERT_TRUE(event.ok()) << event.status();
+  EXPECT_EQ(event->tenant, "acme");
+  EXPECT_EQ(event->project, "llm");
+  EXPECT_EQ(event->device_classes, (std::vector<std::string>{"sim-a", "sim-b"}));
+  EXPECT_TRUE(event->dry_run);
+  const JobSpec& job = event->spec;
+  EXPECT_EQ(job.name, "train");
+  EXPECT_EQ(job.gang.nodes, 2);
+  EXPECT_EQ(job.gang.devices_per_node, 8);
+  EXPECT_EQ(job.gang.per_node.cpu_milli, 4000);
+  EXPECT_EQ(job.gang.per_node.memory_mib, 1024);
+  EXPECT_EQ(job.gang.node_labels.at("zone"), "east");
+  EXPECT_EQ(job.gang.excluded_nodes, (std::vector<std::string>{"n7"}));
+  EXPECT_EQ(job.time_limit, absl::Hours(1));
+  EXPECT_EQ(job.grace, absl::Minutes(1));
+  EXPECT_EQ(job.lease, absl::Minutes(2));
+  EXPECT_EQ(job.priority, -7);
+  EXPECT_FALSE(job.preemptible);
+  EXPECT_FALSE(job.may_borrow);
+  EXPECT_TRUE(job.hold);
+  EXPECT_EQ(job.on_node_loss, NodeLossPolicy::kHold);
+  EXPECT_FALSE(job.requeue.on_node_fault);
+  EXPECT_TRUE(job.requeue.on_error);
+  EXPECT_EQ(job.requeue.max_requeues, 2);
+  EXPECT_EQ(job.requeue.exit_codes, (std::vector<int>{75}));
+}
+
+TEST(ToSubmitJob, HasDefaults) {
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->add_command("/opt/tools/run.sh");
+  const auto event = ToSubmitJob(request);
+  ASSERT_TRUE(event.ok()) << event.status();
+  EXPECT_EQ(event->spec.name, "run.sh");
+  EXPECT_EQ(event->spec.gang.nodes, 1);
+  EXPECT_EQ(event->spec.gang.devices_per_node, 1);
+  EXPECT_EQ(event->spec.time_limit, absl::ZeroDuration());
+  EXPECT_EQ(event->spec.grace, absl::ZeroDuration());
+  EXPECT_TRUE(event->spec.preemptible);
+  EXPECT_TRUE(event->spec.may_borrow);
+  EXPECT_TRUE(event->spec.requeue.on_node_fault);
+  EXPECT_EQ(event->spec.requeue.max_requeues, 5);
+  request.mutable_spec()->clear_command();
+  request.mutable_spec()->set_script("#!/bin/sh\ntrue\n");
+  EXPECT_EQ(ToSubmitJob(request)->spec.name, "script");
+}
+
+TEST(ToSubmitJob, RefusesBadText) {
+  const BadSpec cases[] = {
+      {"long name",           [](v1::JobSpec& s) { s.set_name(std::string(129, 'n')); }                      },
+      {"escape in the name",  [](v1::JobSpec& s) { s.set_name("a\x1b[31m"); }                                },
+      {"newline in the name", [](v1::JobSpec& s) { s.set_name("a\nb"); }                                     },
+      {"broken UTF-8",        [](v1::JobSpec& s) { s.set_name("a\xff"); }                                    },
+      {"C1 control",          [](v1::JobSpec& s) { s.set_name("a\xc2\x9b"); }                                },
+      {"project",             [](v1::JobSpec& s) { s.set_project("Bad Project"); }                           },
+      {"comment",             [](v1::JobSpec& s) { s.set_comment(std::string(5000, 'c')); }                  },
+      {"no command",          [](v1::JobSpec& s) { s.clear_command(); }                                      },
+      {"empty command",       [](v1::JobSpec& s) { s.set_command(0, ""); }                                   },
+      {"NUL in argv",         [](v1::JobSpec& s) { s.set_command(1, std::string("a\0b", 3)); }               },
+      {"long argv",           [](v1::JobSpec& s) { s.set_command(1, std::string(1 << 20, 'a')); }            },
+      {"large script",        [](v1::JobSpec& s) { s.set_script(std::string((1 << 20) + 1, 'a')); }          },
+      {"NUL in the script",   [](v1::JobSpec& s) { s.set_script(std::string("#!\0", 3)); }                   },
+      {"relative folder",     [](v1::JobSpec& s) { s.set_working_directory("../../etc"); }                   },
+      {"dots in folder",      [](v1::JobSpec& s) { s.set_working_directory("/data/../../etc"); }             },
+      {"home folder",         [](v1::JobSpec& s) { s.set_working_directory("~root"); }                       },
+      {"NUL in folder",       [](v1::JobSpec& s) { s.set_working_directory(std::string("/a\0", 3)); }        },
+      {"long folder",
+       [](v1::JobSpec& s) { s.set_working_directory("/" + std::string(5000, 'd')); }                         },
+      {"stop signal",         [](v1::JobSpec& s) { s.set_stop_signal("SIGKILL"); }                           },
+      {"class",               [](v1::JobSpec& s) { s.mutable_gang()->add_device_classes("A 100"); }          },
+      {"label",               [](v1::JobSpec& s) { (*s.mutable_gang()->mutable_node_labels())["a\n"] = "b"; }},
+      {"excluded node",       [](v1::JobSpec& s) { s.mutable_gang()->add_excluded_nodes("N 1"); }            },
+  };
+  for (const BadSpec& bad : cases) {
+    ExpectRefused(bad, absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(ToSubmitJob, RefusesBadEnvironments) {
+  const auto with = [](const std::string& name, const std::string& value) {
+    return [name, value](v1::JobSpec& s) { (*s.mutable_environment())[name] = value; };
+  };
+  const BadSpec cases[] = {
+      {"empty name", with("",                    "x")},
+      {"equals sign",            with("A=B",                          "x")},
+      {"digit first",        with("1A",         "x")},
+      {"space",with("A B",          "x")},
+      {"Berth's own",      with("BERTH_JOB_ID",                           "x")},
+      {"NUL in value",            with("A",                          std::string("a\0b", 3))},
+      {"too much",        with("A",        std::string((256 << 10) + 1, 'x'))},
+      {"too many",
+       [](v1::JobSpec& s) {
+         for (int i = 0; i < 1001; ++i) {
+           (*s.mutable_environment())[absl::StrCat("V", i)] = "x";
+         }
+       }},
+  };
+  for (const BadSpec& bad : cases) {
+    ExpectRefused(bad, absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(ToSubmitJob, RefusesAbsurdNumbers) {
+  constexpr int32_t kLeast = std::numeric_limits<int32_t>::min();
+  constexpr int32_t kMost = std::numeric_limits<int32_t>::max();
+  constexpr int64_t kMost64 = std::numeric_limits<int64_t>::max();
+  std::vector<BadSpec> cases;
+  for (const int32_t nodes : {0, -1, 4097, kLeast, kMost}) {
+    cases.push_back({"nodes", [nodes](v1::JobSpec& s) { s.mutable_gang()->set_nodes(nodes); }});
+  }
+  for (const int32_t devices : {-1, 65, kLeast, kMost}) {
+    cases.push_back({"devices", [devices](v1::JobSpec& s) {
+                       s.mutable_gang()->set_devices_per_node(devices);
+                     }});
+  }
+  for (const int64_t value : {int64_t{-1}, kMost64, -kMost64 - 1}) {
+    cases.push_back({"time limit", [value](v1::JobSpec& s) { s.set_time_limit_ms(value); }});
+    cases.push_back({"grace", [value](v1::JobSpec& s) { s.set_grace_ms(value); }});
+    cases.push_back({"lease", [value](v1::JobSpec& s) { s.set_lease_ms(value); }});
+    cases.push_back({"cpu", [value](v1::JobSpec& s) {
+                       s.mutable_gang()->mutable_per_node()->set_cpu_milli(value);
+                     }});
+    cases.push_back({"memory", [value](v1::JobSpec& s) {
+                       s.mutable_gang()->mutable_per_node()->set_memory_mib(value);
+                     }});
+  }
+  for (const int32_t value : {-1001, 1001, kLeast, kMost}) {
+    cases.push_back({"priority", [value](v1::JobSpec& s) { s.set_priority(value); }});
+  }
+  cases.push_back({"grace above the limit", [](v1::JobSpec& s) {
+                     s.set_time_limit_ms(1000);
+                     s.set_grace_ms(1000);
+                   }});
+  cases.push_back({"requeues", [](v1::JobSpec& s) { s.mutable_requeue()->set_max_requeues(101); }});
+  cases.push_back({"exit code", [](v1::JobSpec& s) { s.mutable_requeue()->add_exit_codes(0); }});
+  cases.push_back({"launch", [](v1::JobSpec& s) { s.set_launch(static_cast<v1::LaunchMode>(9)); }});
+  for (const BadSpec& bad : cases) {
+    ExpectRefused(bad, absl::StatusCode::kInvalidArgument);
+  }
+}
+
+// What is not built yet is never ignored silently.
+TEST(ToSubmitJob, RefusesWhatItCannotDo) {
+  const BadSpec cases[] = {
+      {"array",        [](v1::JobSpec& s) { s.mutable_array()->set_count(3); }              },
+      {"dependencies", [](v1::JobSpec& s) { s.add_dependencies()->set_job_id(1); }          },
+      {"begin time",   [](v1::JobSpec& s) { s.set_begin_time_us(1); }                       },
+      {"image",        [](v1::JobSpec& s) { s.set_image("registry/x"); }                    },
+      {"elastic",      [](v1::JobSpec& s) { s.mutable_gang()->set_min_nodes(1); }           },
+      {"share",        [](v1::JobSpec& s) { s.mutable_gang()->set_device_share_milli(500); }},
+      {"topology",
+       [](v1::JobSpec& s) {
+         s.mutable_gang()->mutable_topology()->set_level(v1::TopologyRequest::LEVEL_RACK);
+       }                                                                                    },
+  };
+  for (const BadSpec& bad : cases) {
+    ExpectRefused(bad, absl::StatusCode::kUnimplemented);
+  }
+}
+
+TEST(ToSubmitJob, RefusesBadKeysAndTenants) {
+  v1::SubmitJobRequest request = GoodRequest();
+  request.set_idempotency_key(std::string(129, 'k'));
+  EXPECT_EQ(ToSubmitJob(request).status().code(), absl::StatusCode::kInvalidArgument);
+  request.set_idempotency_key("a\nb");
+  EXPECT_EQ(ToSubmitJob(request).status().code(), absl::StatusCode::kInvalidArgument);
+  request.set_idempotency_key("");
+  request.set_on_behalf_of_tenant("No Such");
+  EXPECT_EQ(ToSubmitJob(request).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// The hash must not depend on the order in which a client filled its maps.
+TEST(ToSubmitPayload, IsTheSameForTheSameSpec) {
+  v1::SubmitJobRequest forwards = GoodRequest();
+  v1::SubmitJobRequest backwards = GoodRequest();
+  for (int i = 0; i < 200; ++i) {
+    (*forwards.mutable_spec()->mutable_environment())[absl::StrCat("V", i)] = "x";
+    (*backwards.mutable_spec()->mutable_environment())[absl::StrCat("V", 199 - i)] = "x";
+  }
+  const SubmitPayload a = ToSubmitPayload(forwards);
+  EXPECT_EQ(a.payload_hash, ToSubmitPayload(backwards).payload_hash);
+  EXPECT_EQ(a.payload_hash, Sha256(a.payload));
+  v1::JobSpec spec;
+  ASSERT_TRUE(spec.ParseFromString(a.payload));
+  EXPECT_EQ(spec.environment_size(), 200);
+  backwards.mutable_spec()->set_comment("other");
+  EXPECT_NE(a.payload_hash, ToSubmitPayload(backwards).payload_hash);
+}
+
+TEST(ToTaskReport, MakesTextsSafe) {
+  v1::Report report;
+  report.set_kind(v1::REPORT_KIND_REFUSED);
+  report.set_refusal(v1::REFUSAL_LOCK_HELD);
+  report.set_message("\x1b[2Jgone\n" + std::string(5000, 'x'));
+  EXPECT_TRUE(CheckReport(report).ok());
+  const TaskReport event = ToTaskReport(report);
+  EXPECT_EQ(event.kind, ReportKind::kRefused);
+  EXPECT_EQ(event.refusal, Refusal::kLockHeld);
+  EXPECT_EQ(event.message.substr(0, 9), "?[2Jgone?");
+  EXPECT_EQ(event.message.size(), 1024u);
+}
+
+TEST(CheckReport, RefusesUnknownKinds) {
+  v1::Report report;
+  EXPECT_FALSE(CheckReport(report).ok());
+  report.set_kind(static_cast<v1::ReportKind>(99));
+  EXPECT_FALSE(CheckReport(report).ok());
+  report.set_kind(v1::REPORT_KIND_EXITED);
+  EXPECT_TRUE(CheckReport(report).ok());
+  report.set_rendezvous_port(70000);
+  EXPECT_FALSE(CheckReport(report).ok());
+}
+
+TEST(ToProto, CarriesAnAssignment) {
+  AssignTask task;
+  task.allocation.id = AllocationId(5);
+  task.allocation.job = JobId(6);
+  task.allocation.attempt = 2;
+  task.allocation.rank = 1;
+  task.allocation.assign_seq = 9;
+  task.allocation.devices = {
+      {.index = 3, .milli = 1000, .uuid = "u3"}
+  };
+  task.device_classes = {"sim"};
+  task.time_limit = absl::Hours(2);
+  task.grace = absl::Seconds(30);
+  task.node_count = 2;
+  task.payload = "spec";
+  const v1::SchedulerMessage message =
+      ToProto(NodeCommand{.node = NodeId(1), .session = SessionId(2), .kind = task});
+  ASSERT_EQ(message.assign().assignments_size(), 1);
+  const v1::Assignment& assignment = message.assign().assignments(0);
+  EXPECT_EQ(assignment.allocation_id(), 5u);
+  EXPECT_EQ(assignment.assign_seq(), 9);
+  EXPECT_EQ(assignment.rank(), 1);
+  EXPECT_EQ(assignment.devices(0).uuid(), "u3");
+  EXPECT_EQ(assignment.devices(0).device_class(), "sim");
+  EXPECT_EQ(assignment.job_spec_sha256(), Sha256("spec"));
+  EXPECT_EQ(assignment.time_limit_ms(), 2 * 3600 * 1000);
+}
+
+TEST(Text, MakePlainKeepsWholeCharacters) {
+  EXPECT_EQ(MakePlain("h\xc3\xa9llo", 2), "h");
+  EXPECT_EQ(MakePlain("h\xc3\xa9llo", 3), "h\xc3\xa9");
+  EXPECT_EQ(MakePlain("a\xff"
+                      "b\tc",
+                      10),
+            "a?b?c");
+  EXPECT_FALSE(IsUtf8("\xed\xa0\x80"));
+  EXPECT_FALSE(IsUtf8("\xc0\xaf"));
+  EXPECT_FALSE(IsUtf8("\xf4\x90\x80\x80"));
+  EXPECT_TRUE(IsUtf8("\xf0\x9f\x98\x80"));
+}
+
+}  // namespace
+}  // namespace berth
