@@ -24,6 +24,7 @@
 #include "scheduler/rpc/log_relay.h"
 #include "scheduler/rpc/protocol_version.h"
 #include "scheduler/store/store.h"
+#include <grpc/support/log.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +113,13 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kClientPingIntervalMinMs);
+}
+
+// gRPC's own lines are for its developers: what matters comes back as a status.
+void LogForGrpc(gpr_log_func_args* arguments) {
+  LogDebug("grpc", {
+                       {"text", arguments->message}
+  });
 }
 
 absl::Status WritePortFile(const std::string& path, const std::string& address) {
@@ -216,6 +224,7 @@ Server::~Server() {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       const Clock& clock) {
+  gpr_set_log_function(&LogForGrpc);
   RETURN_IF_ERROR(CheckServerOptions(options));
   RETURN_IF_ERROR(PrepareDataDir(options.data_dir));
   StoreOptions store_options;

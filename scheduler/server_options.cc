@@ -9,6 +9,7 @@
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 #include "scheduler/server.h"
+#include <arpa/inet.h>
 
 namespace berth {
 namespace {
@@ -40,8 +41,10 @@ std::optional<LogLevel> FindLogLevel(absl::string_view name) {
 
 bool IsLoopback(absl::string_view listen) {
   const size_t colon = listen.find_last_of(':');
-  const absl::string_view host = listen.substr(0, colon);
-  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+  const std::string host(listen.substr(0, colon));
+  in_addr address{};
+  const bool is_ipv4 = inet_pton(AF_INET, host.c_str(), &address) == 1;
+  return host == "localhost" || host == "[::1]" || (is_ipv4 && absl::StartsWith(host, "127."));
 }
 
 absl::Status CheckListen(const ServerOptions& options) {
