@@ -34,8 +34,10 @@ bool IsLoopback(absl::string_view server) {
 
 // An IPv4 literal needs no resolver.
 std::string Target(const std::string& server) {
-  const size_t end = server.find_first_not_of("0123456789.:");
-  return end == std::string::npos ? absl::StrCat("ipv4:", server) : server;
+  const bool is_literal = std::all_of(server.begin(), server.end(), [](char c) {
+    return absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '.' || c == ':';
+  });
+  return is_literal ? absl::StrCat("ipv4:", server) : server;
 }
 
 grpc::ChannelArguments ChannelSettings() {

@@ -17,14 +17,11 @@ namespace {
 constexpr absl::Duration kReconnectFor = absl::Seconds(60);
 
 constexpr Option kCommonOptions[] = {
-    {.name = "output",
-     .letter = 'o',
-     .value = "FORMAT",
-     .help = "table, wide, json, jsonl, csv, name or fields=a,b"},
-    {.name = "no-headers",                .help = "tables without their first line"                },
-    {.name = "server", .value = "HOST:PORT", .help = "the scheduler"     },
-    {.name = "ca",     .value = "FILE",      .help = "the CA certificate of the scheduler"                      },
-    {.name = "help",   .letter = 'h',        .help = "this text"},
+    Value("output", "FORMAT", "table, wide, json, jsonl, csv, name or fields=a,b", 'o'),
+    Flag("no-headers", "tables without their first line"),
+    Value("server", "HOST:PORT", "the scheduler"),
+    Value("ca", "FILE", "the CA certificate of the scheduler"),
+    Flag("help", "this text", 'h'),
 };
 
 }  // namespace

@@ -71,7 +71,7 @@ class WordSplitter {
     const size_t opened = at_++;
     while (at_ < text_.size() && text_[at_] != quote) {
       if (quote == '"' && text_[at_] == '\\' && at_ + 1 < text_.size() &&
-          absl::string_view("\"\\$`").find(text_[at_ + 1]) != absl::string_view::npos) {
+          absl::StrContains("\"\\$`", text_[at_ + 1])) {
         ++at_;
       }
       word_.push_back(text_[at_++]);
@@ -124,7 +124,7 @@ absl::Status CheckScript(const std::string& text, absl::string_view path) {
     return FileError(path, "the job script is larger than 1 MiB",
                      "put data and programs into files of their own");
   }
-  if (text.find('\0') != std::string::npos) {
+  if (absl::StrContains(text, '\0')) {
     return FileError(path, "this is a binary file, no script",
                      absl::StrCat("to run a program: berth submit -- ", path));
   }

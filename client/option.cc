@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -63,21 +64,25 @@ class ArgumentParser {
 
   absl::StatusOr<Arguments> Parse() {
     while (next_ < words_.size()) {
-      const Word& word = words_[next_++];
-      if (word.text == "--") {
-        TakeRest();
-      } else if (word.text.size() > 2 && word.text.compare(0, 2, "--") == 0) {
-        RETURN_IF_ERROR(ParseLong(word));
-      } else if (word.text.size() > 1 && word.text[0] == '-') {
-        RETURN_IF_ERROR(ParseLetters(word));
-      } else {
-        arguments_.words.push_back(word);
-      }
+      RETURN_IF_ERROR(ParseWord(words_[next_++]));
     }
     return std::move(arguments_);
   }
 
  private:
+  absl::Status ParseWord(const Word& word) {
+    if (word.text == "--") {
+      TakeRest();
+    } else if (word.text.size() > 2 && absl::StartsWith(word.text, "--")) {
+      return ParseLong(word);
+    } else if (word.text.size() > 1 && word.text[0] == '-') {
+      return ParseLetters(word);
+    } else {
+      arguments_.words.push_back(word);
+    }
+    return absl::OkStatus();
+  }
+
   void TakeRest() {
     arguments_.has_dashes = true;
     for (; next_ < words_.size(); ++next_) {

@@ -17,14 +17,40 @@
 namespace berth {
 
 struct Option {
-  const char* name;             // long name, without the dashes
-  char letter = 0;              // 0: none
-  const char* value = nullptr;  // what help calls the value; null: a flag
-  const char* help = "";
+  const char* name;                // long name, without the dashes
+  const char* alias = nullptr;     // a second long name
+  char letter = 0;                 // 0: none
   bool repeatable = false;         // values add up; otherwise the last one counts
   bool command_line_only = false;  // has no meaning in a job file
-  const char* alias = nullptr;     // a second long name
+  const char* value = nullptr;     // what help calls the value; null: a flag
+  const char* help = "";
 };
+
+// Rows of an option table. A value has a name for help; a flag has none.
+constexpr Option Flag(const char* name, const char* help, char letter = 0) {
+  Option option{.name = name};
+  option.letter = letter;
+  option.help = help;
+  return option;
+}
+constexpr Option Value(const char* name, const char* value, const char* help, char letter = 0) {
+  Option option = Flag(name, help, letter);
+  option.value = value;
+  return option;
+}
+constexpr Option Repeated(const char* name, const char* value, const char* help) {
+  Option option = Value(name, value, help);
+  option.repeatable = true;
+  return option;
+}
+constexpr Option WithAlias(Option option, const char* alias) {
+  option.alias = alias;
+  return option;
+}
+constexpr Option CommandLineOnly(Option option) {
+  option.command_line_only = true;
+  return option;
+}
 
 // Where a word was written. `file` is empty for the command line.
 struct Origin {

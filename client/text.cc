@@ -4,7 +4,6 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace berth {
 namespace {
@@ -110,7 +109,8 @@ std::string CleanText(absl::string_view text) {
     } else if (code == kBroken) {
       clean.append("\xef\xbf\xbd");
     } else if (IsUnsafe(code)) {
-      absl::StrAppendFormat(&clean, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+      absl::StrAppend(&clean, code < 0x100 ? "\\x" : "\\u",
+                      absl::Hex(code, code < 0x100 ? absl::kZeroPad2 : absl::kZeroPad4));
     } else {
       clean.append(before.data(), before.size() - text.size());
     }

@@ -13,8 +13,8 @@ constexpr int64_t kLimitMax = 10'000;
 constexpr int32_t kLimitDefault = 100;
 
 constexpr Option kOptions[] = {
-    {.name = "limit",  .value = "N",      .help = "at most so many, the newest (100)"},
-    {.name = "tenant", .value = "TENANT", .help = "only of this tenant (operators)"  },
+    Value("limit", "N", "at most so many, the newest (100)"),
+    Value("tenant", "TENANT", "only of this tenant (operators)"),
 };
 
 absl::StatusOr<int> RunAllocations(Context& context) {

@@ -15,8 +15,8 @@ namespace {
 using Change = std::function<absl::StatusOr<v1::Job>(ApiClient& api, uint64_t id)>;
 
 constexpr Option kCancelOptions[] = {
-    {.name = "reason", .value = "TEXT", .help = "told to the job's owner"},
-    {.name = "now",                .help = "kill at once, without grace"                  },
+    Value("reason", "TEXT", "told to the job's owner"),
+    Flag("now", "kill at once, without grace"),
 };
 
 std::string Sentence(const v1::Job& job) {
@@ -25,36 +25,48 @@ std::string Sentence(const v1::Job& job) {
                       is_stopping ? "is being stopped" : JobStateWord(job.state()), "\n");
 }
 
-// Changes every job named; one that fails does not keep the others.
+// How many went well, and the first thing that went wrong.
+struct Changes {
+  std::vector<v1::Job> changed;
+  absl::Status first_error;
+};
+
+// One that fails does not keep the others. Errors of many are printed here, one by one.
+Changes ChangeEach(Context& context, ApiClient& api, const std::vector<uint64_t>& ids,
+                   const Change& change) {
+  Changes changes;
+  for (const uint64_t id : ids) {
+    auto job = change(api, id);
+    if (job.ok()) {
+      context.console.Out(context.output.for_people() ? Sentence(*job) : "");
+      changes.changed.push_back(std::move(*job));
+      continue;
+    }
+    if (ids.size() > 1) {
+      context.PrintError(job.status());
+    }
+    changes.first_error.Update(job.status());
+  }
+  return changes;
+}
+
 absl::StatusOr<int> ChangeJobs(Context& context, const Change& change) {
   if (context.arguments.words.empty()) {
     return ErrorAt({}, "name the jobs, e.g. 4812, 4800-4812 or last");
   }
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindJobIds(*api, context.arguments.words));
-  std::vector<v1::Job> changed;
-  absl::Status first_error;
-  for (const uint64_t id : ids) {
-    auto job = change(*api, id);
-    if (job.ok()) {
-      context.console.Out(context.output.for_people() ? Sentence(*job) : "");
-      changed.push_back(std::move(*job));
-      continue;
-    }
-    if (ids.size() > 1) {
-      context.PrintError(job.status());
-    }
-    first_error.Update(job.status());
+  const Changes changes = ChangeEach(context, *api, ids, change);
+  if (!context.output.for_people() && !changes.changed.empty()) {
+    RETURN_IF_ERROR(context.Print(JobListing(changes.changed, false, absl::Now())));
   }
-  if (!context.output.for_people() && !changed.empty()) {
-    RETURN_IF_ERROR(context.Print(JobListing(changed, false, absl::Now())));
+  if (ids.size() == 1) {
+    RETURN_IF_ERROR(changes.first_error);
   }
-  if (ids.size() == 1 && !first_error.ok()) {
-    return first_error;
+  if (changes.first_error.ok()) {
+    return kExitDone;
   }
-  return first_error.ok()  ? kExitDone
-         : changed.empty() ? ExitCodeOfStatus(first_error)
-                           : kExitPartlyDone;
+  return changes.changed.empty() ? ExitCodeOfStatus(changes.first_error) : kExitPartlyDone;
 }
 
 absl::StatusOr<int> RunCancel(Context& context) {

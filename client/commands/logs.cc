@@ -11,14 +11,14 @@
 namespace berth {
 namespace {
 
-constexpr int64_t kRankMax = 4096 * 64;
+constexpr int64_t kRankMax = 262'144;
 constexpr int64_t kLinesMax = 100'000'000;
 
 constexpr Option kOptions[] = {
-    {.name = "follow",  .letter = 'f', .help = "go on until the job ends"                    },
-    {.name = "rank",    .value = "N",  .help = "of this rank (the first that failed, else 0)"},
-    {.name = "attempt", .value = "N",  .help = "of this attempt, from 0 (the newest)"        },
-    {.name = "tail",    .value = "N",  .help = "only the last N lines"                       },
+    Flag("follow", "go on until the job ends", 'f'),
+    Value("rank", "N", "of this rank (the first that failed, else 0)"),
+    Value("attempt", "N", "of this attempt, from 0 (the newest)"),
+    Value("tail", "N", "only the last N lines"),
 };
 
 absl::StatusOr<v1::StreamLogsRequest> MakeRequest(const Arguments& arguments, uint64_t job_id) {

@@ -12,7 +12,7 @@ namespace berth {
 namespace {
 
 constexpr Option kDrainOptions[] = {
-    {.name = "reason", .value = "TEXT", .help = "shown with the node"},
+    Value("reason", "TEXT", "shown with the node"),
 };
 
 absl::StatusOr<int> RunNodeList(Context& context) {

@@ -13,22 +13,20 @@ namespace berth {
 namespace {
 
 constexpr Option kUserAddOptions[] = {
-    {.name = "tenant", .value = "TENANT", .help = "of this tenant (yours)"                            },
-    {.name = "role",   .value = "ROLE",   .help = "member, tenant-admin, auditor or operator (member)"},
+    Value("tenant", "TENANT", "of this tenant (yours)"),
+    Value("role", "ROLE", "member, tenant-admin, auditor or operator (member)"),
 };
 
 constexpr Option kOfTenantOptions[] = {
-    {.name = "tenant", .value = "TENANT", .help = "of this tenant (yours)"},
+    Value("tenant", "TENANT", "of this tenant (yours)"),
 };
 
 constexpr Option kTokenCreateOptions[] = {
-    {.name = "user",       .value = "USER",   .help = "for this user (you)"                   },
-    {.name = "tenant",     .value = "TENANT", .help = "of the user (yours)"                   },
-    {.name = "node",       .value = "NODE",   .help = "for the agent of this node (operators)"},
-    {.name = "lifetime",   .value = "TIME",   .help = "valid for so long (30d)"               },
-    {.name = "token-file",
-     .value = "FILE",
-     .help = "into this file (mode 0600) instead of the output"                               },
+    Value("user", "USER", "for this user (you)"),
+    Value("tenant", "TENANT", "of the user (yours)"),
+    Value("node", "NODE", "for the agent of this node (operators)"),
+    Value("lifetime", "TIME", "valid for so long (30d)"),
+    Value("token-file", "FILE", "into this file (mode 0600) instead of the output"),
 };
 
 Listing UserListing(const std::vector<v1::User>& users) {

@@ -21,14 +21,14 @@ constexpr int32_t kPageSize = 1000;
 constexpr absl::Duration kWatchPause = absl::Seconds(1);
 
 constexpr Option kOptions[] = {
-    {.name = "all-states", .letter = 'a',   .help = "ended jobs too"                          },
-    {.name = "all",        .letter = 'A',   .help = "of everybody you may see, not only yours"},
-    {.name = "state",      .value = "LIST", .help = "only these, e.g. pending,running"        },
-    {.name = "name",       .letter = 'n',   .value = "NAME",                                    .help = "only jobs of this name"},
-    {.name = "project",                    .value = "PROJECT",                   .help = "only of this project"                               },
-    {.name = "tenant",                    .value = "TENANT",                    .help = "only of this tenant (operators)"  },
-    {.name = "limit",                    .value = "N",                     .help = "at most so many, the newest (10000)"                                     },
-    {.name = "watch",                    .letter = 'w',                     .help = "again and again until Ctrl-C" },
+    Flag("all-states", "ended jobs too", 'a'),
+    Flag("all", "of everybody you may see, not only yours", 'A'),
+    Value("state", "LIST", "only these, e.g. pending,running"),
+    Value("name", "NAME", "only jobs of this name", 'n'),
+    Value("project", "PROJECT", "only of this project"),
+    Value("tenant", "TENANT", "only of this tenant (operators)"),
+    Value("limit", "N", "at most so many, the newest (10000)"),
+    Flag("watch", "again and again until Ctrl-C", 'w'),
 };
 
 absl::Status ReadStates(const Arguments& arguments, v1::ListJobsRequest& request) {

@@ -12,18 +12,14 @@ namespace {
 constexpr int64_t kDevicesMax = 1'000'000'000;
 
 constexpr Option kSetOptions[] = {
-    {.name = "project",                                .value = "PROJECT", .help = "of this project, not of the whole tenant"},
-    {.name = "class",                                                .value = "CLASS",                                                    .help = "the device class", .alias = "model"},
-    {.name = "entitlement",
-     .letter = 'd',
-     .value = "N",
-     .help = "devices owned",
-     .alias = "devices"},
-    {.name = "limit",                            .value = "N|none",                                                        .help = "devices at most, owned and borrowed"},
-    {.name = "non-lendable",                          .value = "N",                                                   .help = "devices of the entitlement never lent"},
-    {.name = "weight",                                  .value = "N|none",        .help = "share of the surplus (the entitlement)"},
-    {.name = "allow-oversell",                                                .help = "entitlements may exceed what the center has"                                            },
-    {.name = "dry-run", .help = "only show what would change"},
+    Value("project", "PROJECT", "of this project, not of the whole tenant"),
+    WithAlias(Value("class", "CLASS", "the device class"), "model"),
+    WithAlias(Value("entitlement", "N", "devices owned", 'd'), "devices"),
+    Value("limit", "N|none", "devices at most, owned and borrowed"),
+    Value("non-lendable", "N", "devices of the entitlement never lent"),
+    Value("weight", "N|none", "share of the surplus (the entitlement)"),
+    Flag("allow-oversell", "entitlements may exceed what the center has"),
+    Flag("dry-run", "only show what would change"),
 };
 
 absl::StatusOr<int> RunQuota(Context& context) {

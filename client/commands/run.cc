@@ -24,8 +24,8 @@ constexpr int kLogTries = 3;
 constexpr absl::Duration kLogRetryPause = absl::Milliseconds(300);
 
 constexpr Option kOptions[] = {
-    {.name = "timeout", .value = "TIME", .help = "leave the job alone after this time, exit 124"},
-    {.name = "cancel-on-detach",                 .help = "Ctrl-C cancels the job at once"      },
+    Value("timeout", "TIME", "leave the job alone after this time, exit 124"),
+    Flag("cancel-on-detach", "Ctrl-C cancels the job at once"),
 };
 
 void WriteError(const std::string& text) {

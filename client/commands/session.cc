@@ -14,9 +14,9 @@ namespace berth {
 namespace {
 
 constexpr Option kBootstrapOptions[] = {
-    {.name = "socket",     .value = "PATH", .help = "admin_socket of the scheduler"    },
-    {.name = "user",       .value = "NAME", .help = "the operator to create (operator)"},
-    {.name = "token-file", .value = "FILE", .help = "write the token there (mode 0600)"},
+    Value("socket", "PATH", "admin_socket of the scheduler"),
+    Value("user", "NAME", "the operator to create (operator)"),
+    Value("token-file", "FILE", "write the token there (mode 0600)"),
 };
 
 absl::StatusOr<int> RunWhoAmI(Context& context) {

@@ -14,7 +14,7 @@ namespace berth {
 namespace {
 
 constexpr Option kOptions[] = {
-    {.name = "attempts", .help = "the allocations of all attempts, not only the last"},
+    Flag("attempts", "the allocations of all attempts, not only the last"),
 };
 
 std::string AllocationText(const v1::Allocation& allocation) {

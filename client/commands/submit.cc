@@ -16,9 +16,9 @@ namespace berth {
 namespace {
 
 constexpr Option kOptions[] = {
-    {.name = "parsable",                                       .help = "print the job's id and nothing else"},
-    {                 .name = "wait", .help = "wait for the end and exit with the job's code"                                             },
-    { .name = "timeout",      .value = "TIME",                                                   .help = "how long to look for the scheduler (10s)"},
+    Flag("parsable", "print the job's id and nothing else"),
+    Flag("wait", "wait for the end and exit with the job's code"),
+    Value("timeout", "TIME", "how long to look for the scheduler (10s)"),
 };
 
 std::string WorkingFolder() {

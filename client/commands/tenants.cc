@@ -14,13 +14,13 @@ namespace {
 constexpr int64_t kQueueMax = 100'000'000;
 
 constexpr Option kTenantAddOptions[] = {
-    {.name = "display",    .value = "TEXT", .help = "the name for people"          },
-    {.name = "time-limit", .value = "TIME", .help = "of jobs that name none (24h)" },
-    {.name = "queue-max",  .value = "N",    .help = "pending jobs at most (100000)"},
+    Value("display", "TEXT", "the name for people"),
+    Value("time-limit", "TIME", "of jobs that name none (24h)"),
+    Value("queue-max", "N", "pending jobs at most (100000)"),
 };
 
 constexpr Option kOfTenantOptions[] = {
-    {.name = "tenant", .value = "TENANT", .help = "of this tenant (yours)"},
+    Value("tenant", "TENANT", "of this tenant (yours)"),
 };
 
 Listing TenantListing(const std::vector<v1::Tenant>& tenants) {

@@ -12,8 +12,8 @@ namespace berth {
 namespace {
 
 constexpr Option kOptions[] = {
-    {.name = "for",     .value = "started|ended", .help = "what to wait for (ended)"        },
-    {.name = "timeout", .value = "TIME",          .help = "give up after this time with 124"},
+    Value("for", "started|ended", "what to wait for (ended)"),
+    Value("timeout", "TIME", "give up after this time with 124"),
 };
 
 absl::StatusOr<v1::WaitJobRequest::Until> ReadUntil(const Arguments& arguments) {

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include <gtest/gtest.h>
 
@@ -67,80 +68,60 @@ TEST(Submission, HasTheDefaultsOfASmallJob) {
   EXPECT_EQ(spec.environment_size(), 0);
 }
 
-TEST(Submission, ReadsEveryOption) {
-  const v1::JobSpec spec = SpecOf({"--name=x y",
-                                   "--project",
-                                   "p",
-                                   "-N4",
-                                   "-d",
-                                   "8",
-                                   "--class",
-                                   "a|b",
-                                   "--cpus",
-                                   "1.5",
-                                   "--memory=2GiB",
-                                   "-t",
-                                   "36h",
-                                   "--grace",
-                                   "10m",
-                                   "--priority",
-                                   "-3",
-                                   "--env",
-                                   "A=b=c",
-                                   "--env",
-                                   "HF_TOKEN",
-                                   "--workdir",
-                                   "../data/.",
-                                   "--launch",
-                                   "device",
-                                   "--requeue",
-                                   "error",
-                                   "--max-requeues",
-                                   "2",
-                                   "--requeue-exit",
-                                   "75",
-                                   "--on-node-loss",
-                                   "hold",
-                                   "--lease",
-                                   "2h",
-                                   "--hold",
-                                   "--no-borrow",
-                                   "--no-preempt",
-                                   "--exclude",
-                                   "n1,n2",
-                                   "--label",
-                                   "zone=east",
-                                   "--stop-signal",
-                                   "usr1",
-                                   "--comment",
-                                   "c",
-                                   "--",
-                                   "true"});
-  EXPECT_EQ(spec.name(), "x y");
-  EXPECT_EQ(spec.project(), "p");
+// The words of one line, as a shell would split it.
+v1::JobSpec SpecOfLine(const std::string& line) {
+  std::vector<std::string> words;
+  const auto split = SplitShellWords(line, {});
+  EXPECT_TRUE(split.ok()) << split.status();
+  for (const Word& word : split.value_or(std::vector<Word>())) {
+    words.push_back(word.text);
+  }
+  return SpecOf(words);
+}
+
+TEST(Submission, ReadsTheShapeOfTheGang) {
+  const v1::JobSpec spec = SpecOfLine(
+      "-N4 -d 8 --class 'a|b' --cpus 1.5 --memory=2GiB --exclude n1,n2 --exclude n3 "
+      "--label zone=east -- true");
   EXPECT_EQ(spec.gang().nodes(), 4);
   EXPECT_EQ(spec.gang().devices_per_node(), 8);
   EXPECT_EQ(spec.gang().device_classes(1), "b");
   EXPECT_EQ(spec.gang().per_node().cpu_milli(), 1500);
   EXPECT_EQ(spec.gang().per_node().memory_mib(), 2048);
-  EXPECT_EQ(spec.time_limit_ms(), 36 * 3600 * 1000);
-  EXPECT_EQ(spec.grace_ms(), 600'000);
-  EXPECT_EQ(spec.priority(), -3);
+  EXPECT_EQ(spec.gang().excluded_nodes_size(), 3);
+  EXPECT_EQ(spec.gang().node_labels().at("zone"), "east");
+}
+
+TEST(Submission, ReadsWhatTheTasksGet) {
+  const v1::JobSpec spec = SpecOfLine(
+      "--name='x y' --project p --env A=b=c --env HF_TOKEN --workdir ../data/. --launch device "
+      "--stop-signal usr1 --comment c -- true");
+  EXPECT_EQ(spec.name(), "x y");
+  EXPECT_EQ(spec.project(), "p");
   EXPECT_EQ(spec.environment().at("A"), "b=c");
   EXPECT_EQ(spec.environment().at("HF_TOKEN"), "secret");
   EXPECT_EQ(spec.working_directory(), "/home/wei/data");
   EXPECT_EQ(spec.launch(), v1::LAUNCH_MODE_DEVICE);
+  EXPECT_EQ(spec.stop_signal(), "SIGUSR1");
+  EXPECT_EQ(spec.comment(), "c");
+}
+
+TEST(Submission, ReadsTimesAndPolicies) {
+  const v1::JobSpec spec = SpecOfLine(
+      "-t 36h --grace 10m --priority -3 --requeue error --max-requeues 2 --requeue-exit 75 "
+      "--on-node-loss hold --lease 2h --hold --no-borrow --no-preempt -- true");
+  EXPECT_EQ(spec.time_limit_ms(), 36 * 3600 * 1000);
+  EXPECT_EQ(spec.grace_ms(), 600'000);
+  EXPECT_EQ(spec.priority(), -3);
   EXPECT_FALSE(spec.requeue().on_node_fault());
   EXPECT_TRUE(spec.requeue().on_error());
   EXPECT_EQ(spec.requeue().max_requeues(), 2);
   EXPECT_EQ(spec.requeue().exit_codes(0), 75);
   EXPECT_EQ(spec.on_node_loss(), v1::NODE_LOSS_POLICY_HOLD);
   EXPECT_EQ(spec.lease_ms(), 7'200'000);
-  EXPECT_TRUE(spec.hold() && spec.no_borrow() && spec.not_preemptible());
-  EXPECT_EQ(spec.gang().excluded_nodes_size(), 2);
-  EXPECT_EQ(spec.gang().node_labels().at("zone"), "east");
-  EXPECT_EQ(spec.stop_signal(), "SIGUSR1");
-  EXPECT_EQ(spec.comment(), "c");
+  EXPECT_TRUE(spec.hold());
+  EXPECT_TRUE(spec.no_borrow());
+  EXPECT_TRUE(spec.not_preemptible());
 }
 
 TEST(Submission, TheCommandLineReplacesSingleValuesAndAddsToLists) {
@@ -182,53 +163,53 @@ TEST(Submission, DirectivesAreOptionsOfTheJobOnly) {
 }
 
 TEST(Submission, RefusesAbsurdValues) {
-  const std::vector<std::vector<std::string>> absurd = {
-      {"--nodes",                        "-1"                  },
-      {"--nodes",                        "0"                   },
-      {"--nodes",                        "5000"                },
-      {"--nodes",                        "1e3"                 },
-      {"--nodes",                        "99999999999999999999"},
-      {"--devices",                      "-1"                  },
-      {"--devices",                      "65"                  },
-      {"--devices",                      "1;2"                 },
-      {"--cpus",                         "nan"                 },
-      {"--cpus",                         "-2"                  },
-      {"--cpus",                         "1e308"               },
-      {"--memory",                       "-1G"                 },
-      {"--memory",                       "0G"                  },
-      {"--memory",                       "64"                  },
-      {"--time",                         "0s"                  },
-      {"--time",                         "-1h"                 },
-      {"--time",                         "12:30:00"            },
-      {"--priority",                     "1001"                },
-      {"--env",                          "=x"                  },
-      {"--env",                          "1A=x"                },
-      {"--env",                          "NOT_SET"             },
-      {"--launch",                       "both"                },
-      {"--requeue",                      "sometimes"           },
-      {"--requeue",                      ""                    },
-      {"--requeue-exit",                 "256"                 },
-      {"--on-node-loss",                 "x"                   },
-      {"--label",                        "x"                   },
-      {"--stop-signal",                  "KILL"                },
-      {"--name",                         ""                    },
-      {"--name",                         "a\x1b[2J"            },
-      {"--name",                         "\xff"                },
-      {"--class",                        "a||b"                },
-      {"--exclude",                      "a,,b"                },
-      {"--workdir",                      ""                    },
-      {"--nodes"                       },
-      {"--hold=yes"                               },
-      {"--node",                                "2"                      },
-      {"-x"                },
-      {"--max-requeues", "-1"               },
-  };
-  for (std::vector<std::string> words : absurd) {
-    if (words.size() == 2 || words[0] != "--nodes") {
-      words.insert(words.end(), {"--", "true"});
+  for (const char* line : {"--nodes -1",
+                           "--nodes 0",
+                           "--nodes 5000",
+                           "--nodes 1e3",
+                           "--nodes 99999999999999999999",
+                           "--devices -1",
+                           "--devices 65",
+                           "--devices '1;2'",
+                           "--cpus nan",
+                           "--cpus -2",
+                           "--cpus 1e308",
+                           "--memory -1G",
+                           "--memory 0G",
+                           "--memory 64",
+                           "--time 0s",
+                           "--time -1h",
+                           "--time 12:30:00",
+                           "--priority 1001",
+                           "--env =x",
+                           "--env 1A=x",
+                           "--env NOT_SET",
+                           "--launch both",
+                           "--requeue sometimes",
+                           "--requeue ''",
+                           "--requeue-exit 256",
+                           "--on-node-loss x",
+                           "--label x",
+                           "--stop-signal KILL",
+                           "--name ''",
+                           "--name a\x1b[2J",
+                           "--name \xff",
+                           "--class 'a||b'",
+                           "--exclude a,,b",
+                           "--workdir ''",
+                           "--hold=yes",
+                           "--node 2",
+                           "-x",
+                           "--max-requeues -1"}) {
+    const auto split = SplitShellWords(absl::StrCat(line, " -- true"), {});
+    ASSERT_TRUE(split.ok()) << line;
+    std::vector<std::string> words;
+    for (const Word& word : *split) {
+      words.push_back(word.text);
     }
-    EXPECT_EQ(Make(words).status().code(), absl::StatusCode::kInvalidArgument) << words[0];
+    EXPECT_EQ(Make(words).status().code(), absl::StatusCode::kInvalidArgument) << line;
   }
+  EXPECT_EQ(Make({"--nodes"}).status().message(), "--nodes needs a value");
 }
 
 TEST(Submission, NothingToRunIsAnError) {
