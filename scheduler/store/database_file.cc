@@ -173,6 +173,9 @@ absl::Status CreateFile(const std::string& path) {
 }
 
 absl::Status FindOrCreateFile(const std::string& path) {
+  const std::string folder = FolderOf(path);
+  RETURN_IF_ERROR(MakeFolder(folder));
+  RETURN_IF_ERROR(CheckFileSystem(folder));
   struct stat file = {};
   if (lstat(path.c_str(), &file) == 0) {
     return CheckFile(path, file);
@@ -191,9 +194,6 @@ absl::Status FindOrCreateFile(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> OpenDatabaseFile(const std::string& path) {
-  const std::string folder = FolderOf(path);
-  RETURN_IF_ERROR(MakeFolder(folder));
-  RETURN_IF_ERROR(CheckFileSystem(folder));
   RETURN_IF_ERROR(FindOrCreateFile(path));
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
   RETURN_IF_ERROR(CheckIdentity(*database, path));

@@ -180,16 +180,16 @@ absl::Status InsertJob(Statement row, const Job& job) {
 }
 
 absl::Status InsertLiveJob(Database& database, const Job& job) {
-  static const std::string kSql = absl::StrCat("INSERT INTO jobs (", JobColumns(), ") VALUES (",
-                                               Parameters(kJobColumnCount), ")");
-  return InsertJob(database.Prepare(kSql), job);
+  static const std::string sql = absl::StrCat("INSERT INTO jobs (", JobColumns(), ") VALUES (",
+                                              Parameters(kJobColumnCount), ")");
+  return InsertJob(database.Prepare(sql), job);
 }
 
 absl::Status UpdateLiveJob(Database& database, const Job& job) {
-  static const std::string kSql =
+  static const std::string sql =
       absl::StrCat("UPDATE jobs SET (", kProgressColumns, ", ", kAttemptColumns, ") = (",
                    Parameters(kProgressColumnCount + kAttemptColumnCount), ") WHERE id = ?");
-  Statement row = database.Prepare(kSql);
+  Statement row = database.Prepare(sql);
   BindProgress(row, job);
   BindAttempt(row, job.attempt);
   row.BindId(job.id);
@@ -197,9 +197,9 @@ absl::Status UpdateLiveJob(Database& database, const Job& job) {
 }
 
 absl::Status MoveToHistory(Database& database, const Job& job) {
-  static const std::string kSql = absl::StrCat("INSERT INTO job_history (", JobColumns(),
-                                               ") VALUES (", Parameters(kJobColumnCount), ")");
-  RETURN_IF_ERROR(InsertJob(database.Prepare(kSql), job));
+  static const std::string sql = absl::StrCat("INSERT INTO job_history (", JobColumns(),
+                                              ") VALUES (", Parameters(kJobColumnCount), ")");
+  RETURN_IF_ERROR(InsertJob(database.Prepare(sql), job));
   Statement live = database.Prepare("DELETE FROM jobs WHERE id = ?");
   live.BindId(job.id);
   return live.Run();
@@ -262,10 +262,10 @@ absl::Status SaveJob(Database& database, const Job& job, bool is_new) {
 }
 
 absl::Status SaveEndedAttempt(Database& database, const EndedAttempt& ended) {
-  static const std::string kSql =
+  static const std::string sql =
       absl::StrCat("INSERT INTO attempts (job_id, ", kAttemptColumns, ") VALUES (",
                    Parameters(1 + kAttemptColumnCount), ")");
-  Statement row = database.Prepare(kSql);
+  Statement row = database.Prepare(sql);
   row.BindId(ended.job);
   BindAttempt(row, ended.attempt);
   return row.Run();
@@ -278,9 +278,9 @@ absl::StatusOr<std::vector<Job>> LoadJobs(Database& database) {
 }
 
 absl::StatusOr<std::optional<Job>> FindEndedJobRow(Database& database, JobId id) {
-  static const std::string kSql =
+  static const std::string sql =
       absl::StrCat("SELECT ", JobColumns(), " FROM job_history WHERE id = ?");
-  Statement row = database.Prepare(kSql);
+  Statement row = database.Prepare(sql);
   row.BindId(id);
   ASSIGN_OR_RETURN(std::vector<Job> jobs, ReadJobs(row));
   if (jobs.empty()) {

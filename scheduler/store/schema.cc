@@ -15,7 +15,7 @@ namespace {
 constexpr std::array<std::string (*)(), 1> kMigrations = {SchemaV1};
 
 absl::Status RunMigration(Database& database, int64_t version, const std::string& sql) {
-  const absl::Status status = database.Execute(
+  absl::Status status = database.Execute(
       absl::StrCat("BEGIN IMMEDIATE;", sql, "PRAGMA user_version = ", version + 1, ";COMMIT;"));
   if (!status.ok() && database.in_transaction()) {
     RETURN_IF_ERROR(database.Execute("ROLLBACK"));

@@ -13,8 +13,9 @@ namespace berth {
 // A new folder, removed with everything in it at the end of the test.
 class TempDir {
  public:
-  TempDir() {
-    std::string path = (std::filesystem::temp_directory_path() / "berth-test-XXXXXX").string();
+  TempDir() : TempDir(std::filesystem::temp_directory_path().string()) {}
+  explicit TempDir(const std::string& parent) {
+    std::string path = parent + "/berth-test-XXXXXX";
     BERTH_CHECK(mkdtemp(path.data()) != nullptr);
     path_ = path;
   }

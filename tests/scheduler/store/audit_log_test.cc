@@ -32,7 +32,7 @@ class AuditLogTest : public testing::Test {
               "the audit record is broken at row " + std::to_string(row));
   }
 
-  TempDir dir_;
+  TempDir dir_{FastFolder()};
   const std::string path_ = dir_.File("berth.db");
 };
 

@@ -45,7 +45,7 @@ class DatabaseFileTest : public testing::Test {
     file << bytes;
   }
 
-  TempDir dir_;
+  TempDir dir_{FastFolder()};
   const std::string path_ = dir_.File("berth.db");
 };
 
@@ -134,7 +134,7 @@ TEST_F(DatabaseFileTest, RefusesATruncatedFile) {
 
 TEST_F(DatabaseFileTest, RefusesAnOverwrittenPage) {
   MakeDatabase();
-  Overwrite(4096 * 2, std::string(4096, '\xa5'));
+  Overwrite(8192, std::string(4096, '\xa5'));
   ExpectRefused("B8204", "damaged");
 }
 

@@ -52,7 +52,7 @@ class SchemaTest : public testing::Test {
   // Returns: the refusal.
   std::string Run(const std::string& sql) { return RawDatabase(path_).Run(sql); }
 
-  TempDir dir_;
+  TempDir dir_{FastFolder()};
   const std::string path_ = dir_.File("berth.db");
 };
 
@@ -182,7 +182,7 @@ TEST_F(SchemaTest, ViewsAnswerWhoHadWhichDevicesWhen) {
 
 // The fixture was dumped by the release that wrote version 1.
 TEST(SchemaMigration, OpensVersion1) {
-  const TempDir dir;
+  const TempDir dir(FastFolder());
   const std::string fixture = ReadFixture("v1.sql");
   ASSERT_FALSE(fixture.empty());
   Create(dir.File("old.db"), fixture);

@@ -78,7 +78,7 @@ class DiskFullTest : public testing::Test {
     return 0;
   }
 
-  TempDir dir_;
+  TempDir dir_{FastFolder()};
   const std::string path_ = dir_.File("berth.db");
   bool mounted_ = false;
   std::unique_ptr<Store> store_;

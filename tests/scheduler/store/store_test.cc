@@ -28,7 +28,7 @@ class StoreTest : public testing::Test {
   absl::Status Save(const Changes& changes) { return SaveTurn(*store_, changes); }
   absl::Status Save(const Submission& submission) {
     RETURN_IF_ERROR(store_->Begin());
-    if (const absl::Status status = store_->SaveSubmission(submission); !status.ok()) {
+    if (absl::Status status = store_->SaveSubmission(submission); !status.ok()) {
       store_->Rollback();
       return status;
     }
@@ -44,7 +44,7 @@ class StoreTest : public testing::Test {
     return ids;
   }
 
-  TempDir dir_;
+  TempDir dir_{FastFolder()};
   const std::string path_ = dir_.File("data/berth.db");
   std::unique_ptr<Store> store_;
 };
