@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kPageSizeDefault = 1000;
 constexpr int kPageSizeMax = 10000;
-constexpr int64_t kQuotaMax = 1000 * 1000;
+constexpr int64_t kQuotaMax = int64_t{1000} * 1000;
 
 static_assert(RaiseEnum<v1::JobState>(JobState::kHeld) == v1::JOB_STATE_HELD);
 static_assert(RaiseEnum<v1::JobState>(JobState::kDependencyFailed) ==

@@ -252,17 +252,25 @@ absl::StatusOr<RequeuePolicy> ToRequeuePolicy(const v1::JobSpec& spec) {
   return policy;
 }
 
-absl::Status CheckSelection(const v1::GangSpec& gang) {
+absl::Status CheckClasses(const v1::GangSpec& gang) {
   RETURN_IF_ERROR(
       CheckRange("the number of device classes", gang.device_classes_size(), 0, kClassesMax));
   for (const std::string& name : gang.device_classes()) {
     RETURN_IF_ERROR(CheckName("device class", name));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLabels(const v1::GangSpec& gang) {
   RETURN_IF_ERROR(CheckRange("the number of labels", gang.node_labels_size(), 0, kLabelsMax));
   for (const auto& [key, value] : gang.node_labels()) {
     RETURN_IF_ERROR(CheckPlainText("label's key", key, kLabelBytesMax));
     RETURN_IF_ERROR(CheckPlainText("label's value", value, kLabelBytesMax));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckExcludedNodes(const v1::GangSpec& gang) {
   RETURN_IF_ERROR(
       CheckRange("the number of excluded nodes", gang.excluded_nodes_size(), 0, kNodesMax));
   for (const std::string& name : gang.excluded_nodes()) {
@@ -271,20 +279,26 @@ absl::Status CheckSelection(const v1::GangSpec& gang) {
   return absl::OkStatus();
 }
 
+absl::Status CheckGang(const v1::GangSpec& gang) {
+  RETURN_IF_ERROR(CheckRange("the number of nodes", gang.nodes(), 1, kNodesMax));
+  RETURN_IF_ERROR(
+      CheckRange("the number of devices per node", gang.devices_per_node(), 0, kDevicesPerNodeMax));
+  RETURN_IF_ERROR(CheckRange("the processor need per node (in thousandths of a core)",
+                             gang.per_node().cpu_milli(), 0, kCpuMilliMax));
+  return CheckRange("the memory need per node (in MiB)", gang.per_node().memory_mib(), 0,
+                    kMemoryMibMax);
+}
+
 absl::StatusOr<GangShape> ToGangShape(const v1::JobSpec& spec) {
   GangShape shape;
   if (!spec.has_gang()) {
     return shape;
   }
   const v1::GangSpec& gang = spec.gang();
-  RETURN_IF_ERROR(CheckRange("the number of nodes", gang.nodes(), 1, kNodesMax));
-  RETURN_IF_ERROR(
-      CheckRange("the number of devices per node", gang.devices_per_node(), 0, kDevicesPerNodeMax));
-  RETURN_IF_ERROR(CheckRange("the processor need per node (in thousandths of a core)",
-                             gang.per_node().cpu_milli(), 0, kCpuMilliMax));
-  RETURN_IF_ERROR(CheckRange("the memory need per node (in MiB)", gang.per_node().memory_mib(), 0,
-                             kMemoryMibMax));
-  RETURN_IF_ERROR(CheckSelection(gang));
+  RETURN_IF_ERROR(CheckGang(gang));
+  RETURN_IF_ERROR(CheckClasses(gang));
+  RETURN_IF_ERROR(CheckLabels(gang));
+  RETURN_IF_ERROR(CheckExcludedNodes(gang));
   shape.nodes = gang.nodes();
   shape.devices_per_node = gang.devices_per_node();
   shape.per_node = {.cpu_milli = gang.per_node().cpu_milli(),

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -74,8 +73,8 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   if (!file || text.str().empty()) {
-    return CannotStart("B8004", absl::StrCat("cannot read ", path), std::strerror(errno),
-                       "check [tls] certificate and key");
+    return CannotStart("B8004", absl::StrCat("cannot read ", path),
+                       std::generic_category().message(errno), "check [tls] certificate and key");
   }
   return text.str();
 }
@@ -131,8 +130,8 @@ absl::Status WritePortFile(const std::string& path, const std::string& address) 
   file << address << "\n";
   file.close();
   if (!file || rename(temporary.c_str(), path.c_str()) != 0) {
-    return CannotStart("B8006", absl::StrCat("cannot write ", path), std::strerror(errno),
-                       "check port_file");
+    return CannotStart("B8006", absl::StrCat("cannot write ", path),
+                       std::generic_category().message(errno), "check port_file");
   }
   return absl::OkStatus();
 }

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kReasonBytesMax = 256;
 constexpr size_t kDisplayNameBytesMax = 128;
 constexpr size_t kTokenIdBytesMax = 32;
-constexpr int64_t kQueueMax = 10 * 1000 * 1000;
+constexpr int64_t kQueueMax = int64_t{10} * 1000 * 1000;
 constexpr absl::Duration kTimeLimitMax = absl::Hours(24 * 365);
 constexpr absl::Duration kLifetimeMax = absl::Hours(24 * 3650);
 

@@ -4,6 +4,8 @@
 // The API for people and programs: translate, post, finish. Every call runs on gRPC's threads until
 // it is posted and on the loop's thread when it is answered; none blocks.
 
+#include <utility>
+
 #include "proto/client_api.grpc.pb.h"
 #include "scheduler/rpc/call.h"
 #include "scheduler/rpc/log_stream.h"
@@ -13,7 +15,7 @@ namespace berth {
 // Owned by the Server. Requires: what is handed over outlives it.
 class ClientService final : public v1::Client::CallbackService {
  public:
-  ClientService(CallRouter& router, LogSource logs) : router_(router), logs_(logs) {}
+  ClientService(CallRouter& router, LogSource logs) : router_(router), logs_(std::move(logs)) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
