@@ -3,231 +3,297 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
+#include "agent/shim/shim_protocol.h"
 #include "common/error_detail.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace berth::agent {
+namespace berth {
 namespace {
 
-constexpr absl::string_view kMagic = "BERTHJ1\n";
-constexpr size_t kHeaderBytes = 8;  // length, checksum
-constexpr size_t kRecordBytesMax = size_t{64} << 20;
+constexpr int64_t kCompactAtBytes = 16 << 20;
+constexpr size_t kHeaderBytes = 8;
+constexpr char kJournalName[] = "journal";
 
-std::array<uint32_t, 256> MakeCrcTable() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < table.size(); ++i) {
-    uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) {
-      value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320U : 0U);
-    }
-    table[i] = value;
-  }
-  return table;
-}
-
+// CRC-32 of IEEE 802.3, reflected, polynomial 0xEDB88320.
 uint32_t Crc32(absl::string_view bytes) {
-  static const std::array<uint32_t, 256> kTable = MakeCrcTable();
-  uint32_t crc = ~0U;
-  for (const char byte : bytes) {
-    crc = kTable[(crc ^ static_cast<uint8_t>(byte)) & 0xFF] ^ (crc >> 8);
+  static const std::array<uint32_t, 256> kTable = [] {
+    std::array<uint32_t, 256> table{};
+    for (uint32_t i = 0; i < 256; ++i) {
+      uint32_t value = i;
+      for (int bit = 0; bit < 8; ++bit) {
+        value = (value & 1) != 0 ? 0xEDB88320U ^ (value >> 1) : value >> 1;
+      }
+      table[i] = value;
+    }
+    return table;
+  }();
+  uint32_t crc = 0xFFFFFFFFU;
+  for (const char c : bytes) {
+    crc = kTable[(crc ^ static_cast<uint8_t>(c)) & 0xFF] ^ (crc >> 8);
   }
-  return ~crc;
+  return crc ^ 0xFFFFFFFFU;
 }
 
-void PutNumber(uint32_t value, std::string& bytes) {
-  for (int shift = 0; shift < 32; shift += 8) {
-    bytes.push_back(static_cast<char>(value >> shift));
+// Bodies: a kind letter, then the payload: a message, or numbers and words separated by blanks.
+std::string BodyOf(const AssignmentAccepted& record) {
+  return "A" + record.assignment.SerializeAsString();
+}
+std::string BodyOf(const RendezvousReserved& record) {
+  return absl::StrCat("R", record.allocation_id, " ", record.port);
+}
+std::string BodyOf(const TombstoneSet& record) {
+  return absl::StrCat("T", record.allocation_id);
+}
+std::string BodyOf(const TaskForgotten& record) {
+  return absl::StrCat("F", record.allocation_id);
+}
+std::string BodyOf(const EpochSeen& record) {
+  return absl::StrCat("E", record.sched_epoch);
+}
+std::string BodyOf(const AgentStarted& record) {
+  return absl::StrCat("S", record.incarnation, " ", record.boot_id);
+}
+std::string BodyOf(const AssignSeqSeen& record) {
+  return absl::StrCat("Q", record.assign_seq);
+}
+
+template <typename Number>
+bool Parse(absl::string_view text, Number& number) {
+  return absl::SimpleAtoi(text, &number);
+}
+
+std::optional<JournalRecord> ParseBody(absl::string_view body) {
+  const absl::string_view payload = body.substr(1);
+  const std::vector<std::string> words = absl::StrSplit(std::string(payload), ' ');
+  switch (body[0]) {
+    case 'A': {
+      AssignmentAccepted record;
+      return record.assignment.ParseFromArray(payload.data(), static_cast<int>(payload.size()))
+                 ? std::optional<JournalRecord>(std::move(record))
+                 : std::nullopt;
+    }
+    case 'R': {
+      RendezvousReserved record;
+      const bool good = words.size() == 2 && Parse(words[0], record.allocation_id) &&
+                        Parse(words[1], record.port);
+      return good ? std::optional<JournalRecord>(record) : std::nullopt;
+    }
+    case 'T': {
+      TombstoneSet record;
+      return Parse(payload, record.allocation_id) ? std::optional<JournalRecord>(record)
+                                                  : std::nullopt;
+    }
+    case 'F': {
+      TaskForgotten record;
+      return Parse(payload, record.allocation_id) ? std::optional<JournalRecord>(record)
+                                                  : std::nullopt;
+    }
+    case 'E': {
+      EpochSeen record;
+      return Parse(payload, record.sched_epoch) ? std::optional<JournalRecord>(record)
+                                                : std::nullopt;
+    }
+    case 'S': {
+      AgentStarted record;
+      const bool good = words.size() == 2 && Parse(words[0], record.incarnation);
+      record.boot_id = good ? words[1] : "";
+      return good ? std::optional<JournalRecord>(record) : std::nullopt;
+    }
+    case 'Q': {
+      AssignSeqSeen record;
+      return Parse(payload, record.assign_seq) ? std::optional<JournalRecord>(record)
+                                               : std::nullopt;
+    }
+    default:
+      return std::nullopt;
   }
 }
 
-uint32_t GetNumber(absl::string_view bytes) {
-  uint32_t value = 0;
-  for (size_t i = 4; i-- > 0;) {
-    value = value << 8 | static_cast<uint8_t>(bytes[i]);
+std::string Frame(const JournalRecord& record) {
+  const std::string body = std::visit([](const auto& kind) { return BodyOf(kind); }, record);
+  const auto size = static_cast<uint32_t>(body.size());
+  const uint32_t crc = Crc32(body);
+  std::string frame(kHeaderBytes, '\0');
+  std::memcpy(frame.data(), &size, sizeof(size));
+  std::memcpy(frame.data() + sizeof(size), &crc, sizeof(crc));
+  return frame + body;
+}
+
+struct FoundFrame {
+  JournalRecord record;
+  size_t size;
+};
+
+// The record at `at`, if a whole one with the right checksum is there.
+std::optional<FoundFrame> ReadFrame(absl::string_view bytes, size_t at) {
+  if (at + kHeaderBytes >= bytes.size()) {
+    return std::nullopt;
   }
-  return value;
-}
-
-std::string Encode(const std::vector<JournalRecord>& records) {
-  std::string bytes;
-  for (const JournalRecord& record : records) {
-    const std::string payload = record.SerializeAsString();
-    PutNumber(static_cast<uint32_t>(payload.size()), bytes);
-    PutNumber(Crc32(payload), bytes);
-    bytes += payload;
+  uint32_t size = 0;
+  uint32_t crc = 0;
+  std::memcpy(&size, bytes.data() + at, sizeof(size));
+  std::memcpy(&crc, bytes.data() + at + sizeof(size), sizeof(crc));
+  if (size == 0 || size > bytes.size() - at - kHeaderBytes) {
+    return std::nullopt;
   }
-  return bytes;
+  const absl::string_view body = bytes.substr(at + kHeaderBytes, size);
+  auto record = Crc32(body) == crc ? ParseBody(body) : std::nullopt;
+  if (!record.has_value()) {
+    return std::nullopt;
+  }
+  return FoundFrame{*std::move(record), kHeaderBytes + size};
 }
 
-absl::Status DiskError(absl::string_view what, const std::string& path, int error) {
-  return MakeError(
-      absl::StatusCode::kUnavailable,
-      {.code = "B5401",
-       .message = absl::StrCat("cannot ", what, " the journal ", path, ": ", std::strerror(error)),
-       .why = "nothing may be started that is not written down first",
-       .fix = "check the disk and the rights of data_dir"});
-}
-
-absl::Status Damaged(const std::string& path, size_t offset) {
+// Records after the damage: this is no torn end.
+absl::Status Damaged(const std::string& path, size_t at, size_t size) {
   return MakeError(
       absl::StatusCode::kDataLoss,
-      {.code = "B5402",
-       .message = absl::StrCat("the journal ", path, " is damaged at byte ", offset),
-       .why = "it says which tasks run here; going on without it could start one of them twice",
-       .fix = "stop every berth-shim of this node, then move the file away and start the agent"});
+      {.code = "B5202",
+       .message = absl::StrCat(path, " is damaged at byte ", at, " of ", size),
+       .why = "what this node has accepted is not known for sure; nothing was started",
+       .fix = "drain the node, make sure that no berth-shim runs, remove the file and restart"});
 }
 
-absl::Status WriteAll(int file, absl::string_view bytes, const std::string& path) {
+absl::Status WriteAll(int file, absl::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t put = write(file, bytes.data(), bytes.size());
-    if (put < 0 && errno != EINTR) {
-      return DiskError("write", path, errno);
+    const ssize_t written = write(file, bytes.data(), bytes.size());
+    if (written <= 0) {
+      return absl::ErrnoToStatus(written < 0 ? errno : ENOSPC, "cannot write the journal");
     }
-    bytes.remove_prefix(put > 0 ? static_cast<size_t>(put) : 0);
+    bytes.remove_prefix(static_cast<size_t>(written));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ReadAll(int file, const std::string& path) {
-  std::string text;
-  std::array<char, 65536> chunk;
-  ssize_t got = 0;
-  while ((got = read(file, chunk.data(), chunk.size())) != 0) {
-    if (got < 0 && errno != EINTR) {
-      return DiskError("read", path, errno);
+std::vector<JournalRecord> RecordsOf(const AgentState& state) {
+  std::vector<JournalRecord> records;
+  records.push_back(AgentStarted{state.incarnation, state.boot_id});
+  records.push_back(EpochSeen{state.sched_epoch_max});
+  records.push_back(AssignSeqSeen{state.assign_seq_max});
+  for (const auto& [id, task] : state.tasks) {
+    records.push_back(AssignmentAccepted{task.assignment});
+    if (task.rendezvous_port != 0) {
+      records.push_back(RendezvousReserved{id, task.rendezvous_port});
     }
-    text.append(chunk.data(), got > 0 ? static_cast<size_t>(got) : 0);
   }
-  return text;
-}
-
-bool IsAllZero(absl::string_view bytes) {
-  return bytes.find_first_not_of('\0') == absl::string_view::npos;
-}
-
-// Whether what starts at `offset` is the torn end of the file: it reaches up to or beyond the end,
-// or the file system has filled it with zeros. A bad record with others behind it is damage.
-bool IsTornTail(absl::string_view text, size_t offset) {
-  const absl::string_view rest = text.substr(offset);
-  if (rest.size() < kHeaderBytes || IsAllZero(rest)) {
-    return true;
+  for (const uint64_t id : state.tombstones) {
+    records.push_back(TombstoneSet{id});
   }
-  const size_t length = GetNumber(rest);
-  return length <= kRecordBytesMax && kHeaderBytes + length >= rest.size();
-}
-
-// Hands out every whole record. Returns: where the last one ends.
-absl::StatusOr<size_t> ReadRecords(absl::string_view text, const std::string& path,
-                                   const std::function<void(const JournalRecord&)>& read) {
-  if (text.substr(0, kMagic.size()) != kMagic.substr(0, text.size())) {
-    return Damaged(path, 0);
-  }
-  if (text.size() < kMagic.size()) {
-    return size_t{0};
-  }
-  size_t at = kMagic.size();
-  while (at < text.size()) {
-    const absl::string_view rest = text.substr(at);
-    const size_t length = rest.size() < kHeaderBytes ? 0 : GetNumber(rest);
-    JournalRecord record;
-    const bool whole = rest.size() >= kHeaderBytes && length > 0 && length <= kRecordBytesMax &&
-                       rest.size() - kHeaderBytes >= length;
-    const absl::string_view payload = whole ? rest.substr(kHeaderBytes, length) : rest;
-    if (!whole || Crc32(payload) != GetNumber(rest.substr(4)) ||
-        !record.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
-      if (IsTornTail(text, at)) {
-        return at;
-      }
-      return Damaged(path, at);
-    }
-    read(record);
-    at += kHeaderBytes + length;
-  }
-  return at;
-}
-
-absl::Status SyncFolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) {
-    return DiskError("sync", path, errno);
-  }
-  const int error = fsync(file) == 0 ? 0 : errno;
-  close(file);
-  return error == 0 ? absl::OkStatus() : DiskError("sync", path, error);
+  return records;
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(
-    const std::string& path, const std::function<void(const JournalRecord&)>& read) {
-  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) {
-    return DiskError("open", path, errno);
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(absl::string_view data_dir,
+                                                       AgentState& state) {
+  const std::string lock_path = absl::StrCat(data_dir, "/agent.lock");
+  const int lock = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (lock < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", lock_path));
   }
-  std::unique_ptr<Journal> journal(new Journal(path, file, 0));
-  ASSIGN_OR_RETURN(const std::string text, ReadAll(file, path));
-  ASSIGN_OR_RETURN(const size_t end, ReadRecords(text, path, read));
-  if (ftruncate(file, static_cast<off_t>(end)) != 0 ||
-      lseek(file, static_cast<off_t>(end), SEEK_SET) < 0) {
-    return DiskError("cut", path, errno);
+  if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    close(lock);
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     {.code = "B5201",
+                      .message = absl::StrCat("another agent uses ", data_dir),
+                      .why = "two agents on one data folder would run tasks twice",
+                      .fix = "stop the other one, or give this one its own data_dir"});
   }
-  if (end == 0) {
-    RETURN_IF_ERROR(journal->Rewrite({}));
-  } else {
-    journal->bytes_ = static_cast<int64_t>(end);
-    journal->fresh_bytes_ = journal->bytes_;
-  }
+  const int folder = open(std::string(data_dir).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  std::unique_ptr<Journal> journal(
+      new Journal(absl::StrCat(data_dir, "/", kJournalName), lock, folder));
+  RETURN_IF_ERROR(journal->Read(state));
   return journal;
 }
 
 Journal::~Journal() {
-  close(file_);
+  if (file_ >= 0) {
+    close(file_);
+  }
+  close(folder_);
+  close(lock_);
 }
 
-absl::Status Journal::Append(const std::vector<JournalRecord>& records, bool sync) {
-  const std::string bytes = Encode(records);
-  RETURN_IF_ERROR(WriteAll(file_, bytes, path_));
-  bytes_ += static_cast<int64_t>(bytes.size());
-  if (sync && fdatasync(file_) != 0) {
-    return DiskError("sync", path_, errno);
+absl::Status Journal::Read(AgentState& state) {
+  file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file_ < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path_));
   }
+  const auto content = ReadFileAt(AT_FDCWD, path_.c_str());
+  if (!content.has_value()) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path_));
+  }
+  const absl::string_view bytes = *content;
+  size_t at = 0;
+  while (const auto found = ReadFrame(bytes, at)) {
+    ApplyRecord(found->record, state);
+    at += found->size;
+  }
+  for (size_t later = at + 1; later + kHeaderBytes < bytes.size(); ++later) {
+    if (ReadFrame(bytes, later).has_value()) {
+      return Damaged(path_, at, bytes.size());
+    }
+  }
+  if (at < bytes.size()) {
+    LogWarning("torn end of the journal cut off", {
+                                                      {"bytes", bytes.size() - at}
+    });
+    if (ftruncate(file_, static_cast<off_t>(at)) != 0 || fdatasync(file_) != 0) {
+      return absl::ErrnoToStatus(errno, absl::StrCat("cannot truncate ", path_));
+    }
+  }
+  size_ = static_cast<int64_t>(at);
   return absl::OkStatus();
 }
 
-absl::Status Journal::Rewrite(const std::vector<JournalRecord>& records) {
-  const std::string temporary = absl::StrCat(path_, ".new");
-  const int file =
-      open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) {
-    return DiskError("rewrite", path_, errno);
+absl::Status Journal::Append(const std::vector<JournalRecord>& records, bool sync) {
+  std::string bytes;
+  for (const JournalRecord& record : records) {
+    bytes += Frame(record);
   }
-  const std::string bytes = absl::StrCat(kMagic, Encode(records));
-  absl::Status status = WriteAll(file, bytes, temporary);
-  if (status.ok() && (fsync(file) != 0 || rename(temporary.c_str(), path_.c_str()) != 0)) {
-    status = DiskError("rewrite", path_, errno);
+  absl::Status status = WriteAll(file_, bytes);
+  if (status.ok() && sync && fdatasync(file_) != 0) {
+    status = absl::ErrnoToStatus(errno, "cannot force the journal to disk");
   }
   if (!status.ok()) {
-    close(file);
-    return status;
+    // Half a record in the middle would make the next start refuse the file.
+    const int cut = ftruncate(file_, static_cast<off_t>(size_));
+    return cut == 0 ? status
+                    : absl::DataLossError(absl::StrCat(path_, " is damaged: ", status.message()));
+  }
+  size_ += static_cast<int64_t>(bytes.size());
+  return absl::OkStatus();
+}
+
+absl::Status Journal::CompactIfLarge(const AgentState& state) {
+  return size_ < kCompactAtBytes ? absl::OkStatus() : Compact(state);
+}
+
+absl::Status Journal::Compact(const AgentState& state) {
+  std::string bytes;
+  for (const JournalRecord& record : RecordsOf(state)) {
+    bytes += Frame(record);
+  }
+  if (!WriteFileDurably(folder_, kJournalName, bytes)) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot rewrite ", path_));
   }
   close(file_);
-  file_ = file;
-  bytes_ = static_cast<int64_t>(bytes.size());
-  fresh_bytes_ = bytes_;
-  return SyncFolderOf(path_);
+  file_ = open(path_.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+  size_ = static_cast<int64_t>(bytes.size());
+  return file_ >= 0 ? absl::OkStatus()
+                    : absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path_));
 }
 
-bool Journal::WantsRewrite() const {
-  return bytes_ > kRewriteBytesMin && bytes_ > 4 * fresh_bytes_;
-}
-
-}  // namespace berth::agent
+}  // namespace berth

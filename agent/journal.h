@@ -1,11 +1,11 @@
 #ifndef BERTH_AGENT_JOURNAL_H_
 #define BERTH_AGENT_JOURNAL_H_
 
-// The agent's memory on disk: an append-only file of checksummed records. A record that a crash
-// tore at the end is cut off; damage before the end is refused. Owned by the agent; main thread.
+// The append-only, fsynced record of what the agent has accepted. One file, DATA_DIR/journal;
+// records are length, CRC-32 of kind and payload, kind, payload. Owned by the Agent; its thread
+// only.
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,41 +14,38 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-#include "agent/core/journal_record.pb.h"
+#include "agent/core/journal_record.h"
 
-namespace berth::agent {
+namespace berth {
 
 class Journal {
  public:
-  // A journal larger than this, and than four times what a fresh one would be, asks to be
-  // rewritten.
-  static constexpr int64_t kRewriteBytesMin = int64_t{1} << 20;
-
-  // Opens or creates it, and hands every record to `read`, oldest first.
-  static absl::StatusOr<std::unique_ptr<Journal>> Open(
-      const std::string& path, const std::function<void(const JournalRecord&)>& read);
-  ~Journal();
+  // Reads what is there into `state`. A torn last record, as a crash leaves it, is cut off; damage
+  // before the end is refused. FailedPrecondition if another agent has it.
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(absl::string_view data_dir,
+                                                       AgentState& state);
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
+  ~Journal();
 
-  // One write for all; with `sync` they are durable when it returns. After an error the file is of
-  // unknown length: the process must end.
+  // With `sync`: on disk when it returns OK.
   absl::Status Append(const std::vector<JournalRecord>& records, bool sync);
-
-  // Replaces everything by `records`, durably and at once.
-  absl::Status Rewrite(const std::vector<JournalRecord>& records);
-  bool WantsRewrite() const;
+  // Replaces the file by one that says just `state`, when it has grown past its bound.
+  absl::Status CompactIfLarge(const AgentState& state);
+  absl::Status Compact(const AgentState& state);
 
  private:
-  Journal(std::string path, int file, int64_t bytes)
-      : path_(std::move(path)), file_(file), bytes_(bytes), fresh_bytes_(bytes) {}
+  Journal(std::string path, int lock, int folder)
+      : path_(std::move(path)), lock_(lock), folder_(folder) {}
+  absl::Status Read(AgentState& state);
 
-  const std::string path_;
-  int file_;
-  int64_t bytes_;
-  int64_t fresh_bytes_;  // after the last rewrite
+  std::string path_;
+  int lock_;
+  int folder_;
+  int file_ = -1;
+  int64_t size_ = 0;
 };
 
-}  // namespace berth::agent
+}  // namespace berth
 
 #endif  // BERTH_AGENT_JOURNAL_H_

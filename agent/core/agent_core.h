@@ -1,110 +1,159 @@
 #ifndef BERTH_AGENT_CORE_AGENT_CORE_H_
 #define BERTH_AGENT_CORE_AGENT_CORE_H_
 
-// The agent's decisions: messages, task events and times in; journal records, task actions and
-// messages out. Pure and deterministic; one owner, one thread.
+// The agent's side of the protocol as a pure state machine: messages and process events in; journal
+// records, process actions and messages out. Owned by the Agent (or the simulator); one thread.
+// Times come as arguments. The caller makes the journal records durable, then carries out the
+// actions, then sends the messages.
 
 #include <cstdint>
 #include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
-#include "agent/core/reconcile.h"
-#include "agent/core/task_action.h"
+#include "agent/core/journal_record.h"
 #include "proto/agent_api.pb.h"
-#include "proto/node.pb.h"
 
-namespace berth::agent {
+namespace berth {
 
-inline constexpr int kProtocolMin = 1;
-inline constexpr int kProtocolMax = 1;
+// ---- What the agent must do to processes ----
 
-struct NodeIdentity {
-  std::string name;
-  std::string boot_id;
-  v1::NodeFacts facts;
+// Answered by TaskPrepared, TaskRefused, or (start_at_once) TaskStarted or TaskEnded.
+struct PrepareTask {
+  v1::Assignment assignment;
+  absl::Duration lease_deadline;  // since boot; infinite: none
+};
+struct StartTask {
+  uint64_t allocation_id = 0;
+  v1::Start start;
+};
+struct StopTask {
+  uint64_t allocation_id = 0;
+  v1::StopReason reason = v1::STOP_REASON_UNSPECIFIED;
+  absl::Duration grace;
+  std::string message;
+};
+struct SetLease {
+  uint64_t allocation_id = 0;
+  absl::Duration deadline;  // since boot
+};
+// Its exit record is not needed any more.
+struct DropTask {
+  uint64_t job_id = 0;
+  int attempt = 0;
+};
+
+using TaskAction = std::variant<PrepareTask, StartTask, StopTask, SetLease, DropTask>;
+
+// ---- What processes did ----
+
+struct TaskPrepared {
+  uint64_t allocation_id = 0;
+  std::string rendezvous_address;
+  int rendezvous_port = 0;
+};
+struct TaskRefused {
+  uint64_t allocation_id = 0;
+  v1::Refusal refusal = v1::REFUSAL_UNSPECIFIED;
+  std::string message;
+};
+struct TaskStarted {
+  uint64_t allocation_id = 0;
+};
+struct TaskEnded {
+  uint64_t allocation_id = 0;
+  int exit_code = 0;
+  int signal = 0;
+  int failed_rank = -1;
+  v1::StopReason stop_reason = v1::STOP_REASON_UNSPECIFIED;
+  bool exec_failed = false;
+  std::string message;
+};
+// Its shim is gone and left no record.
+struct TaskLost {
+  uint64_t allocation_id = 0;
+};
+
+using TaskEvent = std::variant<TaskPrepared, TaskRefused, TaskStarted, TaskEnded, TaskLost>;
+
+struct AgentOutput {
+  std::vector<JournalRecord> journal;
+  bool must_sync = false;  // the records must be on disk before the rest happens
+  std::vector<TaskAction> actions;
+  std::vector<v1::AgentMessage> messages;  // for the present session; dropped without one
 };
 
 class AgentCore {
  public:
-  // `records`: what the journal holds.
-  AgentCore(NodeIdentity identity, NodeRecords records);
+  // `state` as read from the journal; tasks of an earlier boot are lost. The tasks of this boot are
+  // adopted by the caller, which tells about each with OnTask or Adopt.
+  AgentCore(AgentState state, absl::string_view node, absl::string_view boot_id);
 
-  // The first call: a new life of the agent, and the tasks to look after.
-  Effects Begin();
+  // Tasks of this boot that the journal knows, for adoption at the start.
+  std::vector<JournaledTask> TasksToAdopt() const;
+  // A shim of the earlier agent was found alive: prepared, running or stopping. `address` is this
+  // node's.
+  AgentOutput Adopt(uint64_t allocation_id, v1::TaskState state, absl::string_view address);
 
-  // ---- The session ----
-  // A new stream: what to say first. Nothing else may be sent before its HelloAck.
-  v1::AgentMessage MakeHello(const Moment& now);
-  Effects HandleMessage(const v1::SchedulerMessage& message, const Moment& now);
-  void SessionEnded();
-  // Requires: is_connected().
-  v1::AgentMessage MakeHeartbeat(const Moment& now);
-  bool is_connected() const { return connected_; }
-  absl::Duration heartbeat_interval() const { return heartbeat_interval_; }
-  // Sent and not acknowledged for so long that the stream cannot be alive.
-  bool IsSessionDead(const Moment& now) const;
+  // The first message of a stream; `now` is since boot.
+  v1::AgentMessage MakeHello(const v1::NodeFacts& facts, absl::Duration now);
+  v1::AgentMessage MakeHeartbeat(absl::Duration now);
+  AgentOutput OnMessage(const v1::SchedulerMessage& message, absl::Duration now);
+  void OnDisconnected() { connected_ = false; }
+  // `at_us` is the wall clock, for display.
+  AgentOutput OnTask(const TaskEvent& event, int64_t at_us);
 
-  // ---- Tasks ----
-  Effects HandleEvent(const TaskEvent& event, const Moment& now);
-
-  const NodeRecords& records() const { return records_; }
-  // Of tasks that have not ended.
-  int CountLiveTasks() const;
+  bool connected() const { return connected_; }
+  bool HasTasks() const { return !tasks_.empty(); }
+  const v1::HelloAck& session() const { return session_; }
+  // Everything durable, for a compaction of the journal.
+  const AgentState& state() const { return state_; }
 
  private:
-  static constexpr int64_t kReportSeqBlock = 4096;
-  static constexpr size_t kHeartbeatsUnackedMax = 1024;
+  struct Task {
+    v1::Assignment assignment;
+    v1::TaskState state = v1::TASK_STATE_JOURNALED;
+    int64_t end_report = 0;  // seq of the report that ends it; 0: none yet
+  };
 
-  // Writes `record` down, in memory too.
-  void Note(JournalRecord record, bool sync, Effects& effects);
+  void OnHelloAck(const v1::HelloAck& ack, AgentOutput& output);
+  void OnHeartbeatAck(const v1::HeartbeatAck& ack, AgentOutput& output);
+  void OnReportAck(const v1::ReportAck& ack, AgentOutput& output);
+  void OnAssignment(const v1::Assignment& assignment, absl::Duration now, AgentOutput& output);
+  void OnStart(const v1::Start& start, AgentOutput& output);
+  void OnKill(const v1::Kill& kill, AgentOutput& output);
 
-  void HandleHelloAck(const v1::HelloAck& ack, Effects& effects);
-  void HandleHeartbeatAck(const v1::HeartbeatAck& ack, Effects& effects);
-  void HandleReportAck(const v1::ReportAck& ack, Effects& effects);
-  void HandleAssignment(const v1::Assignment& assignment, const Moment& now, Effects& effects);
-  void HandleStart(const v1::Start& start, Effects& effects);
-  void HandleKill(const v1::Kill& kill, const Moment& now, Effects& effects);
+  void Handle(Task& task, const TaskPrepared& event, AgentOutput& output);
+  void Handle(Task& task, const TaskRefused& event, AgentOutput& output);
+  void Handle(Task& task, const TaskStarted& event, AgentOutput& output);
+  void Handle(Task& task, const TaskEnded& event, AgentOutput& output);
+  void Handle(Task& task, const TaskLost& event, AgentOutput& output);
 
-  // Unspecified: the assignment may be accepted.
-  v1::Refusal FindRefusal(const v1::Assignment& assignment, const Moment& now,
-                          std::string& message) const;
-  void MakeReport(const v1::Assignment& assignment, v1::Report report, const Moment& now,
-                  Effects& effects);
-  void SendReport(const v1::Report& report, Effects& effects) const;
+  void Record(JournalRecord record, bool sync, AgentOutput& output);
+  v1::Report ReportOf(const v1::Assignment& assignment, v1::ReportKind kind);
+  int64_t Send(v1::Report report, AgentOutput& output);
+  absl::Duration LeaseDeadline(const v1::Assignment& assignment) const;
+  void FillTasks(google::protobuf::RepeatedPtrField<v1::RunningTask>& tasks) const;
 
-  void OnKind(TaskRow& task, const TaskHeld& event, const Moment& now, Effects& effects);
-  void OnKind(TaskRow& task, const TaskStarted& event, const Moment& now, Effects& effects);
-  void OnKind(TaskRow& task, const TaskRefused& event, const Moment& now, Effects& effects);
-  void OnKind(TaskRow& task, const TaskEnded& event, const Moment& now, Effects& effects);
-  void OnKind(TaskRow& task, const TaskVanished& event, const Moment& now, Effects& effects);
-
-  absl::Duration LeaseOf(const v1::Assignment& assignment) const;
-  LeaseTerms TermsOf(const v1::Assignment& assignment) const;
-  std::vector<v1::RunningTask> ListTasks() const;
-
-  const NodeIdentity identity_;
-  NodeRecords records_;
-  int64_t next_report_seq_ = 0;
-
-  // ---- Of the session ----
+  AgentState state_;
+  const std::string node_;
+  std::map<uint64_t, Task> tasks_;                 // by allocation
+  std::map<int64_t, v1::Report> unacked_;          // by seq
+  std::map<int64_t, uint64_t> tombstone_reports_;  // seq -> allocation
+  v1::HelloAck session_;
   bool connected_ = false;
-  int64_t hello_report_seq_ = 0;  // reports below this one went with the hello
-  absl::Duration hello_sent_;     // since boot
-  uint64_t heartbeat_seq_ = 0;
-  std::map<uint64_t, absl::Duration> heartbeats_sent_;  // by seq; not acknowledged
-  absl::Duration heartbeat_interval_;
-
-  // ---- The lease ----
-  // When the last acknowledged hello or heartbeat was sent; never when its answer came.
-  absl::Duration lease_from_ = -absl::InfiniteDuration();
-  absl::Duration lease_;
-  absl::Duration kill_timeout_;
+  int64_t at_us_ = 0;  // of the event being handled
+  int64_t last_report_seq_;
+  uint64_t last_heartbeat_ = 0;
+  std::map<uint64_t, absl::Duration> heartbeat_sent_;  // not acknowledged; 0 is the hello
+  absl::Duration last_contact_ =
+      -absl::InfiniteDuration();  // send time of the last acknowledged one
 };
 
-}  // namespace berth::agent
+}  // namespace berth
 
 #endif  // BERTH_AGENT_CORE_AGENT_CORE_H_

@@ -1,38 +1,31 @@
 #ifndef BERTH_AGENT_DEVICES_DEVICE_PROBE_H_
 #define BERTH_AGENT_DEVICES_DEVICE_PROBE_H_
 
-// Which accelerators this node has: found on the machine, or declared in the configuration.
+// One way to find the devices of this machine.
 
-#include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
 #include "proto/resources.pb.h"
 
-namespace berth::agent {
+namespace berth {
 
-enum class DeviceSource { kAuto, kNvidia, kSimulated, kNone };
-
-// Some equal devices that exist only here; what runs on them are real processes.
-struct SimulatedGroup {
-  std::string device_class;
-  int count = 0;
-  int64_t memory_mib = 0;
+struct ProbedDevices {
+  std::vector<v1::Device> devices;  // by index
+  // Indexes of devices that are there and cannot be read: lost from the bus, say. In order.
+  std::vector<int> unreadable;
 };
 
-struct DeviceProbeOptions {
-  DeviceSource source = DeviceSource::kAuto;
-  std::vector<int> indexes;  // of the real devices, only these; empty: all
-  std::vector<SimulatedGroup> simulated;
-  std::string node;  // part of a simulated device's uuid
-  std::string nvml_library = "libnvidia-ml.so.1";
+// Owned by whoever looks for devices; one thread.
+class DeviceProbe {
+ public:
+  virtual ~DeviceProbe() = default;
+  // NotFound: this kind of device cannot be on this machine, its driver is not. Any other error:
+  // devices may be there and cannot be told.
+  virtual absl::StatusOr<ProbedDevices> Probe() = 0;
 };
 
-// kAuto: the NVIDIA devices if there are any, else the simulated ones, else none.
-absl::StatusOr<std::vector<v1::Device>> ProbeDevices(const DeviceProbeOptions& options);
-
-}  // namespace berth::agent
+}  // namespace berth
 
 #endif  // BERTH_AGENT_DEVICES_DEVICE_PROBE_H_

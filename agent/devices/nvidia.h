@@ -1,26 +1,30 @@
 #ifndef BERTH_AGENT_DEVICES_NVIDIA_H_
 #define BERTH_AGENT_DEVICES_NVIDIA_H_
 
-// NVIDIA devices through NVML, loaded at run time: one build runs on every node.
+// NVIDIA devices through NVML, which is loaded at run time: one build runs on every node.
 
-#include <cstdint>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 
-#include "proto/resources.pb.h"
+#include "agent/devices/device_probe.h"
 
-namespace berth::agent {
+namespace berth {
 
-// Every device of the machine, by index. An error says what NVML cannot do, e.g. be loaded.
-absl::StatusOr<std::vector<v1::Device>> FindNvidiaDevices(const std::string& library);
+inline constexpr char kNvmlLibrary[] = "libnvidia-ml.so.1";
 
-// "NVIDIA H200" with 143771 MiB is "nvidia-h200-141g": the model's words and the memory in GiB as
-// the vendor counts them. Words that say only the form or the memory again are left out.
-std::string NvidiaDeviceClass(absl::string_view model, int64_t memory_mib);
+class NvidiaProbe : public DeviceProbe {
+ public:
+  explicit NvidiaProbe(std::string library = kNvmlLibrary) : library_(std::move(library)) {}
+  // Loads, asks and unloads the library each time. Indexes are NVML's: those of nvidia-smi, and of
+  // CUDA under CUDA_DEVICE_ORDER=PCI_BUS_ID.
+  absl::StatusOr<ProbedDevices> Probe() override;
 
-}  // namespace berth::agent
+ private:
+  const std::string library_;
+};
+
+}  // namespace berth
 
 #endif  // BERTH_AGENT_DEVICES_NVIDIA_H_

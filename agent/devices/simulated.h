@@ -1,22 +1,39 @@
 #ifndef BERTH_AGENT_DEVICES_SIMULATED_H_
 #define BERTH_AGENT_DEVICES_SIMULATED_H_
 
-// Devices that the configuration declares.
+// Devices that exist in the agent's configuration only. The tasks that get them are real.
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/string_view.h"
+#include "absl/status/statusor.h"
 
 #include "agent/devices/device_probe.h"
-#include "proto/resources.pb.h"
 
-namespace berth::agent {
+namespace berth {
 
-// Numbered from 0 through all groups; the uuid is "SIM-<node>-<index>".
-std::vector<v1::Device> MakeSimulatedDevices(const std::vector<SimulatedGroup>& groups,
-                                             absl::string_view node);
+// One [[simulated]] table: `count` devices alike.
+struct SimulatedDevices {
+  std::string device_class;
+  int count = 0;
+  int64_t memory_mib = 0;
+};
 
-}  // namespace berth::agent
+class SimulatedProbe : public DeviceProbe {
+ public:
+  // `node` makes the uuids unique in the center, so that agents on one machine share no lock.
+  SimulatedProbe(std::string node, std::vector<SimulatedDevices> groups)
+      : node_(std::move(node)), groups_(std::move(groups)) {}
+  // The groups one after the other, indexes from 0. InvalidArgument names the table that is wrong.
+  absl::StatusOr<ProbedDevices> Probe() override;
+
+ private:
+  const std::string node_;
+  const std::vector<SimulatedDevices> groups_;
+};
+
+}  // namespace berth
 
 #endif  // BERTH_AGENT_DEVICES_SIMULATED_H_

@@ -1,60 +1,45 @@
-// berth-shim: the supervisor of one task. Started by berth-agent with a socket as standard input.
+// berth-shim FOLDER: supervises the task described in FOLDER. Started by berth-agent.
 
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
-#include "agent/shim/supervisor.h"
-#include "agent/shim/task_init.h"
+#include "agent/shim/task_shim.h"
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <sys/socket.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace {
 
-constexpr char kVersion[] = "berth-shim 0.1.0";
-constexpr int kExitUsage = 2;
-
-bool IsSocket(int file) {
-  struct stat facts {};
-  return fstat(file, &facts) == 0 && S_ISSOCK(facts.st_mode);
-}
-
-// The control socket leaves the place where a task's input would be. Returns: its new number.
-int MoveControlSocket() {
-  close_range(STDERR_FILENO + 1, ~0U, 0);
-  const int control = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  const int empty = open("/dev/null", O_RDWR);
-  if (control < 0 || empty < 0 || dup2(empty, STDIN_FILENO) < 0) {
-    return -1;
+// A stray signal, as from a terminal, must not end a task.
+void IgnoreSignals() {
+  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) {
+    signal(number, SIG_IGN);
   }
-  close(empty);
-  return control;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
-    std::puts(kVersion);
-    return EXIT_SUCCESS;
+    std::printf("berth-shim 0.1.0\n");
+    return 0;
   }
-  if (argc == 2 && std::strcmp(argv[1], "--probe") == 0) {
-    return berth::shim::CanMakePidNamespace() ? EXIT_SUCCESS : EXIT_FAILURE;
+  if (argc != 2) {
+    std::fprintf(stderr, "berth-shim is started by berth-agent: berth-shim FOLDER\n");
+    return 2;
   }
-  if (!IsSocket(STDIN_FILENO)) {
-    std::fputs("berth-shim is started by berth-agent, one for every task; it is of no use alone\n",
-               stderr);
-    return kExitUsage;
+  IgnoreSignals();
+  const int folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0 || fchdir(folder) != 0) {
+    std::fprintf(stderr, "berth-shim: cannot enter %s: %s\n", argv[1], std::strerror(errno));
+    return 1;
   }
-  umask(077);
-  const int control = MoveControlSocket();
-  if (control < 0) {
-    return EXIT_FAILURE;
+  struct stat info {};
+  const bool has_agent = fstat(berth::kAgentDescriptor, &info) == 0 && S_ISSOCK(info.st_mode);
+  if (has_agent) {
+    fcntl(berth::kAgentDescriptor, F_SETFD, FD_CLOEXEC);
   }
-  return berth::shim::Supervisor(control).Run();
+  return berth::TaskShim(folder, has_agent ? berth::kAgentDescriptor : -1).Run();
 }

@@ -1,200 +1,246 @@
 #include "agent/shim/shim_protocol.h"
 
-#include <array>
+#include <cinttypes>
 #include <cstdio>
+#include <cstring>
+#include <ctime>
 
-namespace berth::shim {
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace berth {
 namespace {
 
-uint64_t Unsigned(int64_t value) {
-  return static_cast<uint64_t>(value);
-}
+constexpr uint32_t kTaskMagic = 0x42544b31;   // "BTK1"
+constexpr uint32_t kStartMagic = 0x42535431;  // "BST1"
+constexpr uint32_t kCountMax = 1 << 20;
 
-int ToInt(uint64_t value) {
-  return static_cast<int>(static_cast<int64_t>(value));
-}
+class Writer {
+ public:
+  void Number(int64_t value) { Raw(&value, sizeof(value)); }
+  void Magic(uint32_t value) { Raw(&value, sizeof(value)); }
+  void Text(const std::string& text) {
+    const auto size = static_cast<uint32_t>(text.size());
+    Raw(&size, sizeof(size));
+    bytes_ += text;
+  }
+  void Texts(const std::vector<std::string>& texts) {
+    const auto count = static_cast<uint32_t>(texts.size());
+    Raw(&count, sizeof(count));
+    for (const std::string& text : texts) {
+      Text(text);
+    }
+  }
+  void Count(size_t count) { Magic(static_cast<uint32_t>(count)); }
+  std::string Take() { return std::move(bytes_); }
 
-template <typename Value>
-std::optional<Value> IfOk(const WireReader& reader, Value value) {
-  return reader.ok() ? std::optional<Value>(std::move(value)) : std::nullopt;
-}
+ private:
+  void Raw(const void* data, size_t size) { bytes_.append(static_cast<const char*>(data), size); }
+  std::string bytes_;
+};
 
-void WriteRecord(WireWriter& writer, const ExitRecord& record) {
-  writer.Number(record.allocation_id);
-  writer.Number(record.started ? 1 : 0);
-  writer.Number(record.launch_failed ? 1 : 0);
-  writer.Number(Unsigned(record.started_at_us));
-  writer.Number(Unsigned(record.ended_at_us));
-  writer.Number(Unsigned(record.exit_code));
-  writer.Number(Unsigned(record.signal));
-  writer.Number(Unsigned(record.stop_reason));
-  writer.Number(record.exec_failed ? 1 : 0);
-  writer.Number(record.out_of_memory ? 1 : 0);
-  writer.Number(Unsigned(record.failed_rank));
-  writer.Text(record.message);
-}
+// Every read is bounds-checked; after the first failure all values are empty and ok() is false.
+class Reader {
+ public:
+  explicit Reader(const std::string& bytes) : bytes_(bytes) {}
+  int64_t Number() {
+    int64_t value = 0;
+    Raw(&value, sizeof(value));
+    return value;
+  }
+  uint32_t Count() {
+    uint32_t value = 0;
+    Raw(&value, sizeof(value));
+    return value;
+  }
+  std::string Text() {
+    const uint32_t size = Count();
+    if (!ok_ || size > bytes_.size() - at_) {
+      ok_ = false;
+      return {};
+    }
+    std::string text = bytes_.substr(at_, size);
+    at_ += size;
+    return text;
+  }
+  std::vector<std::string> Texts() {
+    const uint32_t count = Count();
+    std::vector<std::string> texts;
+    for (uint32_t i = 0; ok_ && i < count && count <= kCountMax; ++i) {
+      texts.push_back(Text());
+    }
+    return texts;
+  }
+  bool ok() const { return ok_; }
+  bool AtEnd() const { return ok_ && at_ == bytes_.size(); }
 
-ExitRecord ReadRecord(WireReader& reader) {
-  ExitRecord record;
-  record.allocation_id = reader.Number();
-  record.started = reader.Number() != 0;
-  record.launch_failed = reader.Number() != 0;
-  record.started_at_us = static_cast<int64_t>(reader.Number());
-  record.ended_at_us = static_cast<int64_t>(reader.Number());
-  record.exit_code = ToInt(reader.Number());
-  record.signal = ToInt(reader.Number());
-  record.stop_reason = ToInt(reader.Number());
-  record.exec_failed = reader.Number() != 0;
-  record.out_of_memory = reader.Number() != 0;
-  record.failed_rank = ToInt(reader.Number());
-  record.message = reader.Text();
-  return record;
+ private:
+  void Raw(void* data, size_t size) {
+    if (!ok_ || size > bytes_.size() - at_) {
+      ok_ = false;
+      return;
+    }
+    std::memcpy(data, bytes_.data() + at_, size);
+    at_ += size;
+  }
+  const std::string& bytes_;
+  size_t at_ = 0;
+  bool ok_ = true;
+};
+
+bool WriteAll(int descriptor, const std::string& content) {
+  size_t written = 0;
+  while (written < content.size()) {
+    const ssize_t size = write(descriptor, content.data() + written, content.size() - written);
+    if (size <= 0) {
+      return false;
+    }
+    written += static_cast<size_t>(size);
+  }
+  return true;
 }
 
 }  // namespace
 
-std::string Encode(const TaskPlan& plan) {
-  WireWriter writer;
-  writer.Number(plan.allocation_id);
-  writer.Texts(plan.argv);
-  writer.Text(plan.working_directory);
-  writer.Number(Unsigned(plan.processes));
-  writer.Number(Unsigned(plan.first_rank));
-  writer.Number(Unsigned(plan.stop_signal));
-  writer.Number(Unsigned(plan.time_limit_ms));
-  writer.Number(Unsigned(plan.grace_ms));
-  writer.Number(Unsigned(plan.lease_grace_ms));
-  writer.Number(Unsigned(plan.lease_deadline_ns));
-  writer.Number(plan.pid_namespace ? 1 : 0);
-  writer.Number(plan.account.has_value() ? 1 : 0);
-  if (plan.account.has_value()) {
-    writer.Number(plan.account->uid);
-    writer.Number(plan.account->gid);
-    writer.Number(plan.account->groups.size());
-    for (const uint32_t group : plan.account->groups) {
-      writer.Number(group);
-    }
+std::string EncodeTaskFile(const TaskFile& task) {
+  Writer writer;
+  writer.Magic(kTaskMagic);
+  writer.Texts(task.argv);
+  writer.Text(task.working_directory);
+  writer.Count(task.ranks.size());
+  for (const RankTask& rank : task.ranks) {
+    writer.Text(rank.log_path);
+    writer.Texts(rank.environment);
+  }
+  writer.Texts(task.lock_paths);
+  for (const int64_t number : {task.user_id, task.group_id, task.stop_signal, task.time_limit_ms,
+                               task.grace_ms, task.lease_deadline_ns, task.start_at_once}) {
+    writer.Number(number);
   }
   return writer.Take();
 }
 
-std::optional<TaskPlan> DecodePlan(std::string_view bytes) {
-  WireReader reader(bytes);
-  TaskPlan plan;
-  plan.allocation_id = reader.Number();
-  plan.argv = reader.Texts();
-  plan.working_directory = reader.Text();
-  plan.processes = ToInt(reader.Number());
-  plan.first_rank = ToInt(reader.Number());
-  plan.stop_signal = ToInt(reader.Number());
-  plan.time_limit_ms = static_cast<int64_t>(reader.Number());
-  plan.grace_ms = static_cast<int64_t>(reader.Number());
-  plan.lease_grace_ms = static_cast<int64_t>(reader.Number());
-  plan.lease_deadline_ns = static_cast<int64_t>(reader.Number());
-  plan.pid_namespace = reader.Number() != 0;
-  if (reader.Number() != 0) {
-    Account& account = plan.account.emplace();
-    account.uid = static_cast<uint32_t>(reader.Number());
-    account.gid = static_cast<uint32_t>(reader.Number());
-    for (uint64_t left = reader.Number(); reader.ok() && left > 0; --left) {
-      account.groups.push_back(static_cast<uint32_t>(reader.Number()));
-    }
-  }
-  if (plan.argv.empty() || plan.processes < 1) {
+std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
+  Reader reader(bytes);
+  if (reader.Count() != kTaskMagic) {
     return std::nullopt;
   }
-  return IfOk(reader, std::move(plan));
+  TaskFile task;
+  task.argv = reader.Texts();
+  task.working_directory = reader.Text();
+  const uint32_t ranks = reader.Count();
+  for (uint32_t i = 0; reader.ok() && i < ranks && ranks <= kCountMax; ++i) {
+    RankTask rank;
+    rank.log_path = reader.Text();
+    rank.environment = reader.Texts();
+    task.ranks.push_back(std::move(rank));
+  }
+  task.lock_paths = reader.Texts();
+  for (int64_t* number : {&task.user_id, &task.group_id, &task.stop_signal, &task.time_limit_ms,
+                          &task.grace_ms, &task.lease_deadline_ns, &task.start_at_once}) {
+    *number = reader.Number();
+  }
+  if (!reader.AtEnd() || task.argv.empty() || task.ranks.empty()) {
+    return std::nullopt;
+  }
+  return task;
 }
 
-std::string Encode(const StartOrder& order) {
-  WireWriter writer;
-  writer.Texts(order.environment);
-  writer.Number(order.rank_environment.size());
-  for (const auto& environment : order.rank_environment) {
+std::string EncodeStartFile(const std::vector<std::vector<std::string>>& environments) {
+  Writer writer;
+  writer.Magic(kStartMagic);
+  writer.Count(environments.size());
+  for (const std::vector<std::string>& environment : environments) {
     writer.Texts(environment);
   }
   return writer.Take();
 }
 
-std::optional<StartOrder> DecodeStart(std::string_view bytes) {
-  WireReader reader(bytes);
-  StartOrder order;
-  order.environment = reader.Texts();
-  for (uint64_t left = reader.Number(); reader.ok() && left > 0; --left) {
-    order.rank_environment.push_back(reader.Texts());
-  }
-  return IfOk(reader, std::move(order));
-}
-
-std::string Encode(const StopOrder& order) {
-  WireWriter writer;
-  writer.Number(Unsigned(order.reason));
-  writer.Number(Unsigned(order.grace_ms));
-  writer.Text(order.message);
-  return writer.Take();
-}
-
-std::optional<StopOrder> DecodeStop(std::string_view bytes) {
-  WireReader reader(bytes);
-  StopOrder order;
-  order.reason = ToInt(reader.Number());
-  order.grace_ms = static_cast<int64_t>(reader.Number());
-  order.message = reader.Text();
-  return IfOk(reader, std::move(order));
-}
-
-std::string Encode(const ExitRecord& record) {
-  WireWriter writer;
-  WriteRecord(writer, record);
-  return writer.Take();
-}
-
-std::optional<ExitRecord> DecodeExitRecord(std::string_view bytes) {
-  WireReader reader(bytes);
-  ExitRecord record = ReadRecord(reader);
-  return IfOk(reader, std::move(record));
-}
-
-std::string Encode(const ShimStatus& status) {
-  WireWriter writer;
-  writer.Number(status.allocation_id);
-  writer.Number(static_cast<uint64_t>(status.state));
-  writer.Number(status.started ? 1 : 0);
-  WriteRecord(writer, status.exit);
-  return writer.Take();
-}
-
-std::optional<ShimStatus> DecodeStatus(std::string_view bytes) {
-  WireReader reader(bytes);
-  ShimStatus status;
-  status.allocation_id = reader.Number();
-  const uint64_t state = reader.Number();
-  status.started = reader.Number() != 0;
-  status.exit = ReadRecord(reader);
-  if (state < static_cast<uint64_t>(ShimState::kHolding) ||
-      state > static_cast<uint64_t>(ShimState::kEnded)) {
+std::optional<std::vector<std::vector<std::string>>> DecodeStartFile(const std::string& bytes) {
+  Reader reader(bytes);
+  if (reader.Count() != kStartMagic) {
     return std::nullopt;
   }
-  status.state = static_cast<ShimState>(state);
-  return IfOk(reader, std::move(status));
+  std::vector<std::vector<std::string>> environments;
+  const uint32_t count = reader.Count();
+  for (uint32_t i = 0; reader.ok() && i < count && count <= kCountMax; ++i) {
+    environments.push_back(reader.Texts());
+  }
+  if (!reader.AtEnd()) {
+    return std::nullopt;
+  }
+  return environments;
 }
 
-std::string EncodeLease(int64_t deadline_ns) {
-  WireWriter writer;
-  writer.Number(Unsigned(deadline_ns));
-  return writer.Take();
+std::string EncodeExitRecord(const ExitRecord& record) {
+  std::string message = record.message;
+  for (char& c : message) {
+    c = c == '\n' ? ' ' : c;
+  }
+  char text[256];
+  std::snprintf(text, sizeof(text),
+                "berth-exit 1 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+                " %" PRId64 "\n",
+                record.started_at_us, record.ended_at_us, record.exit_code, record.signal,
+                record.failed_rank, record.stop_reason, record.exec_failed);
+  return text + message + "\n";
 }
 
-std::optional<int64_t> DecodeLease(std::string_view bytes) {
-  WireReader reader(bytes);
-  const auto deadline = static_cast<int64_t>(reader.Number());
-  return IfOk(reader, deadline);
+std::optional<ExitRecord> DecodeExitRecord(const std::string& text) {
+  ExitRecord record;
+  const int fields =
+      std::sscanf(text.c_str(),
+                  "berth-exit 1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
+                  " %" SCNd64 " %" SCNd64,
+                  &record.started_at_us, &record.ended_at_us, &record.exit_code, &record.signal,
+                  &record.failed_rank, &record.stop_reason, &record.exec_failed);
+  const size_t line = text.find('\n');
+  if (fields != 7 || line == std::string::npos || text.back() != '\n') {
+    return std::nullopt;
+  }
+  if (text.size() > line + 1) {
+    record.message = text.substr(line + 1, text.size() - line - 2);
+  }
+  return record;
 }
 
-std::string LogFileName(int rank) {
-  std::array<char, 32> name{};
-  std::snprintf(name.data(), name.size(), "rank-%05d.log", rank);
-  return name.data();
+std::optional<std::string> ReadFileAt(int folder, const char* name) {
+  const int file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) {
+    return std::nullopt;
+  }
+  std::string content;
+  char buffer[8192];
+  ssize_t size = 0;
+  while ((size = read(file, buffer, sizeof(buffer))) > 0) {
+    content.append(buffer, static_cast<size_t>(size));
+  }
+  close(file);
+  return size < 0 ? std::nullopt : std::optional<std::string>(std::move(content));
 }
 
-}  // namespace berth::shim
+bool WriteFileDurably(int folder, const char* name, const std::string& content) {
+  const std::string temporary = std::string(name) + ".new";
+  const int file = openat(folder, temporary.c_str(),
+                          O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) {
+    return false;
+  }
+  const bool written = WriteAll(file, content) && fsync(file) == 0;
+  close(file);
+  return written && renameat(folder, temporary.c_str(), folder, name) == 0 && fsync(folder) == 0;
+}
+
+int64_t BootTimeNs() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+int64_t WallTimeUs() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+}  // namespace berth

@@ -1,115 +1,101 @@
 #ifndef BERTH_AGENT_SHIM_SHIM_PROTOCOL_H_
 #define BERTH_AGENT_SHIM_SHIM_PROTOCOL_H_
 
-// What agent and shim tell each other. The agent starts the shim with one end of a socket pair as
-// its standard input and sends a plan, together with the descriptors of the listening socket and of
-// the held locks. A later agent connects to the listening socket in the task's folder instead. The
-// shim answers with its status, at once and on every change.
+// What the agent and its shims tell each other. Plain C++ without libraries: the shim is linked
+// statically and starts once per task. Both sides are of one build or of one major version; all
+// numbers are in the machine's own byte order, since the socket never leaves it.
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "agent/shim/wire.h"
+namespace berth {
 
-namespace berth::shim {
+// Files in a task's folder, which is the shim's working directory.
+inline constexpr char kTaskFileName[] = "task";    // what to run; written before the shim starts
+inline constexpr char kStartFileName[] = "start";  // the environments; written before Start
+inline constexpr char kExitFileName[] = "exit";    // how it ended; written by the shim
+inline constexpr char kSocketFileName[] = "shim.sock";  // where a restarted agent finds the shim
+inline constexpr char kStopFileName[] = "stop";         // appears before the stop signal
+// The descriptor of the first agent's end of the conversation in the shim.
+inline constexpr int kAgentDescriptor = 3;
 
-// Names in the task's folder, which is the shim's working directory.
-inline constexpr char kSocketName[] = "shim.sock";
-inline constexpr char kExitRecordName[] = "exit";
-inline constexpr char kStopFileName[] = "stop";
-inline constexpr char kScratchName[] = "scratch";
+// Exit codes of a command that could not be executed, as shells give them.
+inline constexpr int kExitNotExecutable = 126;
+inline constexpr int kExitNotFound = 127;
 
-// The user that the task's processes run as.
-struct Account {
-  uint32_t uid = 0;
-  uint32_t gid = 0;
-  std::vector<uint32_t> groups;
+struct RankTask {
+  std::string log_path;
+  std::vector<std::string> environment;  // "K=V"; empty in the task file of a gang
 };
 
-struct TaskPlan {
-  uint64_t allocation_id = 0;
-  std::vector<std::string> argv;  // not empty
-  std::string working_directory;  // absolute
-  int processes = 1;
-  int first_rank = 0;  // names the log files
-  int stop_signal = 0;
-  int64_t time_limit_ms = 0;  // 0: none; the grace is part of it
-  int64_t grace_ms = 0;
-  int64_t lease_grace_ms = 0;     // when the lease ends the task
+struct TaskFile {
+  std::vector<std::string> argv;
+  std::string working_directory;
+  std::vector<RankTask> ranks;
+  std::vector<std::string>
+      lock_paths;        // taken before anything else, held until nothing runs any more
+  int64_t user_id = -1;  // -1: the agent's own
+  int64_t group_id = -1;
+  int64_t stop_signal = 15;
+  int64_t time_limit_ms = 0;      // from the start; 0: none
+  int64_t grace_ms = 0;           // inside the limit
   int64_t lease_deadline_ns = 0;  // CLOCK_BOOTTIME; 0: none
-  bool pid_namespace = false;
-  std::optional<Account> account;  // absent: the shim's own
+  int64_t start_at_once = 0;
 };
 
-struct StartOrder {
-  std::vector<std::string> environment;                    // NAME=VALUE
-  std::vector<std::vector<std::string>> rank_environment;  // one per process
+std::string EncodeTaskFile(const TaskFile& task);
+std::optional<TaskFile> DecodeTaskFile(const std::string& bytes);
+// One environment per rank.
+std::string EncodeStartFile(const std::vector<std::vector<std::string>>& environments);
+std::optional<std::vector<std::vector<std::string>>> DecodeStartFile(const std::string& bytes);
+
+// One packet each, over a SOCK_SEQPACKET socket.
+struct AgentCommand {
+  enum class Kind : uint32_t { kStart, kStop, kSetLease, kStatus };
+  Kind kind = Kind::kStatus;
+  int32_t reason = 0;  // kStop: a berth.v1.StopReason
+  int64_t value = 0;   // kStop: grace in ms; kSetLease: the deadline, CLOCK_BOOTTIME ns
+  char message[256] = {};
 };
 
-// Why a task is stopped: the numbers of berth.v1.StopReason, of which the shim gives these itself.
-inline constexpr int kStopNone = 0;
-inline constexpr int kStopTimeLimit = 2;
-inline constexpr int kStopGang = 4;
-inline constexpr int kStopLease = 5;
-
-struct StopOrder {
-  int reason = kStopNone;
-  int64_t grace_ms = 0;
-  std::string message;
+struct ShimEvent {
+  enum class Kind : uint32_t {
+    kPrepared,
+    kLockHeld,  // message: the path; the shim ends
+    kFailed,    // could not prepare or start; message: why; the shim ends
+    kStarted,
+    kStatus,  // value: 1 if started, 2 if stopping, else 0
+  };
+  Kind kind = Kind::kPrepared;
+  int32_t value = 0;
+  int64_t started_at_us = 0;  // kStarted, kStatus: wall clock
+  char message[256] = {};
 };
 
-// How the task ended. Written by the shim before anyone is told; deleted by the agent after the
-// scheduler acknowledged the report.
+// How a task ended.
 struct ExitRecord {
-  uint64_t allocation_id = 0;
-  bool started = false;        // the command was executed
-  bool launch_failed = false;  // nothing of it ran, through no fault of the command
-  int64_t started_at_us = 0;
+  int64_t started_at_us = 0;  // wall clock; 0: never started
   int64_t ended_at_us = 0;
-  int exit_code = 0;  // of the process that failed first
-  int signal = 0;
-  int stop_reason = kStopNone;
-  bool exec_failed = false;
-  bool out_of_memory = false;
-  int failed_rank = -1;  // inside this task
-  std::string message;
+  int64_t exit_code = 0;  // of the first rank that failed
+  int64_t signal = 0;
+  int64_t failed_rank = -1;  // in this task
+  int64_t stop_reason = 0;   // a berth.v1.StopReason; 0: it ended by itself
+  int64_t exec_failed = 0;   // exit_code is 126 or 127
+  std::string message;       // one line
 };
 
-enum class ShimState : uint8_t {
-  kHolding = 1,  // holds the locks, waits for a StartOrder
-  kRunning = 2,
-  kStopping = 3,
-  kEnded = 4,
-};
+std::string EncodeExitRecord(const ExitRecord& record);
+std::optional<ExitRecord> DecodeExitRecord(const std::string& text);
 
-struct ShimStatus {
-  uint64_t allocation_id = 0;
-  ShimState state = ShimState::kHolding;
-  bool started = false;
-  ExitRecord exit;  // kEnded
-};
+// Whole small files. Write makes the content durable under its final name or not at all.
+std::optional<std::string> ReadFileAt(int folder, const char* name);
+bool WriteFileDurably(int folder, const char* name, const std::string& content);
 
-std::string Encode(const TaskPlan& plan);
-std::string Encode(const StartOrder& order);
-std::string Encode(const StopOrder& order);
-std::string Encode(const ExitRecord& record);
-std::string Encode(const ShimStatus& status);
-std::string EncodeLease(int64_t deadline_ns);
+int64_t BootTimeNs();
+int64_t WallTimeUs();
 
-// Empty: malformed.
-std::optional<TaskPlan> DecodePlan(std::string_view bytes);
-std::optional<StartOrder> DecodeStart(std::string_view bytes);
-std::optional<StopOrder> DecodeStop(std::string_view bytes);
-std::optional<ExitRecord> DecodeExitRecord(std::string_view bytes);
-std::optional<ShimStatus> DecodeStatus(std::string_view bytes);
-std::optional<int64_t> DecodeLease(std::string_view bytes);
-
-// "rank-00007.log"
-std::string LogFileName(int rank);
-
-}  // namespace berth::shim
+}  // namespace berth
 
 #endif  // BERTH_AGENT_SHIM_SHIM_PROTOCOL_H_

@@ -1,354 +1,295 @@
 #include "agent/shim/task_init.h"
 
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
+#include <vector>
 
-#include "agent/shim/process_tree.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace berth::shim {
+namespace berth {
 namespace {
 
-constexpr int kExitNotExecutable = 126;
-constexpr int kExitNotFound = 127;
-
-struct Failure {
-  LaunchStep step = LaunchStep::kNone;
-  int error = 0;
-};
-
-int WriteWhole(const char* path, const std::string& text) {
-  const int file = open(path, O_WRONLY | O_CLOEXEC);
-  if (file < 0) {
-    return errno;
-  }
-  const bool whole = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const int error = whole ? 0 : errno;
-  close(file);
-  return error;
-}
-
-// In a user namespace the user stays what it is outside.
-int MapOwnUser(uid_t uid, gid_t gid) {
-  if (const int error = WriteWhole("/proc/self/setgroups", "deny"); error != 0) {
-    return error;
-  }
-  const std::string user = std::to_string(uid) + " " + std::to_string(uid) + " 1";
-  const std::string group = std::to_string(gid) + " " + std::to_string(gid) + " 1";
-  if (const int error = WriteWhole("/proc/self/uid_map", user); error != 0) {
-    return error;
-  }
-  return WriteWhole("/proc/self/gid_map", group);
-}
-
-// A /proc that shows the namespace's own processes, invisible outside.
-int MountOwnProc() {
-  if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0 ||
-      mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
-    return errno;
-  }
-  return 0;
-}
-
-int NamespaceFlags() {
-  return CLONE_NEWPID | CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER);
-}
-
-// fork() into new namespaces. The caller has one thread, so nothing of libc's state is torn.
-pid_t ForkWith(int flags) {
-  return static_cast<pid_t>(syscall(SYS_clone, static_cast<unsigned long>(flags | SIGCHLD), nullptr,
-                                    nullptr, nullptr, 0));
-}
-
-int EnterNamespaces(uid_t uid, gid_t gid) {
-  if (uid != 0) {
-    if (const int error = MapOwnUser(uid, gid); error != 0) {
-      return error;
-    }
-  }
-  return MountOwnProc();
-}
-
-int BecomeUser(const Account& account) {
-  const std::vector<gid_t> groups(account.groups.begin(), account.groups.end());
-  if (setgroups(groups.size(), groups.data()) != 0 || setgid(account.gid) != 0 ||
-      setuid(account.uid) != 0) {
-    return errno;
-  }
-  return 0;
-}
-
-std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
-  pointers.reserve(texts.size() + 1);
-  for (const std::string& text : texts) {
+  pointers.reserve(strings.size() + 1);
+  for (const std::string& text : strings) {
     pointers.push_back(const_cast<char*>(text.c_str()));
   }
   pointers.push_back(nullptr);
   return pointers;
 }
 
-// The child's side of one rank; returns only what went wrong. The rank is a session of its own, so
-// that a terminal signal of one cannot reach another.
-Failure ExecuteRank(const InitLaunch& launch, int rank) {
-  setsid();
-  if (!launch.plan->pid_namespace) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+// The parent of every process that can be seen.
+std::map<pid_t, pid_t> ReadParents() {
+  std::map<pid_t, pid_t> parents;
+  DIR* proc = opendir("/proc");
+  if (proc == nullptr) {
+    return parents;
   }
-  const int log = (*launch.logs)[static_cast<size_t>(rank)];
-  const int empty = open("/dev/null", O_RDONLY);
-  if (empty < 0 || dup2(empty, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
-      dup2(log, STDERR_FILENO) < 0) {
-    return {LaunchStep::kProcess, errno};
-  }
-  if (empty > STDERR_FILENO) {
-    close(empty);
-  }
-  umask(022);
-  if (chdir(launch.plan->working_directory.c_str()) != 0) {
-    return {LaunchStep::kDirectory, errno};
-  }
-  std::vector<std::string> environment = launch.order->rank_environment[static_cast<size_t>(rank)];
-  environment.insert(environment.end(), launch.order->environment.begin(),
-                     launch.order->environment.end());
-  std::vector<char*> variables = Pointers(environment);
-  std::vector<char*> arguments = Pointers(launch.plan->argv);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  environ = variables.data();  // also where execvp looks for PATH
-  execvp(arguments[0], arguments.data());
-  return {LaunchStep::kExec, errno};
-}
-
-// One task's init, in its own process. Never returns to the shim's code.
-class TaskInit {
- public:
-  explicit TaskInit(const InitLaunch& launch) : launch_(launch) {}
-  [[noreturn]] void Run();
-
- private:
-  Failure SetUp();
-  [[noreturn]] void Fail(const Failure& failure);
-  bool StartRanks();
-  int StartRank(int rank);
-  bool AwaitExec(int rank, int pipe);
-  void Reap();
-  bool HandleOrder();
-  void SignalAll(int signal);
-  [[noreturn]] void End();
-  void Tell(const InitEvent& event);
-
-  const InitLaunch launch_;
-  int signals_ = -1;
-  std::map<pid_t, int> ranks_;  // that run
-};
-
-void TaskInit::Tell(const InitEvent& event) {
-  send(launch_.shim_socket, &event, sizeof(event), MSG_NOSIGNAL);
-}
-
-void TaskInit::Fail(const Failure& failure) {
-  Tell({.kind = InitEventKind::kSetupFailed, .step = failure.step, .error = failure.error});
-  _exit(1);
-}
-
-Failure TaskInit::SetUp() {
-  if (launch_.plan->account.has_value()) {
-    if (const int error = BecomeUser(*launch_.plan->account); error != 0) {
-      return {LaunchStep::kUser, error};
+  while (const dirent* entry = readdir(proc)) {
+    const pid_t pid = std::atoi(entry->d_name);
+    if (pid <= 0) {
+      continue;
+    }
+    char path[64];
+    char line[512] = {};
+    std::snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t size = file < 0 ? -1 : read(file, line, sizeof(line) - 1);
+    close(file);
+    // The name in parentheses may hold anything; the state and the parent follow the last one.
+    const char* after_name = size > 0 ? std::strrchr(line, ')') : nullptr;
+    int parent = 0;
+    if (after_name != nullptr && std::sscanf(after_name, ") %*c %d", &parent) == 1) {
+      parents[pid] = parent;
     }
   }
-  // After the change of user, which clears it.
-  if (launch_.plan->pid_namespace) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-  } else {
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-  }
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  struct rlimit core {};
-  getrlimit(RLIMIT_CORE, &core);
-  core.rlim_cur = 0;
-  setrlimit(RLIMIT_CORE, &core);
-  sigset_t child;
-  sigemptyset(&child);
-  sigaddset(&child, SIGCHLD);
-  sigprocmask(SIG_SETMASK, &child, nullptr);
-  signals_ = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  return signals_ < 0 ? Failure{LaunchStep::kProcess, errno} : Failure{};
+  closedir(proc);
+  return parents;
 }
 
-void TaskInit::Run() {
-  if (const Failure failure = SetUp(); failure.error != 0) {
-    Fail(failure);
-  }
-  if (StartRanks()) {
-    Tell({.kind = InitEventKind::kStarted});
-  }
-  Reap();
-  while (!ranks_.empty()) {
-    pollfd events[] = {
-        {.fd = launch_.shim_socket, .events = POLLIN, .revents = 0},
-        {.fd = signals_,            .events = POLLIN, .revents = 0},
-    };
-    if (poll(events, 2, -1) < 0 && errno != EINTR) {
-      break;
+bool Descends(const std::map<pid_t, pid_t>& parents, pid_t pid, pid_t ancestor) {
+  for (int depth = 0; depth < 1000; ++depth) {
+    const auto parent = parents.find(pid);
+    if (parent == parents.end()) {
+      return false;
     }
-    if (events[0].revents != 0 && !HandleOrder()) {
-      break;
+    if (parent->second == ancestor) {
+      return true;
     }
-    if (events[1].revents != 0) {
-      signalfd_siginfo ignored;
-      while (read(signals_, &ignored, sizeof(ignored)) > 0) {
-      }
-      Reap();
-    }
+    pid = parent->second;
   }
-  End();
-}
-
-// Returns: whether every command is executed.
-bool TaskInit::StartRanks() {
-  std::vector<int> pipes;
-  for (int rank = 0; rank < launch_.plan->processes; ++rank) {
-    pipes.push_back(StartRank(rank));
-  }
-  bool all = true;
-  for (int rank = 0; rank < launch_.plan->processes; ++rank) {
-    all = AwaitExec(rank, pipes[static_cast<size_t>(rank)]) && all;
-  }
-  return all;
-}
-
-// Returns: the pipe that a failure to execute comes through, and that closes with success.
-int TaskInit::StartRank(int rank) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) {
-    Fail({LaunchStep::kProcess, errno});
-  }
-  const pid_t pid = fork();
-  if (pid < 0) {
-    Fail({LaunchStep::kProcess, errno});
-  }
-  if (pid == 0) {
-    const Failure failure = ExecuteRank(launch_, rank);
-    if (write(ends[1], &failure, sizeof(failure)) < 0) {
-      _exit(kExitNotExecutable);
-    }
-    _exit(failure.step == LaunchStep::kExec && failure.error == ENOENT ? kExitNotFound
-                                                                       : kExitNotExecutable);
-  }
-  close(ends[1]);
-  ranks_[pid] = rank;
-  return ends[0];
-}
-
-bool TaskInit::AwaitExec(int rank, int pipe) {
-  Failure failure;
-  ssize_t got = -1;
-  do {
-    got = read(pipe, &failure, sizeof(failure));
-  } while (got < 0 && errno == EINTR);
-  close(pipe);
-  if (got <= 0) {
-    return true;
-  }
-  Tell({.kind = InitEventKind::kExecFailed,
-        .rank = rank,
-        .step = failure.step,
-        .error = failure.error});
   return false;
 }
 
-void TaskInit::Reap() {
-  int status = 0;
-  for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-    const auto rank = ranks_.find(pid);
-    if (rank != ranks_.end()) {
-      Tell({.kind = InitEventKind::kRankExited, .rank = rank->second, .wait_status = status});
-      ranks_.erase(rank);
+class Init {
+ public:
+  Init(const TaskFile& task, int shim, bool in_namespace)
+      : task_(task), shim_(shim), in_namespace_(in_namespace) {}
+
+  [[noreturn]] void Run() {
+    SetUp();
+    // The shim is the only way to stop this task: without it, end.
+    InitCommand go;
+    if (recv(shim_, &go, sizeof(go), 0) <= 0) {
+      End();
+    }
+    StartRanks();
+    Supervise();
+    End();
+  }
+
+ private:
+  void SetUp() {
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, nullptr);
+    child_signal_ = signalfd(-1, &child, SFD_CLOEXEC);
+    if (in_namespace_) {
+      // Its own /proc, so that a job sees its own processes under their own numbers.
+      if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) {
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
+      }
+    } else {
+      prctl(PR_SET_CHILD_SUBREAPER, 1);
+    }
+    for (const RankTask& rank : task_.ranks) {
+      logs_.push_back(open(rank.log_path.c_str(),
+                           O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
+      if (logs_.back() < 0) {
+        Fail();
+      }
+    }
+    if (task_.group_id >= 0 &&
+        (setgroups(0, nullptr) != 0 || setgid(static_cast<gid_t>(task_.group_id)) != 0)) {
+      Fail();
+    }
+    if (task_.user_id >= 0 && setuid(static_cast<uid_t>(task_.user_id)) != 0) {
+      Fail();
+    }
+    const rlimit no_core{0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+      Fail();
     }
   }
-}
 
-// False: the shim has gone.
-bool TaskInit::HandleOrder() {
-  InitSignal order;
-  const ssize_t got = recv(launch_.shim_socket, &order, sizeof(order), MSG_DONTWAIT);
-  if (got < 0) {
-    return errno == EAGAIN || errno == EINTR;
+  void StartRanks() {
+    int failures[2];
+    if (pipe2(failures, O_CLOEXEC) != 0) {
+      Fail();
+    }
+    for (size_t rank = 0; rank < task_.ranks.size(); ++rank) {
+      const pid_t pid = fork();
+      if (pid < 0) {
+        Fail();
+      }
+      if (pid == 0) {
+        ExecuteRank(rank, failures[1]);
+      }
+      ranks_[pid] = static_cast<int32_t>(rank);
+    }
+    close(failures[1]);
+    // The pipe closes with the last successful exec.
+    InitEvent failure;
+    bool failed = false;
+    while (read(failures[0], &failure, sizeof(failure)) == sizeof(failure)) {
+      Tell(failure);
+      failed = true;
+    }
+    close(failures[0]);
+    if (!failed) {
+      Tell({InitEvent::Kind::kStarted, 0, 0});
+    }
   }
-  if (got != sizeof(order)) {
-    return false;
-  }
-  SignalAll(order.signal);
-  return true;
-}
 
-void TaskInit::SignalAll(int signal) {
-  if (launch_.plan->pid_namespace) {
-    kill(-1, signal);  // everything in the namespace but this process
-  } else {
-    SignalDescendants(signal);
+  [[noreturn]] void ExecuteRank(size_t rank, int failures) {
+    setsid();
+    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (int number = 1; number < NSIG; ++number) {
+      signal(number, SIG_DFL);
+    }
+    if (dup2(null, STDIN_FILENO) >= 0 && dup2(logs_[rank], STDOUT_FILENO) >= 0 &&
+        dup2(logs_[rank], STDERR_FILENO) >= 0 && chdir(task_.working_directory.c_str()) == 0) {
+      // execvp looks the command up in the job's own PATH.
+      std::vector<char*> environment = Pointers(task_.ranks[rank].environment);
+      environ = environment.data();
+      execvp(task_.argv[0].c_str(), Pointers(task_.argv).data());
+    }
+    const InitEvent failure{InitEvent::Kind::kExecFailed, static_cast<int32_t>(rank), errno};
+    const ssize_t told = write(failures, &failure, sizeof(failure));
+    _exit(told == sizeof(failure) && failure.status == ENOENT ? kExitNotFound : kExitNotExecutable);
   }
-}
 
-void TaskInit::End() {
-  if (!launch_.plan->pid_namespace) {
-    KillDescendants();
+  void Supervise() {
+    pollfd fds[2] = {
+        {child_signal_, POLLIN, 0},
+        {shim_,         POLLIN, 0}
+    };
+    while (!ranks_.empty()) {
+      if (poll(fds, 2, -1) < 0) {
+        continue;
+      }
+      if (fds[0].revents != 0) {
+        Reap();
+      }
+      if (fds[1].revents != 0) {
+        InitCommand command;
+        if (recv(shim_, &command, sizeof(command), 0) <= 0) {
+          return;
+        }
+        Signal(command.signal);
+      }
+    }
   }
-  _exit(0);
+
+  void Reap() {
+    signalfd_siginfo info;
+    if (read(child_signal_, &info, sizeof(info)) < 0) {
+      return;
+    }
+    int status = 0;
+    pid_t pid = 0;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+      const auto rank = ranks_.find(pid);
+      if (rank != ranks_.end()) {
+        Tell({InitEvent::Kind::kExited, rank->second, status});
+        ranks_.erase(rank);
+      }
+    }
+  }
+
+  // To every process of the task but this one.
+  void Signal(int number) {
+    if (in_namespace_) {
+      kill(-1, number);
+      return;
+    }
+    const auto parents = ReadParents();
+    for (const auto& [pid, parent] : parents) {
+      if (Descends(parents, pid, getpid())) {
+        kill(pid, number);
+      }
+    }
+  }
+
+  [[noreturn]] void Fail() {
+    Tell({InitEvent::Kind::kFailed, 0, errno});
+    End();
+  }
+
+  // In a namespace the kernel takes everything with its init; else hunt until nothing is left.
+  [[noreturn]] void End() {
+    while (!in_namespace_) {
+      Signal(SIGKILL);
+      if (waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) {
+        break;
+      }
+    }
+    _exit(0);
+  }
+
+  void Tell(const InitEvent& event) const {
+    if (send(shim_, &event, sizeof(event), MSG_NOSIGNAL) < 0) {
+      _exit(1);  // no shim, no task
+    }
+  }
+
+  const TaskFile& task_;
+  const int shim_;
+  const bool in_namespace_;
+  int child_signal_ = -1;
+  std::vector<int> logs_;
+  std::map<pid_t, int32_t> ranks_;  // that have not ended
+};
+
+// As fork, with namespaces. The caller has one thread.
+pid_t CloneProcess(uint64_t flags) {
+  return static_cast<pid_t>(syscall(SYS_clone, flags | SIGCHLD, nullptr, nullptr, nullptr, 0));
 }
 
 }  // namespace
 
-pid_t StartTaskInit(const InitLaunch& launch) {
-  const uid_t uid = geteuid();
-  const gid_t gid = getegid();
-  const bool isolated = launch.plan->pid_namespace;
-  const pid_t pid = ForkWith(isolated ? NamespaceFlags() : 0);
-  if (pid != 0) {
-    return pid;
+TaskInit StartTaskInit(const TaskFile& task) {
+  TaskInit init;
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+    return init;
   }
-  for (const int file : launch.foreign) {
-    close(file);
+  init.in_namespace = true;
+  init.pid = CloneProcess(CLONE_NEWPID | CLONE_NEWNS);
+  if (init.pid < 0 && (errno == EPERM || errno == EINVAL || errno == ENOSPC)) {
+    init.in_namespace = false;
+    init.pid = CloneProcess(0);
   }
-  const int error = isolated ? EnterNamespaces(uid, gid) : 0;
-  if (error != 0) {
-    const InitEvent event = {
-        .kind = InitEventKind::kSetupFailed, .step = LaunchStep::kNamespace, .error = error};
-    send(launch.shim_socket, &event, sizeof(event), MSG_NOSIGNAL);
-    _exit(1);
+  if (init.pid == 0) {
+    close(sockets[0]);
+    Init(task, sockets[1], init.in_namespace).Run();
   }
-  TaskInit(launch).Run();
+  close(sockets[1]);
+  init.socket = sockets[0];
+  return init;
 }
 
-bool CanMakePidNamespace() {
-  const uid_t uid = geteuid();
-  const gid_t gid = getegid();
-  const pid_t pid = ForkWith(NamespaceFlags());
-  if (pid == 0) {
-    _exit(EnterNamespaces(uid, gid) == 0 ? 0 : 1);
-  }
-  int status = 0;
-  return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
-}
-
-}  // namespace berth::shim
+}  // namespace berth

@@ -1,32 +1,32 @@
-#include "agent/core/lifecycle.h"
+#include "agent/core/task_lifecycle.h"
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
-namespace berth::agent {
+#include "common/check.h"
+
+namespace berth {
 namespace {
 
-using Step = std::pair<v1::TaskState, v1::TaskState>;
+struct Transition {
+  v1::TaskState from;
+  v1::TaskState to;
+};
 
-// An adopted task begins as journaled, whatever it was before the agent's end; so the later states
-// can follow that one at once. Whatever has not ended can be found lost.
-constexpr std::array<Step, 26> kSteps = {
+// A shim takes the locks and is prepared in one exchange, so a state in between may be passed
+// unseen.
+constexpr std::array<Transition, 22> kTransitions = {
     {
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_LOCKED},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_PREPARED},
-     {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_RUNNING},
+     {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_SPAWNED},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_STOPPING},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_EXITED},
+     {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_FENCED},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_LOST_SHIM},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_LOST_REBOOT},
      {v1::TASK_STATE_LOCKED, v1::TASK_STATE_PREPARED},
-     {v1::TASK_STATE_LOCKED, v1::TASK_STATE_RUNNING},
-     {v1::TASK_STATE_LOCKED, v1::TASK_STATE_STOPPING},
-     {v1::TASK_STATE_LOCKED, v1::TASK_STATE_EXITED},
-     {v1::TASK_STATE_LOCKED, v1::TASK_STATE_LOST_SHIM},
      {v1::TASK_STATE_PREPARED, v1::TASK_STATE_SPAWNED},
-     {v1::TASK_STATE_PREPARED, v1::TASK_STATE_RUNNING},
      {v1::TASK_STATE_PREPARED, v1::TASK_STATE_STOPPING},
      {v1::TASK_STATE_PREPARED, v1::TASK_STATE_EXITED},
      {v1::TASK_STATE_PREPARED, v1::TASK_STATE_LOST_SHIM},
@@ -44,31 +44,23 @@ constexpr std::array<Step, 26> kSteps = {
 
 }  // namespace
 
-bool CanFollow(v1::TaskState from, v1::TaskState to) {
-  if (HasEnded(from)) {
-    return to == v1::TASK_STATE_ACKED;
-  }
-  return std::find(kSteps.begin(), kSteps.end(), Step(from, to)) != kSteps.end();
-}
-
 bool HasEnded(v1::TaskState state) {
   return state == v1::TASK_STATE_EXITED || state == v1::TASK_STATE_ACKED ||
          state == v1::TASK_STATE_FENCED || state == v1::TASK_STATE_LOST_SHIM ||
          state == v1::TASK_STATE_LOST_REBOOT;
 }
 
-bool IsLast(v1::ReportKind kind) {
-  return kind != v1::REPORT_KIND_PREPARED && kind != v1::REPORT_KIND_STARTED;
+bool CanMove(v1::TaskState from, v1::TaskState to) {
+  if (to == v1::TASK_STATE_ACKED) {
+    return HasEnded(from) && from != v1::TASK_STATE_ACKED;
+  }
+  return std::any_of(kTransitions.begin(), kTransitions.end(),
+                     [&](const Transition& row) { return row.from == from && row.to == to; });
 }
 
-v1::TaskState StateAfter(v1::ReportKind kind) {
-  if (kind == v1::REPORT_KIND_LOST_SHIM) {
-    return v1::TASK_STATE_LOST_SHIM;
-  }
-  if (kind == v1::REPORT_KIND_LOST_REBOOT) {
-    return v1::TASK_STATE_LOST_REBOOT;
-  }
-  return kind == v1::REPORT_KIND_NEVER_RAN ? v1::TASK_STATE_FENCED : v1::TASK_STATE_EXITED;
+void Move(v1::TaskState& state, v1::TaskState to) {
+  BERTH_CHECK(CanMove(state, to));
+  state = to;
 }
 
-}  // namespace berth::agent
+}  // namespace berth

@@ -1,0 +1,66 @@
+#ifndef BERTH_AGENT_AGENT_H_
+#define BERTH_AGENT_AGENT_H_
+
+// Wires the node's parts: core, journal, task runner, devices, the stream to the scheduler. One
+// thread runs everything; gRPC's threads only post to it.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "agent/agent_options.h"
+#include "agent/core/agent_core.h"
+#include "agent/executor/event_loop.h"
+#include "agent/executor/task_runner.h"
+#include "agent/journal.h"
+#include "agent/session.h"
+#include "common/backoff.h"
+
+namespace berth {
+
+class Agent {
+ public:
+  // Reads the journal, takes the inventory, adopts what an earlier agent left running.
+  static absl::StatusOr<std::unique_ptr<Agent>> Start(const AgentOptions& options);
+
+  // Connects and serves until Stop. Tasks go on after it.
+  void Run();
+  // From any thread.
+  void Stop();
+
+ private:
+  explicit Agent(AgentOptions options);
+  absl::Status Prepare();
+  absl::Status TakeInventory();
+  absl::StatusOr<TaskRunnerOptions> RunnerOptions() const;
+  void AdoptTasks();
+
+  void Connect();
+  void ConnectLater();
+  void OnMessage(uint64_t session, const v1::SchedulerMessage& message);
+  void OnClosed(uint64_t session, const absl::Status& status);
+  void OnTask(const TaskEvent& event);
+  void Beat(uint64_t session);
+  // Durable, then done, then said.
+  void Carry(AgentOutput output);
+  void RefuseUnwritten(const AgentOutput& output, const absl::Status& status);
+
+  const AgentOptions options_;
+  EventLoop loop_;
+  v1::NodeFacts facts_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<AgentCore> core_;
+  std::unique_ptr<TaskRunner> runner_;
+  std::unique_ptr<SchedulerChannel> channel_;
+  std::shared_ptr<Session> session_;
+  uint64_t session_number_ = 0;  // of the present one; callbacks of older ones are ignored
+  Backoff backoff_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_AGENT_H_

@@ -1,0 +1,39 @@
+#ifndef BERTH_AGENT_AGENT_OPTIONS_H_
+#define BERTH_AGENT_AGENT_OPTIONS_H_
+
+// Everything berth-agent is told by its configuration file.
+
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+#include "agent/devices/devices.h"
+#include "agent/executor/rendezvous_port.h"
+#include "agent/node_facts.h"
+#include "common/config_file.h"
+
+namespace berth {
+
+struct AgentOptions {
+  std::string server;  // HOST:PORT
+  std::string node;
+  std::string token_file;
+  std::string data_dir = "/var/lib/berth-agent";
+  std::string lock_dir = "/run/lock/berth";
+  std::string shim;     // empty: berth-shim beside this program
+  std::string ca_file;  // empty: plaintext, to a loopback server only
+  std::string log_level = "info";
+  std::string run_as;  // empty: the agent's own user
+  PortRange ports;
+  std::map<std::string, std::string> environment;
+  NodeFactsOptions facts;
+  DeviceOptions devices;
+};
+
+// InvalidArgument naming file, line and key for what is wrong or unknown.
+absl::StatusOr<AgentOptions> ReadAgentOptions(ConfigFile& file);
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_AGENT_OPTIONS_H_

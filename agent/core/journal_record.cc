@@ -1,0 +1,48 @@
+#include "agent/core/journal_record.h"
+
+#include <algorithm>
+
+namespace berth {
+namespace {
+
+void Apply(const AssignmentAccepted& record, AgentState& state) {
+  state.assign_seq_max = std::max<int64_t>(state.assign_seq_max, record.assignment.assign_seq());
+  state.tasks[record.assignment.allocation_id()].assignment = record.assignment;
+}
+
+void Apply(const RendezvousReserved& record, AgentState& state) {
+  const auto task = state.tasks.find(record.allocation_id);
+  if (task != state.tasks.end()) {
+    task->second.rendezvous_port = record.port;
+  }
+}
+
+void Apply(const TombstoneSet& record, AgentState& state) {
+  state.tombstones.insert(record.allocation_id);
+}
+
+void Apply(const TaskForgotten& record, AgentState& state) {
+  state.tasks.erase(record.allocation_id);
+  state.tombstones.erase(record.allocation_id);
+}
+
+void Apply(const EpochSeen& record, AgentState& state) {
+  state.sched_epoch_max = std::max(state.sched_epoch_max, record.sched_epoch);
+}
+
+void Apply(const AgentStarted& record, AgentState& state) {
+  state.incarnation = record.incarnation;
+  state.boot_id = record.boot_id;
+}
+
+void Apply(const AssignSeqSeen& record, AgentState& state) {
+  state.assign_seq_max = std::max(state.assign_seq_max, record.assign_seq);
+}
+
+}  // namespace
+
+void ApplyRecord(const JournalRecord& record, AgentState& state) {
+  std::visit([&state](const auto& kind) { Apply(kind, state); }, record);
+}
+
+}  // namespace berth

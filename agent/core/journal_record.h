@@ -1,0 +1,68 @@
+#ifndef BERTH_AGENT_CORE_JOURNAL_RECORD_H_
+#define BERTH_AGENT_CORE_JOURNAL_RECORD_H_
+
+// What the agent makes durable, and what a restart begins with.
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <variant>
+
+#include "proto/agent_api.pb.h"
+
+namespace berth {
+
+// An assignment was accepted. On disk before anything of it is spawned.
+struct AssignmentAccepted {
+  v1::Assignment assignment;
+};
+// Rank 0 of a gang reserved this port.
+struct RendezvousReserved {
+  uint64_t allocation_id = 0;
+  int port = 0;
+};
+// A Kill came for an allocation that is unknown here: it will never run.
+struct TombstoneSet {
+  uint64_t allocation_id = 0;
+};
+// The scheduler knows how the task ended.
+struct TaskForgotten {
+  uint64_t allocation_id = 0;
+};
+struct EpochSeen {
+  uint64_t sched_epoch = 0;
+};
+// One start of the agent.
+struct AgentStarted {
+  uint64_t incarnation = 0;
+  std::string boot_id;
+};
+// Written by a compaction: highest assign_seq of records that were dropped.
+struct AssignSeqSeen {
+  int64_t assign_seq = 0;
+};
+
+using JournalRecord = std::variant<AssignmentAccepted, RendezvousReserved, TombstoneSet,
+                                   TaskForgotten, EpochSeen, AgentStarted, AssignSeqSeen>;
+
+struct JournaledTask {
+  v1::Assignment assignment;
+  int rendezvous_port = 0;
+};
+
+// The sum of a journal.
+struct AgentState {
+  uint64_t incarnation = 0;
+  std::string boot_id;
+  uint64_t sched_epoch_max = 0;
+  int64_t assign_seq_max = 0;
+  std::map<uint64_t, JournaledTask> tasks;  // by allocation
+  std::set<uint64_t> tombstones;
+};
+
+void ApplyRecord(const JournalRecord& record, AgentState& state);
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_CORE_JOURNAL_RECORD_H_

@@ -1,0 +1,129 @@
+#include "agent/devices/devices.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include "common/error_detail.h"
+#include "common/log.h"
+#include "common/nearest_name.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+struct SourceName {
+  const char* name;
+  DeviceSource source;
+};
+constexpr SourceName kSourceNames[] = {
+    {"auto",      DeviceSource::kAuto     },
+    {"nvidia",    DeviceSource::kNvidia   },
+    {"simulated", DeviceSource::kSimulated},
+    {"none",      DeviceSource::kNone     },
+};
+
+absl::Status SourceError(absl::string_view message, absl::string_view fix) {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   {.code = "B5405", .message = message, .why = "", .fix = fix});
+}
+
+absl::Status CheckOptions(const DeviceOptions& options) {
+  const bool may_simulate =
+      options.source == DeviceSource::kAuto || options.source == DeviceSource::kSimulated;
+  if (!options.simulated.empty() && !may_simulate) {
+    return SourceError("[[simulated]] declares devices that devices.kind leaves out",
+                       "set devices.kind = \"simulated\", or remove the [[simulated]] tables");
+  }
+  for (auto index = options.indexes.begin(); index != options.indexes.end(); ++index) {
+    if (*index < 0 || std::count(index, options.indexes.end(), *index) > 1) {
+      return SourceError(absl::StrCat("devices.indexes names ", *index,
+                                      *index < 0 ? ", which is negative" : " twice"),
+                         "list each index once, as nvidia-smi shows it");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ProbedDevices> ProbeNvidia(const DeviceOptions& options) {
+  ASSIGN_OR_RETURN(ProbedDevices found, NvidiaProbe(options.nvml_library).Probe());
+  if (found.devices.empty()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     {.code = "B5402",
+                      .message = "the NVIDIA driver knows no device",
+                      .why = "devices.kind = \"nvidia\" asks for at least one",
+                      .fix = "run nvidia-smi on the node, or set devices.kind = \"none\""});
+  }
+  return found;
+}
+
+absl::StatusOr<ProbedDevices> ProbeAny(const DeviceOptions& options) {
+  absl::StatusOr<ProbedDevices> found = NvidiaProbe(options.nvml_library).Probe();
+  const bool has_any = found.ok() && !(found->devices.empty() && found->unreadable.empty());
+  // An error other than a missing driver may hide real devices.
+  if (has_any || !(found.ok() || absl::IsNotFound(found.status()))) return found;
+  if (options.simulated.empty()) LogInfo("no device found, none declared", {});
+  return SimulatedProbe(options.node, options.simulated).Probe();
+}
+
+absl::StatusOr<ProbedDevices> ProbeSource(const DeviceOptions& options) {
+  switch (options.source) {
+    case DeviceSource::kAuto:
+      return ProbeAny(options);
+    case DeviceSource::kNvidia:
+      return ProbeNvidia(options);
+    case DeviceSource::kSimulated:
+      return SimulatedProbe(options.node, options.simulated).Probe();
+    case DeviceSource::kNone:
+      return ProbedDevices();
+  }
+  return ProbedDevices();
+}
+
+bool Contains(const std::vector<int>& indexes, int index) {
+  return std::find(indexes.begin(), indexes.end(), index) != indexes.end();
+}
+
+absl::Status CheckIndexes(const std::vector<int>& wanted, const ProbedDevices& found) {
+  std::vector<int> known = found.unreadable;
+  for (const v1::Device& device : found.devices) known.push_back(device.index());
+  std::sort(known.begin(), known.end());
+  for (const int index : wanted) {
+    if (Contains(known, index)) continue;
+    return SourceError(
+        absl::StrCat("devices.indexes names ", index, ", and there is no such device"),
+        known.empty() ? "remove devices.indexes: the node has no device"
+                      : absl::StrCat("the node has ", absl::StrJoin(known, ", ")));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<DeviceSource> ParseDeviceSource(absl::string_view text) {
+  std::vector<std::string> names;
+  for (const SourceName& row : kSourceNames) {
+    if (text == row.name) return row.source;
+    names.emplace_back(row.name);
+  }
+  const std::string nearest = NearestName(text, names);
+  return SourceError(absl::StrCat("devices.kind = \"", text, "\" is unknown"),
+                     nearest.empty() ? absl::StrCat("one of ", absl::StrJoin(names, ", "))
+                                     : absl::StrCat("did you mean \"", nearest, "\"?"));
+}
+
+absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  ASSIGN_OR_RETURN(ProbedDevices found, ProbeSource(options));
+  if (options.indexes.empty()) return std::move(found.devices);
+  RETURN_IF_ERROR(CheckIndexes(options.indexes, found));
+  std::vector<v1::Device> kept;
+  for (v1::Device& device : found.devices) {
+    if (Contains(options.indexes, device.index())) kept.push_back(std::move(device));
+  }
+  return kept;
+}
+
+}  // namespace berth

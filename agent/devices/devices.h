@@ -1,0 +1,42 @@
+#ifndef BERTH_AGENT_DEVICES_DEVICES_H_
+#define BERTH_AGENT_DEVICES_DEVICES_H_
+
+// Which devices this agent offers to the center: what the machine has and the operator allows.
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+#include "agent/devices/nvidia.h"
+#include "agent/devices/simulated.h"
+#include "proto/resources.pb.h"
+
+namespace berth {
+
+enum class DeviceSource {
+  kAuto,       // NVIDIA's if there are any, else the simulated ones, else none
+  kNvidia,     // NVIDIA's; none is an error
+  kSimulated,  // those declared
+  kNone,
+};
+
+// "auto", "nvidia", "simulated" or "none".
+absl::StatusOr<DeviceSource> ParseDeviceSource(absl::string_view text);
+
+struct DeviceOptions {
+  DeviceSource source = DeviceSource::kAuto;
+  std::vector<int> indexes;  // only these; empty: all
+  std::vector<SimulatedDevices> simulated;
+  std::string node;
+  std::string nvml_library = kNvmlLibrary;
+};
+
+// The devices in the order of their indexes, which are those of the machine even where `indexes`
+// leaves some out. Devices that cannot be read are left out with a warning.
+absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options);
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_DEVICES_DEVICES_H_

@@ -1,0 +1,97 @@
+#include "agent/devices/nvml_library.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "common/error_detail.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include <dlfcn.h>
+
+namespace berth {
+namespace {
+
+std::string LoaderError() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc keeps this text per thread.
+  const char* text = dlerror();
+  return text == nullptr ? "unknown error" : text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<NvmlLibrary>> NvmlLibrary::Load(const std::string& path) {
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     {.code = "B5402",
+                      .message = absl::StrCat("cannot load NVIDIA's library ", path),
+                      .why = LoaderError(),
+                      .fix = "install the NVIDIA driver, or set devices.kind = \"none\""});
+  }
+  std::unique_ptr<NvmlLibrary> library(new NvmlLibrary(path, handle));
+  RETURN_IF_ERROR(library->FindFunctions());
+  RETURN_IF_ERROR(library->Initialize());
+  return library;
+}
+
+NvmlLibrary::~NvmlLibrary() {
+  if (initialized_) {
+    const int result = shutdown_();
+    if (result != kNvmlSuccess) {
+      LogWarning("nvml not shut down", {
+                                           {"result", result}
+      });
+    }
+  }
+  dlclose(handle_);
+}
+
+absl::Status NvmlLibrary::Error(const char* call, int result) const {
+  const char* words = error_string_(result);
+  return MakeError(absl::StatusCode::kUnavailable,
+                   {.code = "B5404",
+                    .message = absl::StrCat("the NVIDIA driver does not tell its devices: ", call,
+                                            ": ", words == nullptr ? "unknown error" : words),
+                    .why = absl::StrCat("NVML result ", result),
+                    .fix = "run nvidia-smi on the node; a reboot loads the installed driver"});
+}
+
+absl::Status NvmlLibrary::Initialize() {
+  const int result = init_();
+  if (result == kNvmlDriverNotLoaded) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     {.code = "B5402",
+                      .message = "the NVIDIA driver is not loaded",
+                      .why = absl::StrCat(path_, " is here, and no driver answers it"),
+                      .fix = "run modprobe nvidia, or set devices.kind = \"none\""});
+  }
+  if (result != kNvmlSuccess) return Error("nvmlInit", result);
+  initialized_ = true;
+  return absl::OkStatus();
+}
+
+template <typename Function>
+absl::Status NvmlLibrary::Find(const char* name, Function& function) {
+  function = reinterpret_cast<Function>(dlsym(handle_, name));
+  if (function != nullptr) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.code = "B5403",
+                    .message = absl::StrCat(path_, " is not a usable NVML"),
+                    .why = absl::StrCat("it has no function ", name),
+                    .fix = "install an NVIDIA driver of version 450 or later"});
+}
+
+absl::Status NvmlLibrary::FindFunctions() {
+  RETURN_IF_ERROR(Find("nvmlInit_v2", init_));
+  RETURN_IF_ERROR(Find("nvmlShutdown", shutdown_));
+  RETURN_IF_ERROR(Find("nvmlErrorString", error_string_));
+  RETURN_IF_ERROR(Find("nvmlDeviceGetCount_v2", get_count));
+  RETURN_IF_ERROR(Find("nvmlDeviceGetHandleByIndex_v2", get_handle_by_index));
+  RETURN_IF_ERROR(Find("nvmlDeviceGetName", get_name));
+  RETURN_IF_ERROR(Find("nvmlDeviceGetUUID", get_uuid));
+  RETURN_IF_ERROR(Find("nvmlDeviceGetMemoryInfo", get_memory_info));
+  return Find("nvmlDeviceGetMinorNumber", get_minor_number);
+}
+
+}  // namespace berth

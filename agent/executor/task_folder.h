@@ -1,0 +1,60 @@
+#ifndef BERTH_AGENT_EXECUTOR_TASK_FOLDER_H_
+#define BERTH_AGENT_EXECUTOR_TASK_FOLDER_H_
+
+// The files of tasks on a node: DATA_DIR/jobs/JOB/ATTEMPT/..., and DATA_DIR/jobs/JOB/output, which
+// all attempts of a job share.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace berth {
+
+// Who owns what a task may write; -1: the agent's own user.
+struct TaskOwner {
+  int64_t user_id = -1;
+  int64_t group_id = -1;
+};
+
+class TaskFolder {
+ public:
+  static std::string PathOf(absl::string_view data_dir, uint64_t job, int attempt);
+  static std::string LogPathOf(absl::string_view data_dir, uint64_t job, int attempt, int rank);
+
+  // Makes the folder and its parts; what is there already is kept.
+  static absl::StatusOr<TaskFolder> Make(absl::string_view data_dir, uint64_t job, int attempt,
+                                         const TaskOwner& owner);
+  static absl::StatusOr<TaskFolder> Open(absl::string_view data_dir, uint64_t job, int attempt);
+
+  TaskFolder(TaskFolder&& other) noexcept;
+  TaskFolder& operator=(TaskFolder&& other) noexcept;
+  ~TaskFolder();
+
+  int descriptor() const { return descriptor_; }
+  const std::string& path() const { return path_; }
+  std::string work() const { return path_ + "/work"; }
+  std::string scratch() const { return path_ + "/tmp"; }
+  std::string stop_file() const { return path_ + "/stop"; }
+  std::string host_file() const { return path_ + "/hosts"; }
+  std::string script() const { return path_ + "/script"; }
+  const std::string& output() const { return output_; }
+
+  // Not forced to disk.
+  absl::Status WriteFile(const char* name, absl::string_view content, int mode) const;
+  // Removes what the shim and the agent told each other, and the scratch space; logs and work stay.
+  void Drop() const;
+
+ private:
+  TaskFolder(int descriptor, std::string path, std::string output);
+  int descriptor_;
+  std::string path_;
+  std::string output_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_EXECUTOR_TASK_FOLDER_H_

@@ -1,0 +1,86 @@
+// berth-agent: one per node. See deploy/config/agent.toml for its configuration.
+
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/agent.h"
+#include "agent/agent_options.h"
+#include "common/config_file.h"
+#include "common/error_detail.h"
+#include "common/log.h"
+#include "common/shutdown.h"
+#include "common/status_macros.h"
+#include <CLI/CLI.hpp>
+
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+
+int Complain(const absl::Status& status) {
+  const auto detail = berth::FindDetail(status);
+  std::fprintf(stderr, "error[%s]: %s\n", detail.has_value() ? detail->code.c_str() : "B9001",
+               std::string(status.message()).c_str());
+  if (detail.has_value()) {
+    for (const std::string& why : detail->why) {
+      std::fprintf(stderr, "  why:  %s\n", why.c_str());
+    }
+    for (const std::string& fix : detail->fix) {
+      std::fprintf(stderr, "  fix:  %s\n", fix.c_str());
+    }
+  }
+  return 1;
+}
+
+absl::StatusOr<berth::AgentOptions> ReadOptions(const std::string& path,
+                                                const std::vector<std::string>& assignments) {
+  ASSIGN_OR_RETURN(berth::ConfigFile file, berth::ConfigFile::Read(path));
+  for (const std::string& assignment : assignments) {
+    RETURN_IF_ERROR(file.Override(assignment));
+  }
+  return berth::ReadAgentOptions(file);
+}
+
+berth::LogLevel LevelOf(const std::string& name) {
+  return name == "debug" ? berth::LogLevel::kDebug : berth::LogLevel::kInfo;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  berth::BlockShutdownSignals();
+  CLI::App app(
+      "The agent of one node: reports its devices and runs its tasks.\n\n"
+      "Examples:\n  berth-agent --config /etc/berth/agent.toml\n"
+      "  berth-agent --config agent.toml --set node=gpu-01 --check-config");
+  std::string path = "/etc/berth/agent.toml";
+  std::vector<std::string> assignments;
+  bool check_only = false;
+  app.add_option("--config", path, "configuration file");
+  app.add_option("--set", assignments, "KEY=VALUE that overrides the file; may be repeated");
+  app.add_flag("--check-config", check_only, "read the configuration, say what is wrong, and end");
+  app.set_version_flag("--version", std::string("berth-agent ") + kVersion);
+  CLI11_PARSE(app, argc, argv);
+  absl::StatusOr<berth::AgentOptions> options = ReadOptions(path, assignments);
+  if (!options.ok()) {
+    return Complain(options.status());
+  }
+  if (check_only) {
+    std::printf("%s is good\n", path.c_str());
+    return 0;
+  }
+  options->facts.agent_version = kVersion;
+  berth::InitLog("berth-agent", LevelOf(options->log_level));
+  auto agent = berth::Agent::Start(*options);
+  if (!agent.ok()) {
+    return Complain(agent.status());
+  }
+  std::thread signals([&agent] {
+    berth::WaitForShutdownSignal();
+    (*agent)->Stop();
+  });
+  (*agent)->Run();
+  signals.join();
+  return 0;
+}

@@ -1,0 +1,52 @@
+#ifndef BERTH_AGENT_SESSION_H_
+#define BERTH_AGENT_SESSION_H_
+
+// One life of the stream to the scheduler. Keeps itself alive until gRPC is done with it; its
+// callbacks come on gRPC's threads.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+
+#include "proto/agent_api.pb.h"
+
+namespace berth {
+
+class Session {
+ public:
+  struct Listener {
+    std::function<void(const v1::SchedulerMessage&)> on_message;
+    std::function<void(const absl::Status&)> on_closed;  // once, the last call
+  };
+  virtual ~Session() = default;
+  // Queues a message. Bounded: a session whose queue is full is closed.
+  virtual void Send(v1::AgentMessage message) = 0;
+  virtual void Close() = 0;
+};
+
+struct SchedulerAddress {
+  std::string server;  // HOST:PORT
+  std::string token;
+  std::string ca;  // PEM of the certificate authority; empty: plaintext
+};
+
+// The connection under sessions and log uploads; reused by all of them.
+class SchedulerChannel {
+ public:
+  explicit SchedulerChannel(const SchedulerAddress& address);
+  ~SchedulerChannel();
+  std::shared_ptr<Session> OpenSession(Session::Listener listener);
+  // Sends a task's log, or why it cannot be read, on a stream of its own. `data_dir` is the
+  // agent's.
+  void UploadLog(const v1::OpenLog& request, const std::string& data_dir);
+
+ private:
+  class Stubs;
+  std::shared_ptr<Stubs> stubs_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_SESSION_H_

@@ -1,0 +1,365 @@
+#include "agent/shim/task_shim.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+constexpr int64_t kNsPerMs = 1000000;
+// Of berth.v1.StopReason, which the shim does not parse further.
+constexpr int64_t kStopTimeLimit = 2;
+constexpr int64_t kStopGang = 4;
+constexpr int64_t kStopLease = 5;
+
+// The stop file's word for a berth.v1.StopReason.
+const char* ReasonWord(int64_t reason) {
+  static constexpr const char* kWords[] = {"failed-rank", "cancelled", "time-limit", "preempted",
+                                           "failed-rank", "lease",     "drain",      "budget",
+                                           "admin",       "stale"};
+  return reason >= 0 && reason < 10 ? kWords[reason] : "unknown";
+}
+
+void CopyText(char (&target)[256], const char* text) {
+  std::snprintf(target, sizeof(target), "%s", text);
+}
+
+}  // namespace
+
+int TaskShim::Run() {
+  if (!Prepare()) {
+    return 1;
+  }
+  Tell(ShimEvent::Kind::kPrepared, "");
+  if (task_.start_at_once != 0) {
+    Start();
+  }
+  Loop();
+  Finish();
+  return 0;
+}
+
+bool TaskShim::Prepare() {
+  const auto bytes = ReadFileAt(folder_, kTaskFileName);
+  auto task = bytes.has_value() ? DecodeTaskFile(*bytes) : std::nullopt;
+  if (!task.has_value()) {
+    Tell(ShimEvent::Kind::kFailed, "the task file cannot be read");
+    return false;
+  }
+  task_ = *std::move(task);
+  timer_ = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (!TakeLocks()) {
+    return false;
+  }
+  if (!Listen()) {
+    Tell(ShimEvent::Kind::kFailed, std::strerror(errno));
+    return false;
+  }
+  return true;
+}
+
+bool TaskShim::TakeLocks() {
+  for (const std::string& path : task_.lock_paths) {
+    const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0) {
+      Tell(ShimEvent::Kind::kFailed, (path + ": " + std::strerror(errno)).c_str());
+      return false;
+    }
+    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+      Tell(ShimEvent::Kind::kLockHeld, path.c_str());
+      return false;
+    }
+    locks_.push_back(file);
+  }
+  return true;
+}
+
+bool TaskShim::Listen() {
+  listener_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, kSocketFileName, sizeof(kSocketFileName));
+  unlink(kSocketFileName);
+  const mode_t mask = umask(0077);
+  const bool bound = bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  umask(mask);
+  return bound && listen(listener_, 4) == 0;
+}
+
+void TaskShim::Loop() {
+  while (!done_) {
+    ArmTimer();
+    PollOnce();
+  }
+}
+
+int64_t TaskShim::NextDeadlineNs() const {
+  int64_t next = INT64_MAX;
+  const int64_t stop_side = stopping_ ? kill_ns_ : limit_stop_ns_;
+  const int64_t lease = stopping_ ? 0 : task_.lease_deadline_ns;
+  for (const int64_t deadline : {stop_side, limit_kill_ns_, lease}) {
+    next = deadline > 0 ? std::min(next, deadline) : next;
+  }
+  return killed_ ? INT64_MAX : next;
+}
+
+void TaskShim::ArmTimer() const {
+  const int64_t next = NextDeadlineNs();
+  itimerspec when{};
+  if (next != INT64_MAX) {
+    when.it_value.tv_sec = next / 1000000000;
+    when.it_value.tv_nsec = next % 1000000000;
+  }
+  timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr);
+}
+
+void TaskShim::PollOnce() {
+  pollfd fds[4] = {
+      {timer_,       POLLIN, 0},
+      {listener_,    POLLIN, 0},
+      {agent_,       POLLIN, 0},
+      {init_.socket, POLLIN, 0}
+  };
+  if (poll(fds, 4, -1) < 0) {
+    return;
+  }
+  if (fds[3].revents != 0) {
+    OnInit();
+  }
+  if (fds[2].revents != 0) {
+    OnAgent();
+  }
+  if (fds[1].revents != 0) {
+    OnConnect();
+  }
+  if (fds[0].revents != 0) {
+    OnTimer();
+  }
+}
+
+void TaskShim::OnTimer() {
+  uint64_t expirations = 0;
+  if (read(timer_, &expirations, sizeof(expirations)) < 0) {
+    return;
+  }
+  const int64_t now = BootTimeNs();
+  if (!stopping_ && task_.lease_deadline_ns > 0 && now >= task_.lease_deadline_ns) {
+    // The lease leaves no time for a grace: the scheduler may be giving the devices away.
+    Stop(kStopLease, 0, "the lease ran out: no word from the scheduler");
+  }
+  if (!stopping_ && limit_stop_ns_ > 0 && now >= limit_stop_ns_) {
+    Stop(kStopTimeLimit, task_.grace_ms, "time limit");
+  }
+  const bool over_limit = limit_kill_ns_ > 0 && now >= limit_kill_ns_;
+  if (stopping_ && (now >= kill_ns_ || over_limit)) {
+    KillTask();
+  }
+}
+
+void TaskShim::OnConnect() {
+  const int agent = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+  if (agent < 0) {
+    return;
+  }
+  if (agent_ >= 0) {
+    close(agent_);
+  }
+  agent_ = agent;
+}
+
+void TaskShim::OnAgent() {
+  AgentCommand command;
+  const ssize_t size = recv(agent_, &command, sizeof(command), MSG_DONTWAIT);
+  if (size == static_cast<ssize_t>(sizeof(command))) {
+    command.message[sizeof(command.message) - 1] = 0;
+    OnCommand(command);
+  } else if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
+    close(agent_);
+    agent_ = -1;
+  }
+}
+
+void TaskShim::OnCommand(const AgentCommand& command) {
+  switch (command.kind) {
+    case AgentCommand::Kind::kStart:
+      Start();
+      return;
+    case AgentCommand::Kind::kStop:
+      Stop(command.reason, command.value, command.message);
+      return;
+    case AgentCommand::Kind::kSetLease:
+      task_.lease_deadline_ns = command.value;
+      return;
+    case AgentCommand::Kind::kStatus:
+      Tell(ShimEvent::Kind::kStatus, "");
+      return;
+  }
+}
+
+void TaskShim::Start() {
+  if (started_ || stopping_) {
+    return;
+  }
+  if (task_.start_at_once == 0) {
+    const auto bytes = ReadFileAt(folder_, kStartFileName);
+    const auto environments = bytes.has_value() ? DecodeStartFile(*bytes) : std::nullopt;
+    if (!environments.has_value() || environments->size() != task_.ranks.size()) {
+      Stop(kStopGang, 0, "the start file cannot be read");
+      return;
+    }
+    for (size_t rank = 0; rank < task_.ranks.size(); ++rank) {
+      task_.ranks[rank].environment = (*environments)[rank];
+    }
+  }
+  started_ = true;
+  record_.started_at_us = WallTimeUs();
+  if (task_.time_limit_ms > 0) {
+    const int64_t now = BootTimeNs();
+    limit_kill_ns_ = now + task_.time_limit_ms * kNsPerMs;
+    limit_stop_ns_ = std::max(limit_kill_ns_ - task_.grace_ms * kNsPerMs, now + 1);
+  }
+  init_ = StartTaskInit(task_);
+  const InitCommand go;
+  if (init_.pid < 0 || send(init_.socket, &go, sizeof(go), MSG_NOSIGNAL) < 0) {
+    record_.message = std::string("cannot start the task: ") + std::strerror(errno);
+    RankFailed(0, kExitNotExecutable, 0);
+    record_.exec_failed = 1;
+    done_ = init_.pid < 0;
+  }
+}
+
+void TaskShim::OnInit() {
+  InitEvent event;
+  const ssize_t size = recv(init_.socket, &event, sizeof(event), MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return;
+  }
+  if (size != static_cast<ssize_t>(sizeof(event))) {
+    // The init is gone, and with it everything; reaping it waits until that is so.
+    int status = 0;
+    waitpid(init_.pid, &status, 0);
+    if (record_.failed_rank < 0 && WIFSIGNALED(status) && !killed_) {
+      RankFailed(0, 0, WTERMSIG(status));
+      record_.message = "the task's init was killed";
+    }
+    done_ = true;
+    return;
+  }
+  switch (event.kind) {
+    case InitEvent::Kind::kStarted:
+      running_ = true;
+      Tell(ShimEvent::Kind::kStarted, "");
+      return;
+    case InitEvent::Kind::kExecFailed:
+      record_.exec_failed = 1;
+      record_.message = "cannot execute " + task_.argv[0] + ": " + std::strerror(event.status);
+      RankFailed(event.rank, event.status == ENOENT ? kExitNotFound : kExitNotExecutable, 0);
+      return;
+    case InitEvent::Kind::kExited:
+      RankEnded(event.rank, event.status);
+      return;
+    case InitEvent::Kind::kFailed:
+      record_.exec_failed = 1;
+      record_.message = std::string("cannot set the task up: ") + std::strerror(event.status);
+      RankFailed(0, kExitNotExecutable, 0);
+      return;
+  }
+}
+
+void TaskShim::RankEnded(int32_t rank, int32_t status) {
+  if (WIFSIGNALED(status)) {
+    RankFailed(rank, 0, WTERMSIG(status));
+  } else if (WEXITSTATUS(status) != 0) {
+    RankFailed(rank, WEXITSTATUS(status), 0);
+  }
+}
+
+void TaskShim::RankFailed(int32_t rank, int exit_code, int signal) {
+  if (record_.failed_rank >= 0) {
+    return;
+  }
+  record_.failed_rank = rank;
+  record_.exit_code = exit_code;
+  record_.signal = signal;
+  if (!stopping_ && task_.ranks.size() > 1) {
+    // One rank's failure ends the others; the record keeps it as the task's own end.
+    Stop(0, task_.grace_ms, "another rank failed");
+  }
+}
+
+void TaskShim::Stop(int64_t reason, int64_t grace_ms, const char* message) {
+  const int64_t deadline = BootTimeNs() + std::max<int64_t>(grace_ms, 0) * kNsPerMs;
+  if (stopping_) {
+    kill_ns_ = std::min(kill_ns_, deadline);
+    return;
+  }
+  stopping_ = true;
+  kill_ns_ = std::max<int64_t>(deadline, 1);
+  record_.stop_reason = reason;
+  if (record_.message.empty()) {
+    record_.message = message;
+  }
+  if (!started_ || init_.pid < 0) {
+    done_ = true;
+    return;
+  }
+  char text[512];
+  std::snprintf(text, sizeof(text), "{\"reason\":\"%s\",\"grace_seconds\":%lld}\n",
+                ReasonWord(reason), static_cast<long long>(grace_ms / 1000));
+  const int file =
+      openat(folder_, kStopFileName, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (file >= 0) {
+    const ssize_t ignored = write(file, text, std::strlen(text));
+    static_cast<void>(ignored);
+    close(file);
+  }
+  if (grace_ms <= 0) {
+    KillTask();
+    return;
+  }
+  const InitCommand command{static_cast<int32_t>(task_.stop_signal)};
+  send(init_.socket, &command, sizeof(command), MSG_NOSIGNAL);
+}
+
+void TaskShim::KillTask() {
+  killed_ = true;
+  if (init_.in_namespace) {
+    kill(init_.pid, SIGKILL);
+    return;
+  }
+  // Without a namespace the init itself hunts its descendants when its socket closes.
+  shutdown(init_.socket, SHUT_WR);
+}
+
+void TaskShim::Finish() {
+  record_.ended_at_us = WallTimeUs();
+  WriteFileDurably(folder_, kExitFileName, EncodeExitRecord(record_));
+  unlink(kSocketFileName);
+}
+
+void TaskShim::Tell(ShimEvent::Kind kind, const char* message) {
+  if (agent_ < 0) {
+    return;
+  }
+  ShimEvent event;
+  event.kind = kind;
+  event.value = stopping_ ? 2 : (running_ ? 1 : 0);
+  event.started_at_us = record_.started_at_us;
+  CopyText(event.message, message);
+  send(agent_, &event, sizeof(event), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+}  // namespace berth

@@ -1,0 +1,70 @@
+#ifndef BERTH_AGENT_SHIM_TASK_SHIM_H_
+#define BERTH_AGENT_SHIM_TASK_SHIM_H_
+
+// The supervisor of one task: takes the device locks, waits for the start, runs the task under its
+// init, enforces lease and time limit, stops it in order, and records its exit. One thread. It
+// outlives the agent, which may come and go; its own end ends the task.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/shim/shim_protocol.h"
+#include "agent/shim/task_init.h"
+
+namespace berth {
+
+class TaskShim {
+ public:
+  // `folder` is the task's folder and the working directory; `agent` the first agent's socket or
+  // -1.
+  TaskShim(int folder, int agent) : folder_(folder), agent_(agent) {}
+
+  // Until the task is over and its exit recorded. Returns the process's exit code.
+  int Run();
+
+ private:
+  bool Prepare();
+  bool TakeLocks();
+  bool Listen();
+  void Loop();
+  void PollOnce();
+  void ArmTimer() const;
+  void OnTimer();
+  void OnAgent();
+  void OnConnect();
+  void OnInit();
+  void OnCommand(const AgentCommand& command);
+  void Start();
+  void RankEnded(int32_t rank, int32_t status);
+  void RankFailed(int32_t rank, int exit_code, int signal);
+  // The first reason stays; the grace only gets shorter.
+  void Stop(int64_t reason, int64_t grace_ms, const char* message);
+  void KillTask();
+  void Finish();
+  void Tell(ShimEvent::Kind kind, const char* message);
+  int64_t NextDeadlineNs() const;
+
+  const int folder_;
+  int agent_;
+  int listener_ = -1;
+  int timer_ = -1;
+  std::vector<int> locks_;
+  TaskFile task_;
+  TaskInit init_;
+
+  bool started_ = false;  // the init was told to go
+  bool running_ = false;  // every rank executes
+  bool stopping_ = false;
+  bool killed_ = false;
+  bool done_ = false;
+  int64_t limit_stop_ns_ = 0;  // CLOCK_BOOTTIME; 0: never
+  int64_t limit_kill_ns_ = 0;
+  int64_t kill_ns_ = 0;  // end of the grace
+  ExitRecord record_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_SHIM_TASK_SHIM_H_
