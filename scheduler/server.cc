@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -37,7 +38,7 @@ constexpr int kKeepaliveMs = 20 * 1000;
 constexpr int kKeepaliveTimeoutMs = 10 * 1000;
 constexpr int kClientPingIntervalMinMs = 5 * 1000;
 // How long calls may take to notice a stop before they are cancelled.
-constexpr std::chrono::milliseconds kStopGrace{500};
+constexpr std::chrono::milliseconds kStopGrace{1000};
 
 absl::Status CannotStart(absl::string_view code, absl::string_view message, absl::string_view why,
                          absl::string_view fix) {
@@ -165,6 +166,7 @@ struct Server::Parts {
 
   absl::Status Listen();
   absl::Status ListenLocally();
+  void CloseServers();
 
   const ServerOptions options;
   Authenticator authenticator;
@@ -215,6 +217,15 @@ absl::Status Server::Parts::ListenLocally() {
   return absl::OkStatus();
 }
 
+void Server::Parts::CloseServers() {
+  const auto deadline = std::chrono::system_clock::now() + kStopGrace;
+  for (grpc::Server* open : {server.get(), admin_server.get()}) {
+    if (open != nullptr) {
+      open->Shutdown(deadline);
+    }
+  }
+}
+
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Server::~Server() {
@@ -255,16 +266,14 @@ void Server::Stop() {
   if (parts_ == nullptr) {
     return;
   }
+  // The port closes before the calls are answered: a caller that tries again at once must find no
+  // port, not a call that ends half-way. Shutdown waits for the calls, hence the thread.
+  std::thread closing([this] { parts_->CloseServers(); });
   parts_->agent_service.Stop();
   parts_->loop.Stop();
   parts_->relay.CloseRefused(
       [](absl::string_view) { return absl::UnavailableError("the scheduler is stopping"); });
-  const auto deadline = std::chrono::system_clock::now() + kStopGrace;
-  for (grpc::Server* server : {parts_->server.get(), parts_->admin_server.get()}) {
-    if (server != nullptr) {
-      server->Shutdown(deadline);
-    }
-  }
+  closing.join();
   parts_.reset();
 }
 

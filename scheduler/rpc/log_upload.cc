@@ -91,8 +91,9 @@ class LogUpload final : public grpc::ServerReadReactor<v1::LogChunk> {
 
   void End(const absl::Status& end) {
     if (pipe_ != nullptr) {
-      pipe_->Close(end);
+      // In this order: a reader that has seen the end leaves, and must not cancel this call then.
       pipe_->Release();
+      pipe_->Close(end);
     }
     Finish(grpc::Status::OK);
   }
