@@ -15,9 +15,9 @@
 #include "agent/agent_options.h"
 #include "agent/core/agent_core.h"
 #include "agent/executor/event_loop.h"
-#include "agent/executor/task_runner.h"
 #include "agent/journal.h"
 #include "agent/session.h"
+#include "agent/task_runner.h"
 #include "common/backoff.h"
 
 namespace berth {

@@ -1,5 +1,6 @@
 #include "agent/log_upload.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -14,8 +15,10 @@
 namespace berth {
 namespace {
 
-// How often a followed log is looked at.
-constexpr std::chrono::milliseconds kFollowInterval(100);
+// How often a followed log is looked at: soon after something came, less and less often while
+// nothing does.
+constexpr std::chrono::milliseconds kLookFirst(5);
+constexpr std::chrono::milliseconds kLookMost(100);
 constexpr int kLooksPerProbe = 50;
 
 class LogUpload final : public grpc::ClientWriteReactor<v1::LogChunk> {
@@ -61,10 +64,11 @@ class LogUpload final : public grpc::ClientWriteReactor<v1::LogChunk> {
     std::string data = reader_->ReadNext();
     // An empty chunk now and then: a stream that was dropped is noticed by its write.
     if (data.empty() && may_grow && ++idle_looks_ % kLooksPerProbe != 0) {
-      alarm_.Set(std::chrono::system_clock::now() + kFollowInterval,
-                 [this](bool /*ok*/) { SendNext(); });
+      alarm_.Set(std::chrono::system_clock::now() + look_, [this](bool /*ok*/) { SendNext(); });
+      look_ = std::min(look_ * 2, kLookMost);
       return;
     }
+    look_ = data.empty() ? look_ : kLookFirst;
     chunk_.set_offset_bytes(offset);
     chunk_.set_end(data.empty() && !may_grow);
     chunk_.set_data(std::move(data));
@@ -77,6 +81,7 @@ class LogUpload final : public grpc::ClientWriteReactor<v1::LogChunk> {
   grpc::Alarm alarm_;
   v1::LogChunk chunk_;
   int idle_looks_ = 0;
+  std::chrono::milliseconds look_ = kLookFirst;
   v1::LogUploadResponse response_;
 };
 

@@ -262,6 +262,7 @@ TaskReport ToTaskReport(const v1::Report& report) {
   event.stop_reason = SameEnum<StopReason>(report.stop_reason());
   event.out_of_memory = report.out_of_memory();
   event.exec_failed = report.exec_failed();
+  event.failed_rank = report.failed_rank();
   event.refusal = SameEnum<Refusal>(report.refusal());
   event.message = MakePlain(report.message(), kReportTextBytesMax);
   return event;

@@ -309,7 +309,7 @@ void TaskShim::Stop(int64_t reason, int64_t grace_ms, const char* message) {
   stopping_ = true;
   kill_ns_ = std::max<int64_t>(deadline, 1);
   record_.stop_reason = reason;
-  if (record_.message.empty()) {
+  if (record_.message.empty() && reason != 0) {
     record_.message = message;
   }
   if (!started_ || init_.pid < 0) {

@@ -7,7 +7,6 @@
 #include "absl/strings/str_format.h"
 
 #include "common/error_detail.h"
-#include "scheduler/core/placement.h"
 
 namespace berth {
 namespace {

@@ -335,4 +335,15 @@ void Cluster::DropEnded(Changes& changes) {
   }
 }
 
+bool MatchesLabels(const GangShape& gang, const Node& node) {
+  for (const auto& [key, value] : gang.node_labels) {
+    const auto label = node.facts.labels.find(key);
+    if (label == node.facts.labels.end() || label->second != value) {
+      return false;
+    }
+  }
+  return std::find(gang.excluded_nodes.begin(), gang.excluded_nodes.end(), node.name) ==
+         gang.excluded_nodes.end();
+}
+
 }  // namespace berth

@@ -204,6 +204,9 @@ class Cluster {
   std::set<NodeId> changed_nodes_;
 };
 
+// Whether the node's labels and name suit the gang, whatever is free on it.
+bool MatchesLabels(const GangShape& gang, const Node& node);
+
 }  // namespace berth
 
 #endif  // BERTH_SCHEDULER_CORE_CLUSTER_H_

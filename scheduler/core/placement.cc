@@ -8,17 +8,6 @@
 
 namespace berth {
 
-bool MatchesLabels(const GangShape& gang, const Node& node) {
-  for (const auto& [key, value] : gang.node_labels) {
-    const auto label = node.facts.labels.find(key);
-    if (label == node.facts.labels.end() || label->second != value) {
-      return false;
-    }
-  }
-  return std::find(gang.excluded_nodes.begin(), gang.excluded_nodes.end(), node.name) ==
-         gang.excluded_nodes.end();
-}
-
 const FreeView::CountIndex& FreeView::Index(ClassId device_class) const {
   static const CountIndex kEmpty;
   if (const auto changed = indexes_.find(device_class); changed != indexes_.end()) {

@@ -50,9 +50,6 @@ class FreeView {
   std::map<NodeId, NodeLoad> loads_;
 };
 
-// Whether the node's labels and name suit the gang, whatever is free on it.
-bool MatchesLabels(const GangShape& gang, const Node& node);
-
 }  // namespace berth
 
 #endif  // BERTH_SCHEDULER_CORE_PLACEMENT_H_

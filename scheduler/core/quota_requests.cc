@@ -210,8 +210,7 @@ std::vector<QuotaRow> ListQuotaRows(const Cluster& cluster, std::optional<Tenant
       rows.push_back(MakeQuotaRow(cluster, {id, ProjectId(), device_class}));
       for (const auto& [project_id, project] : cluster.quota().projects()) {
         const QuotaKey key{id, project_id, device_class};
-        if (project.tenant == id &&
-            (cluster.quota().limits().contains(key) || cluster.quota().Use(key).used() > 0)) {
+        if (project.tenant == id && cluster.quota().limits().contains(key)) {
           rows.push_back(MakeQuotaRow(cluster, key));
         }
       }

@@ -20,7 +20,8 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
 
 // One row with its present use.
 QuotaRow MakeQuotaRow(const Cluster& cluster, const QuotaKey& key);
-// The rows of one tenant or of all, per class; projects after their tenant.
+// The rows of one tenant or of all, per class; projects with limits of their own
+// after their tenant.
 std::vector<QuotaRow> ListQuotaRows(const Cluster& cluster, std::optional<TenantId> tenant);
 
 }  // namespace berth

@@ -46,7 +46,7 @@ absl::StatusOr<int> ChooseRank(const Job& job, int asked, int ranks_per_node) {
   const int rank_count = job.spec.gang.nodes * ranks_per_node;
   if (asked == -1) {
     const bool failed = IsTerminal(job.state) && job.state != JobState::kSucceeded;
-    return failed ? std::max(0, job.attempt.end.failed_rank) * ranks_per_node : 0;
+    return failed ? std::max(0, job.attempt.end.failed_rank) : 0;
   }
   if (asked < 0 || asked >= rank_count) {
     return NoLog(absl::StatusCode::kInvalidArgument,

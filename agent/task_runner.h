@@ -1,5 +1,5 @@
-#ifndef BERTH_AGENT_EXECUTOR_TASK_RUNNER_H_
-#define BERTH_AGENT_EXECUTOR_TASK_RUNNER_H_
+#ifndef BERTH_AGENT_TASK_RUNNER_H_
+#define BERTH_AGENT_TASK_RUNNER_H_
 
 // Carries out what the agent's core decides: folders, shims, and what the shims tell. Owned by the
 // Agent; the loop's thread only.
@@ -101,4 +101,4 @@ class TaskRunner {
 
 }  // namespace berth
 
-#endif  // BERTH_AGENT_EXECUTOR_TASK_RUNNER_H_
+#endif  // BERTH_AGENT_TASK_RUNNER_H_

@@ -1,4 +1,4 @@
-#include "agent/executor/task_runner.h"
+#include "agent/task_runner.h"
 
 #include <algorithm>
 #include <array>
