@@ -99,6 +99,8 @@ start() {
   # The lock of this script must not live on in the daemon.
   setsid "$bin/$program" --config "$dir/$name.toml" "$@" </dev/null >>"$dir/$name.log" 2>&1 9>&- &
   echo $! >"$dir/$name.pid"
+  # Until the program has replaced this script in the new process, nothing tells the process from a stranger.
+  while ! running "$name" && kill -0 $! 2>/dev/null; do sleep 0.002; done
 }
 
 show_log() {

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from center import BIN, Center, expect, finish, shows, skip
+from center import BIN, Center, expect, finish, shows, skip, wait_until
 
 USAGE, NOT_FOUND, ENTITLEMENT, UNREACHABLE = 2, 3, 6, 7
 
@@ -167,7 +167,7 @@ def check_full_disk():
     what = "a full disk under the database: a clear refusal, and no acknowledged job is lost"
     center = Center("--nodes", "1", "--devices", "4")
     os.makedirs(center.path("data"), mode=0o700)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "none", center.path("data")],
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=0700", "none", center.path("data")],
                              capture_output=True, text=True)
     if mounted.returncode != 0:
         center.__exit__()
@@ -179,15 +179,19 @@ def check_full_disk():
         center.await_state(running, ["running"], 20, token=token)
         acknowledged = {}
         refused = submit_until_full(center, token, acknowledged)
-        expect(refused is not None, "24 MiB took 200 jobs of 0.5 MiB")
+        expect(refused is not None, "64 MiB took 200 jobs of 0.5 MiB")
         expect_error(refused, [1, UNREACHABLE])
         print("  after %d jobs: %s" % (len(acknowledged), refused.err.split("\n")[0]))
-        subprocess.run(["mount", "-o", "remount,size=64m", center.path("data")], check=True)
+        subprocess.run(["mount", "-o", "remount,size=256m", center.path("data")], check=True)
+        again = wait_until(lambda: (lambda result: result if result.code == 0 else None)(center.try_berth(
+            "submit", "--parsable", "--hold", "--project", "research", "--name", "again", "--", "true",
+            token=token)), 30, "a submission is accepted again, without a restart")
+        acknowledged["again"] = int(again.out)
+        center.kill("berthd")
         center.up()
         jobs = {job["name"]: job["id"] for job in center.items("ps", "-a", token=token)}
         lost = [name for name, job in acknowledged.items() if jobs.get(name) != job]
         expect(not lost, "lost: %s" % lost)
-        center.submit("--hold", "--", "true", token=token)
         waited = center.try_berth("wait", str(running), token=token)
         expect(waited.code == 0, "the job that ran meanwhile: %s" % waited)
 

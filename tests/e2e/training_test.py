@@ -45,7 +45,8 @@ def main():
             expect(refused.err.startswith("error[B2"), str(refused))
 
         with shows("the quota says who uses what"):
-            rows = {row["tenant"]: row for row in center.items("quota") if row["class"] == CLASS}
+            rows = {row["tenant"]: row for row in center.items("quota")
+                    if row["class"] == CLASS and not row["project"]}
             for name in users:
                 row = rows[name]
                 expect((row["entitlement"], row["limit"]) == (8, 8), str(row))
