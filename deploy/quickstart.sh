@@ -127,14 +127,14 @@ as() { # TENANT COMMAND...
 
 submit_training() { # TENANT
   (cd "$training" && as "$1" berth submit --parsable --nodes "$job_nodes" --devices "$job_devices" --class "$class" \
-    train.sh -- --epochs 40 --seconds-per-epoch 0.3)
+    train.sh -- --epochs 40 --seconds-per-epoch 0.2)
 }
 
 watch_them_run() {
   step "Queue, quota and nodes while they run"
-  as acme timeout 60 berth logs -f "$first" >"$dir/followed.log" &
+  as acme timeout 60 berth logs -f "$first" >"$dir/followed.log" 2>"$dir/followed.err" &
   follower=$!
-  sleep 2
+  sleep 1
   show berth ps -A
   show berth quota
   show berth nodes
@@ -143,7 +143,7 @@ watch_them_run() {
 follow() {
   step "The log of acme's training, followed to its end"
   tail -n +1 -f --pid "$follower" "$dir/followed.log" || true
-  wait "$follower" || { say "error: the log could not be followed" >&2 && exit 1; }
+  wait "$follower" || { cat "$dir/followed.err" >&2 && exit 1; }
   follower=''
 }
 
@@ -152,8 +152,8 @@ check_result() { # TENANT JOB
   local code=0 log first_loss last_loss
   as "$1" berth wait "$2" || code=$?
   log=$(as "$1" berth logs "$2")
-  first_loss=$(grep -oE 'loss [0-9.]+' <<<"$log" | head -n 1 | cut -d' ' -f2)
-  last_loss=$(grep -oE 'loss [0-9.]+' <<<"$log" | tail -n 1 | cut -d' ' -f2)
+  first_loss=$(sed -nE 's/^epoch .* loss ([0-9.]+) .*/\1/p' <<<"$log" | head -n 1)
+  last_loss=$(sed -nE 's/^epoch .* loss ([0-9.]+) .*/\1/p' <<<"$log" | tail -n 1)
   say "job $2 of $1: exit code $code, $(grep '^done' <<<"$log" || echo 'no result')"
   [ "$code" = 0 ] && awk -v a="${first_loss:-0}" -v b="${last_loss:-1}" 'BEGIN { exit !(b < a) }'
 }

@@ -77,6 +77,12 @@ def pause_until(moment):
         time.sleep(min(0.05, max(0.0, moment - time.monotonic())))
 
 
+def own_device(local_rank):
+    """All devices of the node's share are visible to each of its ranks; the local rank says which is whose."""
+    devices = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return devices[local_rank] if local_rank < len(devices) and devices[0] else "none"
+
+
 def train_epoch(group, model, training, arguments, epoch):
     """Returns the mean loss over the epoch. All ranks shuffle alike and take every n-th sample of a batch."""
     order = list(range(len(training)))
@@ -94,8 +100,7 @@ def train_epoch(group, model, training, arguments, epoch):
 def train(arguments):
     group = group_from_environment()
     local_rank = int(os.environ.get("LOCAL_RANK", 0))
-    print("rank %d of %d is up, device %s" % (group.rank, group.world_size,
-          os.environ.get("CUDA_VISIBLE_DEVICES", "none")), flush=True)
+    print("rank %d of %d is up, device %s" % (group.rank, group.world_size, own_device(local_rank)), flush=True)
     training, test = load_samples(os.path.join(HERE, "iris.csv"))
     model = Model(arguments.seed)
     # A node that was in the previous attempt has the checkpoint; all ranks continue from the newest.
@@ -134,13 +139,10 @@ def train(arguments):
 def launch_workers(per_node):
     """--launch node: one worker per device of this node. The first that fails ends the others."""
     node_rank, nodes = int(os.environ["NODE_RANK"]), int(os.environ["NNODES"])
-    devices = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     workers = []
     for local in range(per_node):
         environment = dict(os.environ, RANK=str(node_rank * per_node + local), LOCAL_RANK=str(local),
                            WORLD_SIZE=str(nodes * per_node))
-        if len(devices) == per_node:
-            environment["CUDA_VISIBLE_DEVICES"] = devices[local]
         workers.append(subprocess.Popen([sys.executable, "-B"] + sys.argv, env=environment))
     forwarded, running, first = False, list(workers), 0
     while running:
