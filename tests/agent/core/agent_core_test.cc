@@ -1,0 +1,514 @@
+#include "agent/core/agent_core.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include <gtest/gtest.h>
+
+#include "agent/core/task_lifecycle.h"
+
+namespace berth {
+namespace {
+
+constexpr absl::Duration kLease = absl::Minutes(30);
+constexpr absl::Duration kHelloSent = absl::Seconds(100);
+constexpr uint64_t kEpoch = 7;
+constexpr char kBoot[] = "boot-1";
+
+v1::SchedulerMessage HelloAck(uint64_t epoch = kEpoch) {
+  v1::SchedulerMessage message;
+  message.mutable_hello_ack()->set_sched_epoch(epoch);
+  message.mutable_hello_ack()->set_lease_ms(absl::ToInt64Milliseconds(kLease));
+  return message;
+}
+
+v1::Assignment MakeAssignment(uint64_t allocation, int64_t seq) {
+  v1::Assignment assignment;
+  assignment.set_allocation_id(allocation);
+  assignment.set_assign_seq(seq);
+  assignment.set_job_id(allocation + 1000);
+  assignment.set_attempt(2);
+  assignment.set_start_at_once(true);
+  return assignment;
+}
+
+v1::Assignment GangMember(uint64_t allocation, int64_t seq) {
+  v1::Assignment assignment = MakeAssignment(allocation, seq);
+  assignment.set_start_at_once(false);
+  assignment.set_node_count(2);
+  return assignment;
+}
+
+v1::SchedulerMessage Assign(const std::vector<v1::Assignment>& assignments) {
+  v1::SchedulerMessage message;
+  for (const v1::Assignment& assignment : assignments) {
+    *message.mutable_assign()->add_assignments() = assignment;
+  }
+  return message;
+}
+
+v1::SchedulerMessage Start(uint64_t allocation, int attempt = 2) {
+  v1::SchedulerMessage message;
+  message.mutable_start()->set_allocation_id(allocation);
+  message.mutable_start()->set_attempt(attempt);
+  return message;
+}
+
+v1::SchedulerMessage Kill(uint64_t allocation, int64_t grace_ms = 0) {
+  v1::SchedulerMessage message;
+  message.mutable_kill()->set_allocation_id(allocation);
+  message.mutable_kill()->set_job_id(allocation + 1000);
+  message.mutable_kill()->set_reason(v1::STOP_REASON_CANCELLED);
+  message.mutable_kill()->set_grace_ms(grace_ms);
+  return message;
+}
+
+v1::SchedulerMessage HeartbeatAck(uint64_t seq) {
+  v1::SchedulerMessage message;
+  message.mutable_heartbeat_ack()->set_heartbeat_seq(seq);
+  return message;
+}
+
+v1::SchedulerMessage ReportAck(int64_t seq) {
+  v1::SchedulerMessage message;
+  message.mutable_report_ack()->add_report_seqs(seq);
+  return message;
+}
+
+template <typename Kind>
+std::vector<Kind> ActionsOf(const AgentOutput& output) {
+  std::vector<Kind> found;
+  for (const TaskAction& action : output.actions) {
+    if (const Kind* kind = std::get_if<Kind>(&action)) {
+      found.push_back(*kind);
+    }
+  }
+  return found;
+}
+
+template <typename Kind>
+bool Records(const AgentOutput& output) {
+  for (const JournalRecord& record : output.journal) {
+    if (std::holds_alternative<Kind>(record)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The one report of an output; an empty one if there is not exactly one.
+v1::Report OnlyReport(const AgentOutput& output) {
+  return output.messages.size() == 1 ? output.messages[0].report() : v1::Report();
+}
+
+class AgentCoreTest : public testing::Test {
+ protected:
+  AgentCoreTest() : core_(AgentState{.incarnation = 1, .boot_id = kBoot}, "node-1", kBoot) {}
+
+  v1::Hello Hello() { return core_.MakeHello({}, kHelloSent).hello(); }
+  void Connect() {
+    Hello();
+    core_.OnMessage(HelloAck(), kHelloSent);
+  }
+  AgentOutput Receive(const v1::SchedulerMessage& message,
+                      absl::Duration now = kHelloSent + absl::Seconds(1)) {
+    return core_.OnMessage(message, now);
+  }
+  AgentOutput Happens(const TaskEvent& event) { return core_.OnTask(event, 5); }
+  // Of the only task.
+  v1::TaskState State() {
+    const v1::Hello hello = Hello();
+    return hello.tasks_size() == 1 ? hello.tasks(0).state() : v1::TASK_STATE_UNSPECIFIED;
+  }
+
+  AgentCore core_;
+};
+
+// ---- Acceptance ----
+
+TEST_F(AgentCoreTest, AcceptedAssignmentIsDurableBeforeItIsPrepared) {
+  Connect();
+  const AgentOutput output = Receive(Assign({MakeAssignment(11, 1)}));
+  EXPECT_TRUE(Records<AssignmentAccepted>(output));
+  EXPECT_TRUE(output.must_sync);
+  ASSERT_EQ(ActionsOf<PrepareTask>(output).size(), 1u);
+  EXPECT_EQ(ActionsOf<PrepareTask>(output)[0].assignment.allocation_id(), 11u);
+  EXPECT_EQ(core_.state().assign_seq_max, 1);
+}
+
+TEST_F(AgentCoreTest, ManyAssignmentsOfOneMessageShareOneOutput) {
+  Connect();
+  const AgentOutput output =
+      Receive(Assign({MakeAssignment(11, 1), MakeAssignment(12, 2), MakeAssignment(13, 3)}));
+  EXPECT_EQ(output.journal.size(), 3u);
+  EXPECT_EQ(ActionsOf<PrepareTask>(output).size(), 3u);
+  EXPECT_EQ(core_.state().assign_seq_max, 3);
+}
+
+TEST_F(AgentCoreTest, RepeatedAssignmentIsNotPreparedAgain) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 5)}));
+  const AgentOutput output = Receive(Assign({MakeAssignment(11, 5)}));
+  EXPECT_TRUE(output.actions.empty());
+  EXPECT_TRUE(output.journal.empty());
+}
+
+TEST_F(AgentCoreTest, OlderNumberIsNotAcceptedEvenForAnotherAllocation) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 5)}));
+  EXPECT_TRUE(Receive(Assign({MakeAssignment(12, 4)})).actions.empty());
+}
+
+TEST_F(AgentCoreTest, NothingIsAcceptedWithoutASession) {
+  Hello();
+  EXPECT_TRUE(Receive(Assign({MakeAssignment(11, 1)})).actions.empty());
+  Connect();
+  core_.OnDisconnected();
+  EXPECT_TRUE(Receive(Assign({MakeAssignment(11, 1)})).actions.empty());
+  EXPECT_EQ(core_.state().assign_seq_max, 0);
+}
+
+// ---- Epoch ----
+
+TEST_F(AgentCoreTest, HigherEpochIsDurableBeforeItIsObeyed) {
+  Hello();
+  const AgentOutput output = Receive(HelloAck(9));
+  EXPECT_TRUE(Records<EpochSeen>(output));
+  EXPECT_TRUE(output.must_sync);
+  EXPECT_TRUE(core_.connected());
+  EXPECT_EQ(Hello().sched_epoch_max(), 9u);
+}
+
+TEST_F(AgentCoreTest, LowerEpochIsNeverObeyed) {
+  Hello();
+  Receive(HelloAck(9));
+  core_.OnDisconnected();
+  Hello();
+  Receive(HelloAck(8));
+  EXPECT_FALSE(core_.connected());
+  EXPECT_TRUE(Receive(Assign({MakeAssignment(11, 1)})).actions.empty());
+}
+
+// ---- Tombstones ----
+
+TEST_F(AgentCoreTest, KillOfTheUnknownLeavesADurableTombstoneAndAnswersNeverRan) {
+  Connect();
+  const AgentOutput output = Receive(Kill(11));
+  EXPECT_TRUE(Records<TombstoneSet>(output));
+  EXPECT_TRUE(output.must_sync);
+  EXPECT_EQ(OnlyReport(output).kind(), v1::REPORT_KIND_NEVER_RAN);
+  EXPECT_EQ(OnlyReport(output).allocation_id(), 11u);
+}
+
+TEST_F(AgentCoreTest, AssignmentBehindItsKillIsRefused) {
+  Connect();
+  Receive(Kill(11));
+  const AgentOutput output = Receive(Assign({MakeAssignment(11, 1)}));
+  EXPECT_TRUE(output.actions.empty());
+  EXPECT_EQ(OnlyReport(output).kind(), v1::REPORT_KIND_REFUSED);
+  EXPECT_EQ(OnlyReport(output).refusal(), v1::REFUSAL_FENCED);
+}
+
+TEST_F(AgentCoreTest, TombstoneOutlivesTheAgentAndTheAcknowledgement) {
+  Connect();
+  Receive(ReportAck(OnlyReport(Receive(Kill(11))).report_seq()));
+  AgentCore next(core_.state(), "node-1", kBoot);
+  next.MakeHello({}, kHelloSent);
+  next.OnMessage(HelloAck(), kHelloSent);
+  const AgentOutput output = next.OnMessage(Assign({MakeAssignment(11, 1)}), kHelloSent);
+  EXPECT_EQ(OnlyReport(output).refusal(), v1::REFUSAL_FENCED);
+}
+
+// ---- The lease ----
+
+TEST_F(AgentCoreTest, LeaseCountsFromTheSendOfTheHello) {
+  Connect();
+  const AgentOutput output =
+      Receive(Assign({MakeAssignment(11, 1)}), kHelloSent + absl::Minutes(10));
+  ASSERT_EQ(ActionsOf<PrepareTask>(output).size(), 1u);
+  EXPECT_EQ(ActionsOf<PrepareTask>(output)[0].lease_deadline, kHelloSent + kLease);
+}
+
+TEST_F(AgentCoreTest, LeaseCountsFromTheSendOfTheHeartbeatNotFromItsAnswer) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  const absl::Duration sent = kHelloSent + absl::Minutes(5);
+  const uint64_t seq = core_.MakeHeartbeat(sent).heartbeat().heartbeat_seq();
+  const AgentOutput output = Receive(HeartbeatAck(seq), sent + absl::Minutes(20));
+  ASSERT_EQ(ActionsOf<SetLease>(output).size(), 1u);
+  EXPECT_EQ(ActionsOf<SetLease>(output)[0].allocation_id, 11u);
+  EXPECT_EQ(ActionsOf<SetLease>(output)[0].deadline, sent + kLease);
+}
+
+TEST_F(AgentCoreTest, UnknownOrRepeatedHeartbeatAckExtendsNothing) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  const uint64_t seq =
+      core_.MakeHeartbeat(kHelloSent + absl::Minutes(5)).heartbeat().heartbeat_seq();
+  EXPECT_TRUE(Receive(HeartbeatAck(seq + 1)).actions.empty());
+  EXPECT_FALSE(Receive(HeartbeatAck(seq)).actions.empty());
+  EXPECT_TRUE(Receive(HeartbeatAck(seq)).actions.empty());
+}
+
+TEST_F(AgentCoreTest, AnswerToAnEarlierSessionsHeartbeatExtendsNothing) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  const uint64_t seq =
+      core_.MakeHeartbeat(kHelloSent + absl::Minutes(5)).heartbeat().heartbeat_seq();
+  Connect();
+  EXPECT_TRUE(Receive(HeartbeatAck(seq)).actions.empty());
+}
+
+TEST_F(AgentCoreTest, AssignmentIsRefusedOnceTheLeaseIsOver) {
+  Connect();
+  const AgentOutput output = Receive(Assign({MakeAssignment(11, 1)}), kHelloSent + kLease);
+  EXPECT_TRUE(output.actions.empty());
+  EXPECT_EQ(OnlyReport(output).refusal(), v1::REFUSAL_LEASE);
+}
+
+TEST_F(AgentCoreTest, JobsOwnShorterLeaseHolds) {
+  Connect();
+  v1::Assignment assignment = MakeAssignment(11, 1);
+  assignment.set_lease_ms(60000);
+  const AgentOutput output = Receive(Assign({assignment}));
+  ASSERT_EQ(ActionsOf<PrepareTask>(output).size(), 1u);
+  EXPECT_EQ(ActionsOf<PrepareTask>(output)[0].lease_deadline, kHelloSent + absl::Minutes(1));
+}
+
+TEST_F(AgentCoreTest, HeldTaskHasNoLease) {
+  Connect();
+  v1::Assignment assignment = MakeAssignment(11, 1);
+  assignment.set_hold_on_node_loss(true);
+  const AgentOutput output = Receive(Assign({assignment}), kHelloSent + 2 * kLease);
+  ASSERT_EQ(ActionsOf<PrepareTask>(output).size(), 1u);
+  EXPECT_EQ(ActionsOf<PrepareTask>(output)[0].lease_deadline, absl::InfiniteDuration());
+  const uint64_t seq = core_.MakeHeartbeat(kHelloSent + kLease).heartbeat().heartbeat_seq();
+  EXPECT_TRUE(ActionsOf<SetLease>(Receive(HeartbeatAck(seq))).empty());
+}
+
+// ---- Gangs ----
+
+TEST_F(AgentCoreTest, MemberOfAGangIsPreparedAndWaits) {
+  Connect();
+  Receive(Assign({GangMember(11, 1)}));
+  const AgentOutput output = Happens(TaskPrepared{11, "10.0.0.1", 20007});
+  EXPECT_TRUE(output.actions.empty());
+  EXPECT_EQ(OnlyReport(output).kind(), v1::REPORT_KIND_PREPARED);
+  EXPECT_EQ(OnlyReport(output).rendezvous_address(), "10.0.0.1");
+  EXPECT_EQ(OnlyReport(output).rendezvous_port(), 20007);
+  EXPECT_EQ(State(), v1::TASK_STATE_PREPARED);
+}
+
+TEST_F(AgentCoreTest, GangStartsOnlyWhenToldAndOnce) {
+  Connect();
+  Receive(Assign({GangMember(11, 1)}));
+  EXPECT_TRUE(Receive(Start(11)).actions.empty()) << "started before it was prepared";
+  Happens(TaskPrepared{11, "", 0});
+  EXPECT_TRUE(Receive(Start(11, 1)).actions.empty()) << "started for another attempt";
+  EXPECT_EQ(ActionsOf<StartTask>(Receive(Start(11))).size(), 1u);
+  EXPECT_TRUE(Receive(Start(11)).actions.empty()) << "started twice";
+  EXPECT_EQ(OnlyReport(Happens(TaskStarted{11})).kind(), v1::REPORT_KIND_STARTED);
+  EXPECT_EQ(State(), v1::TASK_STATE_RUNNING);
+}
+
+TEST_F(AgentCoreTest, SingleMemberNeedsNoStart) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  EXPECT_TRUE(Happens(TaskPrepared{11, "", 0}).messages.empty());
+  EXPECT_EQ(OnlyReport(Happens(TaskStarted{11})).kind(), v1::REPORT_KIND_STARTED);
+}
+
+// ---- Stops and ends ----
+
+TEST_F(AgentCoreTest, KillStopsTheTaskAndMayBeSharpened) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  Happens(TaskPrepared{11, "", 0});
+  Happens(TaskStarted{11});
+  const auto first = ActionsOf<StopTask>(Receive(Kill(11, 30000)));
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].reason, v1::STOP_REASON_CANCELLED);
+  EXPECT_EQ(first[0].grace, absl::Seconds(30));
+  const auto second = ActionsOf<StopTask>(Receive(Kill(11, 0)));
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second[0].grace, absl::ZeroDuration());
+  EXPECT_EQ(State(), v1::TASK_STATE_STOPPING);
+}
+
+TEST_F(AgentCoreTest, KillBeforeTheShimAnswersIsNotLost) {
+  Connect();
+  Receive(Assign({GangMember(11, 1)}));
+  EXPECT_EQ(ActionsOf<StopTask>(Receive(Kill(11))).size(), 1u);
+  EXPECT_TRUE(Happens(TaskPrepared{11, "", 0}).messages.empty());
+  EXPECT_TRUE(Receive(Start(11)).actions.empty());
+}
+
+TEST_F(AgentCoreTest, OwnEndIsExitedAndBerthsIsKilled) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1), MakeAssignment(12, 2)}));
+  const v1::Report own = OnlyReport(
+      Happens(TaskEnded{.allocation_id = 11, .exit_code = 3, .failed_rank = 1, .message = "why"}));
+  EXPECT_EQ(own.kind(), v1::REPORT_KIND_EXITED);
+  EXPECT_EQ(own.exit_code(), 3);
+  EXPECT_EQ(own.failed_rank(), 1);
+  EXPECT_EQ(own.message(), "why");
+  EXPECT_EQ(own.at_us(), 5);
+  const v1::Report stopped = OnlyReport(Happens(
+      TaskEnded{.allocation_id = 12, .signal = 15, .stop_reason = v1::STOP_REASON_PREEMPTED}));
+  EXPECT_EQ(stopped.kind(), v1::REPORT_KIND_KILLED);
+  EXPECT_EQ(stopped.stop_reason(), v1::STOP_REASON_PREEMPTED);
+  EXPECT_EQ(stopped.signal(), 15);
+}
+
+TEST_F(AgentCoreTest, AnEndIsReportedOnce) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  Happens(TaskEnded{.allocation_id = 11});
+  EXPECT_TRUE(Happens(TaskEnded{.allocation_id = 11}).messages.empty());
+  EXPECT_TRUE(Happens(TaskLost{11}).messages.empty());
+  EXPECT_TRUE(Receive(Kill(11)).actions.empty());
+}
+
+TEST_F(AgentCoreTest, RefusalByTheNodeIsReported) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  const v1::Report report =
+      OnlyReport(Happens(TaskRefused{11, v1::REFUSAL_LOCK_HELD, "device is held"}));
+  EXPECT_EQ(report.kind(), v1::REPORT_KIND_REFUSED);
+  EXPECT_EQ(report.refusal(), v1::REFUSAL_LOCK_HELD);
+  EXPECT_EQ(report.message(), "device is held");
+}
+
+// ---- Reports ----
+
+TEST_F(AgentCoreTest, UnacknowledgedReportsTravelWithEveryHello) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  core_.OnDisconnected();
+  EXPECT_TRUE(Happens(TaskEnded{.allocation_id = 11, .exit_code = 3}).messages.empty());
+  for (int i = 0; i < 2; ++i) {
+    const v1::Hello hello = Hello();
+    ASSERT_EQ(hello.reports_size(), 1);
+    EXPECT_EQ(hello.reports(0).exit_code(), 3);
+    ASSERT_EQ(hello.tasks_size(), 1);
+    EXPECT_EQ(hello.tasks(0).state(), v1::TASK_STATE_EXITED);
+  }
+}
+
+TEST_F(AgentCoreTest, AcknowledgedEndIsForgottenAndItsRecordDropped) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  const int64_t seq = OnlyReport(Happens(TaskEnded{.allocation_id = 11})).report_seq();
+  const AgentOutput output = Receive(ReportAck(seq));
+  EXPECT_TRUE(Records<TaskForgotten>(output));
+  ASSERT_EQ(ActionsOf<DropTask>(output).size(), 1u);
+  EXPECT_EQ(ActionsOf<DropTask>(output)[0].job_id, 1011u);
+  EXPECT_EQ(ActionsOf<DropTask>(output)[0].attempt, 2);
+  EXPECT_FALSE(core_.HasTasks());
+  EXPECT_EQ(Hello().reports_size(), 0);
+  EXPECT_EQ(Hello().assign_seq_max(), 1) << "forgetting a task must not open its number again";
+}
+
+TEST_F(AgentCoreTest, AcknowledgedStartKeepsTheTask) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  Happens(TaskPrepared{11, "", 0});
+  const int64_t seq = OnlyReport(Happens(TaskStarted{11})).report_seq();
+  EXPECT_TRUE(Receive(ReportAck(seq)).actions.empty());
+  EXPECT_EQ(State(), v1::TASK_STATE_RUNNING);
+}
+
+TEST_F(AgentCoreTest, ReportNumbersGrowOverTheLivesOfTheAgent) {
+  Connect();
+  const int64_t before = OnlyReport(Receive(Kill(11))).report_seq();
+  AgentState state = core_.state();
+  ++state.incarnation;
+  AgentCore next(state, "node-1", kBoot);
+  next.MakeHello({}, kHelloSent);
+  next.OnMessage(HelloAck(), kHelloSent);
+  EXPECT_GT(OnlyReport(next.OnMessage(Kill(12), kHelloSent)).report_seq(), before);
+}
+
+// ---- The next life ----
+
+// A core that starts with one accepted assignment in its journal.
+AgentCore Restarted(v1::Assignment assignment, const std::string& boot, int port = 0) {
+  AgentState state{.incarnation = 2, .boot_id = kBoot};
+  ApplyRecord(AssignmentAccepted{std::move(assignment)}, state);
+  ApplyRecord(RendezvousReserved{11, port}, state);
+  return AgentCore(state, "node-1", boot);
+}
+
+TEST(AgentCoreRestart, RebootLosesWhatRan) {
+  AgentCore core = Restarted(MakeAssignment(11, 4), "boot-2");
+  EXPECT_TRUE(core.TasksToAdopt().empty());
+  const v1::Hello hello = core.MakeHello({}, kHelloSent).hello();
+  EXPECT_EQ(hello.boot_id(), "boot-2");
+  EXPECT_EQ(hello.assign_seq_max(), 4);
+  ASSERT_EQ(hello.reports_size(), 1);
+  EXPECT_EQ(hello.reports(0).kind(), v1::REPORT_KIND_LOST_REBOOT);
+  EXPECT_EQ(hello.reports(0).allocation_id(), 11u);
+}
+
+TEST(AgentCoreRestart, RunningTaskIsAdopted) {
+  AgentCore core = Restarted(MakeAssignment(11, 4), kBoot);
+  ASSERT_EQ(core.TasksToAdopt().size(), 1u);
+  core.Adopt(11, v1::TASK_STATE_RUNNING, "10.0.0.1");
+  const v1::Hello hello = core.MakeHello({}, kHelloSent).hello();
+  ASSERT_EQ(hello.tasks_size(), 1);
+  EXPECT_EQ(hello.tasks(0).state(), v1::TASK_STATE_RUNNING);
+  core.OnMessage(HelloAck(), kHelloSent);
+  const auto leases = ActionsOf<SetLease>(core.OnMessage(
+      HeartbeatAck(core.MakeHeartbeat(kHelloSent + kLease).heartbeat().heartbeat_seq()),
+      kHelloSent + kLease));
+  ASSERT_EQ(leases.size(), 1u);
+  EXPECT_EQ(leases[0].deadline, kHelloSent + 2 * kLease);
+}
+
+TEST(AgentCoreRestart, PreparedMemberKeepsItsRendezvousAndCanStart) {
+  AgentCore core = Restarted(GangMember(11, 4), kBoot, 20007);
+  core.Adopt(11, v1::TASK_STATE_PREPARED, "10.0.0.1");
+  const v1::Hello hello = core.MakeHello({}, kHelloSent).hello();
+  ASSERT_EQ(hello.reports_size(), 1);
+  EXPECT_EQ(hello.reports(0).rendezvous_address(), "10.0.0.1");
+  EXPECT_EQ(hello.reports(0).rendezvous_port(), 20007);
+  core.OnMessage(HelloAck(), kHelloSent);
+  EXPECT_EQ(ActionsOf<StartTask>(core.OnMessage(Start(11), kHelloSent)).size(), 1u);
+}
+
+TEST(AgentCoreRestart, StoppingTaskStaysStopping) {
+  AgentCore core = Restarted(MakeAssignment(11, 4), kBoot);
+  core.Adopt(11, v1::TASK_STATE_STOPPING, "");
+  EXPECT_EQ(core.MakeHello({}, kHelloSent).hello().tasks(0).state(), v1::TASK_STATE_STOPPING);
+}
+
+TEST(AgentCoreRestart, NeitherShimNorRecordIsLost) {
+  AgentCore core = Restarted(MakeAssignment(11, 4), kBoot);
+  core.OnTask(TaskLost{11}, 5);
+  const v1::Hello hello = core.MakeHello({}, kHelloSent).hello();
+  ASSERT_EQ(hello.reports_size(), 1);
+  EXPECT_EQ(hello.reports(0).kind(), v1::REPORT_KIND_LOST_SHIM);
+}
+
+// ---- The table ----
+
+TEST(TaskLifecycle, NothingLeavesAnEndButItsAcknowledgement) {
+  for (int from = v1::TASK_STATE_JOURNALED; from <= v1::TASK_STATE_LOST_REBOOT; ++from) {
+    for (int to = v1::TASK_STATE_JOURNALED; to <= v1::TASK_STATE_LOST_REBOOT; ++to) {
+      const auto from_state = static_cast<v1::TaskState>(from);
+      const auto to_state = static_cast<v1::TaskState>(to);
+      if (HasEnded(from_state) && CanMove(from_state, to_state)) {
+        EXPECT_EQ(to_state, v1::TASK_STATE_ACKED) << "from " << v1::TaskState_Name(from_state);
+      }
+      EXPECT_FALSE(from == to && CanMove(from_state, to_state));
+      EXPECT_FALSE(to == v1::TASK_STATE_JOURNALED && CanMove(from_state, to_state));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace berth

@@ -1,0 +1,159 @@
+#include "agent/log_reader.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "agent/executor/task_folder.h"
+#include "agent/shim/shim_protocol.h"
+#include "tests/testing/temp_dir.h"
+
+namespace berth {
+namespace {
+
+constexpr uint64_t kJob = 17;
+constexpr int kAttempt = 1;
+constexpr int kRank = 3;
+constexpr size_t kChunkBytes = 64 << 10;
+
+class LogReaderTest : public testing::Test {
+ protected:
+  LogReaderTest() { std::filesystem::create_directories(Folder()); }
+
+  std::string Folder() const { return TaskFolder::PathOf(dir_.path(), kJob, kAttempt); }
+  std::string LogPath() const { return TaskFolder::LogPathOf(dir_.path(), kJob, kAttempt, kRank); }
+  void Append(const std::string& text) {
+    std::ofstream(LogPath(), std::ios::binary | std::ios::app) << text;
+  }
+  absl::StatusOr<LogReader> Open(int64_t tail_lines, int64_t offset_bytes = 0) const {
+    v1::OpenLog request;
+    request.set_job_id(kJob);
+    request.set_attempt(kAttempt);
+    request.set_rank(kRank);
+    request.set_tail_lines(tail_lines);
+    request.set_offset_bytes(offset_bytes);
+    return LogReader::Open(dir_.path(), request);
+  }
+  // Everything from where it is opened to the present end.
+  std::string ReadAll(int64_t tail_lines, int64_t offset_bytes = 0) const {
+    auto reader = Open(tail_lines, offset_bytes);
+    if (!reader.ok()) {
+      return reader.status().ToString();
+    }
+    std::string text;
+    for (std::string chunk = reader->ReadNext(); !chunk.empty(); chunk = reader->ReadNext()) {
+      text += chunk;
+    }
+    return text;
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(LogReaderTest, NameCountsRanksWithFiveDigits) {
+  EXPECT_EQ(LogPath(), dir_.path() + "/jobs/17/1/rank-00003.log");
+}
+
+TEST_F(LogReaderTest, ReadsFromTheBeginningOrAnOffset) {
+  Append("one\ntwo\nthree\n");
+  EXPECT_EQ(ReadAll(-1), "one\ntwo\nthree\n");
+  EXPECT_EQ(ReadAll(-1, 4), "two\nthree\n");
+}
+
+TEST_F(LogReaderTest, OffsetBehindTheEndBeginsAtTheEnd) {
+  Append("one\n");
+  auto reader = Open(-1, 1000);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader->offset(), 4);
+  EXPECT_EQ(reader->ReadNext(), "");
+}
+
+TEST_F(LogReaderTest, TailCountsLines) {
+  Append("one\ntwo\nthree\n");
+  EXPECT_EQ(ReadAll(0), "");
+  EXPECT_EQ(ReadAll(1), "three\n");
+  EXPECT_EQ(ReadAll(2), "two\nthree\n");
+  EXPECT_EQ(ReadAll(3), "one\ntwo\nthree\n");
+  EXPECT_EQ(ReadAll(100), "one\ntwo\nthree\n");
+}
+
+TEST_F(LogReaderTest, TailCountsALastLineWithoutItsEnd) {
+  Append("one\ntwo\nthr");
+  EXPECT_EQ(ReadAll(1), "thr");
+  EXPECT_EQ(ReadAll(2), "two\nthr");
+}
+
+TEST_F(LogReaderTest, TailOfEmptyLines) {
+  Append("\n\n\n");
+  EXPECT_EQ(ReadAll(2), "\n\n");
+}
+
+TEST_F(LogReaderTest, TailReachesOverManyChunks) {
+  const std::string line(1000, 'x');
+  for (int i = 0; i < 300; ++i) {
+    Append(std::to_string(i) + line + "\n");
+  }
+  EXPECT_EQ(ReadAll(1), "299" + line + "\n");
+  const std::string tail = ReadAll(250);
+  EXPECT_EQ(tail.substr(0, 3), "50x");
+  EXPECT_EQ(tail.size(), 50 * 1003u + 200 * 1004u);
+}
+
+TEST_F(LogReaderTest, PiecesAreBoundedAndCountedInBytes) {
+  Append(std::string(kChunkBytes + 10, 'a'));
+  auto reader = Open(-1);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader->ReadNext().size(), kChunkBytes);
+  EXPECT_EQ(reader->offset(), static_cast<int64_t>(kChunkBytes));
+  EXPECT_EQ(reader->ReadNext().size(), 10u);
+}
+
+TEST_F(LogReaderTest, SeesWhatIsWrittenAfterTheEndWasReached) {
+  Append("one\n");
+  auto reader = Open(-1);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader->ReadNext(), "one\n");
+  EXPECT_EQ(reader->ReadNext(), "");
+  Append("two\n");
+  EXPECT_EQ(reader->ReadNext(), "two\n");
+}
+
+TEST_F(LogReaderTest, GrowsAsLongAsTheShimsSocketIsThere) {
+  Append("one\n");
+  const std::string socket = Folder() + "/" + kSocketFileName;
+  std::ofstream(socket) << "";
+  auto reader = Open(-1);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_TRUE(reader->MayGrow());
+  std::filesystem::remove(socket);
+  EXPECT_FALSE(reader->MayGrow());
+}
+
+TEST_F(LogReaderTest, MissingLogNamesWhatIsMissing) {
+  const auto status = Open(-1).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(status.message().find("job 17 attempt 1 rank 3"), absl::string_view::npos) << status;
+}
+
+// A log that was replaced by a link would show somebody else's file.
+TEST_F(LogReaderTest, LinkIsNotFollowed) {
+  const std::string secret = dir_.File("secret");
+  std::ofstream(secret) << "secret";
+  std::filesystem::create_symlink(secret, LogPath());
+  EXPECT_FALSE(Open(-1).ok());
+}
+
+TEST_F(LogReaderTest, MovedReaderGoesOn) {
+  Append("one\ntwo\n");
+  auto reader = Open(-1, 4);
+  ASSERT_TRUE(reader.ok());
+  LogReader moved = *std::move(reader);
+  EXPECT_EQ(moved.ReadNext(), "two\n");
+}
+
+}  // namespace
+}  // namespace berth
