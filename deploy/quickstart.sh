@@ -30,6 +30,12 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+if [ -e "$dir/settings" ]; then
+  echo "error: there is a center in $dir already" >&2
+  echo "  fix:  deploy/dev-cluster.sh up --dir $dir     # goes on with it" >&2
+  exit 1
+fi
+case "$dir" in '' | /*) ;; *) dir=$PWD/$dir ;; esac
 cd "$(dirname "$0")/.."
 training=$PWD/deploy/examples/train_iris
 follower='' started=''

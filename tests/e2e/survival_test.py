@@ -3,9 +3,12 @@
 
 import collections
 import concurrent.futures
+import glob
+import os
 import re
+import signal
 
-from center import Center, expect, expect_falling, finish, shows, wait_until
+from center import Center, expect, expect_falling, finish, losses, shows, wait_until
 
 PACE = ["--epochs", "30", "--seconds-per-epoch", "0.2"]
 
@@ -20,6 +23,21 @@ def expect_unbroken(center, job, token):
     epochs = [int(epoch) for epoch in re.findall(r"^epoch +(\d+)/", log, re.M)]
     expect(epochs == list(range(1, 31)), "epochs in the log: %s" % epochs)
     expect_falling(log)
+
+
+def task_pids(center, job):
+    """The training's processes on this machine."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        try:
+            with open(path, "rb") as file:
+                variables = file.read().split(b"\0")
+        except OSError:
+            continue
+        output = [v for v in variables if v.startswith(b"BERTH_OUTPUT_DIR=" + center.dir.encode())]
+        if output and b"BERTH_JOB_ID=%d" % job in variables:
+            found.append(int(path.split("/")[2]))
+    return found
 
 
 def submit_until_killed(center, token):
@@ -83,6 +101,22 @@ def main():
                 center.kill(name)
             center.up()
             expect_unbroken(center, job, token)
+
+        with shows("a training that is asked to stop writes a checkpoint, exits 75, and its next attempt resumes there"):
+            job = center.submit_training(token, arguments=PACE)
+            center.await_log(job, r"epoch +5/", 20, token=token)
+            for pid in task_pids(center, job):
+                os.kill(pid, signal.SIGTERM)
+            waited = center.try_berth("wait", str(job), token=token)
+            expect(waited.code == 0, str(waited))
+            ended = center.job(job, token=token)
+            expect(ended["state"] == "succeeded" and ended["attempt"] == 1, str(ended))
+            first = center.berth("logs", str(job), "--attempt", "0", token=token)
+            stopped = re.search(r"checkpoint written after epoch (\d+)", first)
+            expect(stopped, first)
+            second = center.berth("logs", str(job), token=token)
+            expect("resuming after epoch %s," % stopped.group(1) in second, second)
+            expect(losses(second)[-1] < losses(first)[0], second)
 
         with shows("of 200 jobs acknowledged just before a kill -9 none is lost or doubled"):
             acknowledged = submit_until_killed(center, token)
