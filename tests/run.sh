@@ -93,12 +93,14 @@ run_script() {
 # TSan sees the synchronisation inside Abseil only if Abseil itself is built with it. The packaged source is built once,
 # as shared libraries that take the place of the packaged ones for the test programs only.
 build_abseil_for_tsan() {
-  local root=$PWD/build-tsan-abseil sources
+  local root=$PWD/build-tsan-abseil sources mirror
   [ ! -e "$root/done" ] || return 0
   rm -rf "$root" && mkdir -p "$root/lists/partial" "$root/cache"
   sources=$root/sources.list
-  echo 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main' \
-    >"$sources"
+  # The source comes from where this machine's packages come from.
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
+    grep -m 1 ' main$') || return 1
+  echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror" >"$sources"
   (cd "$root" && apt=(apt-get -q -o "Dir::Etc::sourcelist=$sources" -o Dir::Etc::sourceparts=/dev/null
       -o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache" -o APT::Sandbox::User=root) &&
     "${apt[@]}" update && "${apt[@]}" source --download-only abseil && dpkg-source -x --no-check abseil_*.dsc src) \
