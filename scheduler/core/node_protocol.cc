@@ -246,9 +246,10 @@ void HandleHello(const Step& step, const AgentHello& hello) {
     changed.session = hello.session;
     changed.boot_id = hello.boot_id;
     changed.incarnation = hello.incarnation;
-    // Numbers that an earlier life of the database, or another one, gave out are not given out
-    // again.
-    changed.assign_seq = std::max(changed.assign_seq, hello.assign_seq_max);
+    // Numbers that another life of the database gave out are not given out again.
+    if (hello.assign_seq_max < kAssignSeqBelievable) {
+      changed.assign_seq = std::max(changed.assign_seq, hello.assign_seq_max);
+    }
   });
   Heard(step, id);
   step.cluster.SetNodeState(id, NodeState::kJoined, node.state_detail);
