@@ -143,14 +143,9 @@ task_pids() {
 }
 
 shim_pids() {
-  local path pid
-  for path in /proc/[0-9]*/exe; do
-    [ "$(basename "$(readlink "$path" 2>/dev/null)" 2>/dev/null)" = berth-shim ] || continue
-    pid=$(cut -d/ -f3 <<<"$path")
-    if tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$dir/" ||
-      [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$dir"/* ]]; then
-      echo "$pid"
-    fi
+  local path
+  find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname '*/berth-shim*' 2>/dev/null | while read -r path; do
+    if grep -qsF -- "$dir/" "${path%exe}cmdline"; then cut -d/ -f3 <<<"$path"; fi
   done
 }
 

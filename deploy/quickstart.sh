@@ -58,7 +58,7 @@ clean_up() {
   if [ -n "$follower" ]; then kill "$follower" 2>/dev/null || true; fi
   if [ -n "$started" ] && [ -z "$keep" ]; then
     deploy/dev-cluster.sh down --dir "$dir" >/dev/null || code=1
-    if [ "$code" = 0 ] && [ -n "$temporary" ]; then
+    if [ -n "$temporary" ] && [[ $code =~ ^(0|130|143)$ ]]; then
       rm -rf "$dir"
     else
       say "the center is down; its data and logs are in $dir"
