@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
@@ -66,7 +67,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(
     std::ostringstream text;
     text << file.rdbuf();
     options.pem_root_certs = text.str();
-    if (!file || options.pem_root_certs.find("BEGIN CERTIFICATE") == std::string::npos) {
+    if (!file || !absl::StrContains(options.pem_root_certs, "BEGIN CERTIFICATE")) {
       return MakeError(absl::StatusCode::kInvalidArgument,
                        {.code = "B1103",
                         .message = absl::StrCat("no certificate in the CA file ", connection.ca),

@@ -85,7 +85,7 @@ absl::Status CopyLog(ApiClient& api, v1::StreamLogsRequest request, const Follow
   Reconnector reconnector(limits);
   while (true) {
     const absl::Time opened = absl::Now();
-    const absl::Status status =
+    absl::Status status =
         api.StreamLogs(request, limits.deadline, [&](const v1::StreamLogsResponse& piece) {
           write(piece.data());
           reconnector.Reached();

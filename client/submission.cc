@@ -39,15 +39,12 @@ class SpecBuilder {
       : arguments_(arguments), source_(source), spec_(*request_.mutable_spec()) {}
 
   absl::StatusOr<v1::SubmitJobRequest> Build() {
-    RETURN_IF_ERROR(ReadTexts());
-    RETURN_IF_ERROR(ReadShape());
-    RETURN_IF_ERROR(ReadHost());
-    RETURN_IF_ERROR(ReadTimes());
-    RETURN_IF_ERROR(ReadEnvironment());
-    RETURN_IF_ERROR(ReadPlaces());
-    RETURN_IF_ERROR(ReadRequeue());
-    RETURN_IF_ERROR(ReadWords());
-    RETURN_IF_ERROR(ReadStopSignal());
+    for (const auto read :
+         {&SpecBuilder::ReadTexts, &SpecBuilder::ReadShape, &SpecBuilder::ReadHost,
+          &SpecBuilder::ReadTimes, &SpecBuilder::ReadEnvironment, &SpecBuilder::ReadPlaces,
+          &SpecBuilder::ReadRequeue, &SpecBuilder::ReadWords, &SpecBuilder::ReadStopSignal}) {
+      RETURN_IF_ERROR((this->*read)());
+    }
     spec_.set_hold(arguments_.Has("hold"));
     spec_.set_no_borrow(arguments_.Has("no-borrow"));
     spec_.set_not_preemptible(arguments_.Has("no-preempt"));
@@ -93,7 +90,7 @@ class SpecBuilder {
     gang.set_devices_per_node(devices);
     spec_.set_priority(priority);
     if (const OptionValue* const value = arguments_.Find("class"); value != nullptr) {
-      const char separator = value->text.find('|') != std::string::npos ? '|' : ',';
+      const char separator = absl::StrContains(value->text, '|') ? '|' : ',';
       ASSIGN_OR_RETURN(const std::vector<std::string> classes, ListOf(*value, separator));
       gang.mutable_device_classes()->Assign(classes.begin(), classes.end());
     }

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -95,7 +96,10 @@ struct ConfigFile::State {
   static toml::source_position KeyPosition(const toml::table& table, absl::string_view key);
   void WrongType(absl::string_view section, absl::string_view key, absl::string_view wanted);
   void RefuseUnknown();
+  // The keys and sections that somebody asked for below a section.
+  std::vector<std::string> KnownIn(const std::string& section);
   void RefuseUnknownIn(const toml::table& section_table, const std::string& section);
+  void RefuseKey(const toml::key& key, const std::string& section, const std::string& nearest);
 };
 
 const toml::table* ConfigFile::State::Section(absl::string_view section) const {
@@ -141,41 +145,47 @@ void ConfigFile::State::RefuseUnknown() {
   }
 }
 
-void ConfigFile::State::RefuseUnknownIn(const toml::table& section_table,
-                                        const std::string& section) {
+std::vector<std::string> ConfigFile::State::KnownIn(const std::string& section) {
   std::vector<std::string> known = asked[section];
+  const std::string prefix = section.empty() ? "" : absl::StrCat(section, ".");
   for (const auto& [name, keys] : asked) {
-    const bool below = section.empty() || absl::string_view(name).substr(0, section.size() + 1) ==
-                                              absl::StrCat(section, ".");
-    if (below && name != section) {
-      const auto rest = absl::string_view(name).substr(section.empty() ? 0 : section.size() + 1);
+    if (name != section && absl::StartsWith(name, prefix)) {
+      const absl::string_view rest = absl::string_view(name).substr(prefix.size());
       known.emplace_back(rest.substr(0, rest.find('.')));
     }
   }
+  return known;
+}
+
+void ConfigFile::State::RefuseUnknownIn(const toml::table& section_table,
+                                        const std::string& section) {
+  const std::vector<std::string> known = KnownIn(section);
   for (const auto& [key, node] : section_table) {
-    const std::string name(key.str());
-    const std::string below = section.empty() ? name : absl::StrCat(section, ".", name);
+    const std::string key_name(key.str());
+    const std::string below = section.empty() ? key_name : absl::StrCat(section, ".", key_name);
     if (std::find(open_sections.begin(), open_sections.end(), below) != open_sections.end()) {
       continue;
     }
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      const std::string nearest = NearestName(name, known);
-      const std::string fix =
-          nearest.empty() ? "" : absl::StrCat("did you mean \"", nearest, "\"?");
-      const std::string place = !section.empty()      ? absl::StrCat(" in [", section, "]")
-                                : !this->name.empty() ? absl::StrCat(" in [[", this->name, "]]")
-                                                      : std::string();
-      const std::string message = absl::StrCat("unknown key \"", name, "\"", place);
-      source->Fail(key.source().begin, name.size(),
-                   {.code = kKeyError, .message = message, .why = "", .fix = fix});
+    if (std::find(known.begin(), known.end(), key_name) == known.end()) {
+      RefuseKey(key, section, NearestName(key_name, known));
+    } else if (asked.find(below) != asked.end() && node.is_table()) {
+      RefuseUnknownIn(*node.as_table(), below);
     } else if (asked.find(below) != asked.end()) {
-      if (node.is_table()) {
-        RefuseUnknownIn(*node.as_table(), below);
-      } else {
-        WrongType(section, name, absl::StrCat("a section, written [", below, "]"));
-      }
+      WrongType(section, key_name, absl::StrCat("a section, written [", below, "]"));
     }
   }
+}
+
+void ConfigFile::State::RefuseKey(const toml::key& key, const std::string& section,
+                                  const std::string& nearest) {
+  const std::string fix = nearest.empty() ? "" : absl::StrCat("did you mean \"", nearest, "\"?");
+  const std::string place = !section.empty() ? absl::StrCat(" in [", section, "]")
+                            : !name.empty()  ? absl::StrCat(" in [[", name, "]]")
+                                             : std::string();
+  const std::string key_name(key.str());
+  const std::string message = absl::StrCat("unknown key \"", key_name, "\"", place);
+  source->Fail(key.source().begin, key_name.size(),
+               {.code = kKeyError, .message = message, .why = "", .fix = fix});
 }
 
 ConfigFile::ConfigFile(std::shared_ptr<State> state) : state_(std::move(state)) {}

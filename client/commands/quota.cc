@@ -83,8 +83,8 @@ std::string LimitText(const v1::QuotaLimits& limits) {
                       limits.has_limit() ? absl::StrCat(limits.limit()) : "none");
 }
 
-absl::StatusOr<int> RunQuotaSet(Context& context) {
-  const Arguments& arguments = context.arguments;
+// The request that the words and options describe, with the limits not filled in yet.
+absl::StatusOr<v1::SetQuotaRequest> MakeSetRequest(const Arguments& arguments) {
   RETURN_IF_ERROR(CheckWordCount(
       arguments, 1, 1, "the tenant, e.g. `berth quota set acme --class nvidia-h800-80g -d 64`"));
   if (arguments.Text("class").empty()) {
@@ -96,19 +96,17 @@ absl::StatusOr<int> RunQuotaSet(Context& context) {
   request.set_device_class(arguments.Text("class"));
   request.set_allow_oversell(arguments.Has("allow-oversell"));
   request.set_dry_run(arguments.Has("dry-run"));
-  v1::QuotaLimits checked;
-  RETURN_IF_ERROR(ChangeLimits(arguments, checked));
-  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
-  RETURN_IF_ERROR(KeepPresentLimits(*api, request));
-  RETURN_IF_ERROR(ChangeLimits(arguments, *request.mutable_limits()));
-  ASSIGN_OR_RETURN(const v1::SetQuotaResponse response, api->SetQuota(request));
+  return request;
+}
+
+absl::Status PrintChange(Context& context, const v1::SetQuotaRequest& request,
+                         const v1::SetQuotaResponse& response) {
   if (!context.output.for_people()) {
     Listing listing = QuotaListing({response.after()});
     listing.rows[0].json["before"] = QuotaJson(response.before());
     listing.rows[0].json["effects"] =
         std::vector<std::string>(response.effects().begin(), response.effects().end());
-    RETURN_IF_ERROR(context.Print(listing));
-    return kExitDone;
+    return context.Print(listing);
   }
   const std::string owner = request.project().empty()
                                 ? request.tenant()
@@ -120,6 +118,19 @@ absl::StatusOr<int> RunQuotaSet(Context& context) {
   for (const std::string& effect : response.effects()) {
     context.console.Out(absl::StrCat("  ", CleanText(effect), "\n"));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> RunQuotaSet(Context& context) {
+  ASSIGN_OR_RETURN(v1::SetQuotaRequest request, MakeSetRequest(context.arguments));
+  // Wrong numbers are told before the scheduler is asked anything.
+  v1::QuotaLimits checked;
+  RETURN_IF_ERROR(ChangeLimits(context.arguments, checked));
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  RETURN_IF_ERROR(KeepPresentLimits(*api, request));
+  RETURN_IF_ERROR(ChangeLimits(context.arguments, *request.mutable_limits()));
+  ASSIGN_OR_RETURN(const v1::SetQuotaResponse response, api->SetQuota(request));
+  RETURN_IF_ERROR(PrintChange(context, request, response));
   return kExitDone;
 }
 

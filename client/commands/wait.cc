@@ -37,38 +37,48 @@ absl::StatusOr<FollowLimits> LimitsOf(const Context& context) {
   return limits;
 }
 
+// The exit code that one waited-for job gives.
+int CodeOf(const v1::Job& job, v1::WaitJobRequest::Until until) {
+  const bool has_started = !IsEnded(job.state()) || job.started_at_us() != 0;
+  return until == v1::WaitJobRequest::UNTIL_STARTED && has_started ? kExitDone : ExitCodeOfJob(job);
+}
+
+// Waits for one job after the other and keeps them. Returns the first code that is not 0.
+absl::StatusOr<int> WaitForEach(ApiClient& api, const std::vector<uint64_t>& ids,
+                                v1::WaitJobRequest request, const FollowLimits& limits,
+                                std::vector<v1::Job>& jobs) {
+  int code = kExitDone;
+  for (const uint64_t id : ids) {
+    request.set_job_id(id);
+    ASSIGN_OR_RETURN(const WaitResult result, WaitForJob(api, request, limits, nullptr));
+    if (!result.done) {
+      return kExitClientTimeout;
+    }
+    code = code != kExitDone ? code : CodeOf(result.job, request.until());
+    jobs.push_back(result.job);
+  }
+  return code;
+}
+
 absl::StatusOr<int> RunWait(Context& context) {
   if (context.arguments.words.empty()) {
     return ErrorAt({}, "name the jobs, e.g. `berth wait 4812`");
   }
+  v1::WaitJobRequest request;
   ASSIGN_OR_RETURN(const v1::WaitJobRequest::Until until, ReadUntil(context.arguments));
+  request.set_until(until);
   ASSIGN_OR_RETURN(const FollowLimits limits, LimitsOf(context));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindJobIds(*api, context.arguments.words));
-  int code = kExitDone;
   std::vector<v1::Job> jobs;
-  for (const uint64_t id : ids) {
-    v1::WaitJobRequest request;
-    request.set_job_id(id);
-    request.set_until(until);
-    const auto result = WaitForJob(*api, request, limits, nullptr);
-    if (!result.ok() && IsUnreachable(result.status())) {
-      context.PrintError(result.status());
-      return kExitServerLost;
-    }
-    RETURN_IF_ERROR(result.status());
-    if (!result->done) {
-      return kExitClientTimeout;
-    }
-    const bool is_started = until == v1::WaitJobRequest::UNTIL_STARTED &&
-                            (!IsEnded(result->job.state()) || result->job.started_at_us() != 0);
-    code = code != kExitDone || is_started ? code : ExitCodeOfJob(result->job);
-    jobs.push_back(result->job);
+  absl::StatusOr<int> code = WaitForEach(*api, ids, request, limits, jobs);
+  if (IsUnreachable(code.status())) {
+    context.PrintError(code.status());
+    return kExitServerLost;
   }
-  if (context.settings.output.empty()) {
-    return code;
+  if (code.ok() && !context.settings.output.empty()) {
+    RETURN_IF_ERROR(context.Print(JobListing(jobs, false, absl::Now())));
   }
-  RETURN_IF_ERROR(context.Print(JobListing(jobs, false, absl::Now())));
   return code;
 }
 
