@@ -111,7 +111,16 @@ absl::Status Unreachable(const absl::Status& status, absl::string_view server,
 struct ApiClient::Wire {
   std::string server;
   std::string authorization;
+  std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::Client::Stub> stub;
+
+  void Pause(absl::Duration length) const {
+    if (channel->GetState(true) == GRPC_CHANNEL_READY) {
+      absl::SleepFor(length);
+    } else {
+      channel->WaitForConnected(absl::ToChronoTime(absl::Now() + length));
+    }
+  }
 
   void Prepare(grpc::ClientContext& context) const {
     context.AddMetadata("authorization", authorization);
@@ -148,7 +157,7 @@ struct ApiClient::Wire {
       if (absl::Now() + wait >= give_up) {
         return Unreachable(status, server, absl::Now() - start);
       }
-      absl::SleepFor(wait);
+      Pause(wait);
     }
   }
 };
@@ -160,8 +169,9 @@ absl::StatusOr<std::unique_ptr<ApiClient>> ApiClient::Open(const Connection& con
   auto wire = std::make_unique<Wire>();
   wire->server = connection.server;
   wire->authorization = absl::StrCat("Bearer ", connection.token);
-  wire->stub = v1::Client::NewStub(
-      grpc::CreateCustomChannel(Target(connection.server), credentials, ChannelSettings()));
+  wire->channel =
+      grpc::CreateCustomChannel(Target(connection.server), credentials, ChannelSettings());
+  wire->stub = v1::Client::NewStub(wire->channel);
   return std::unique_ptr<ApiClient>(new ApiClient(std::move(wire)));
 }
 
@@ -176,6 +186,10 @@ ApiClient::~ApiClient() = default;
   }
 BERTH_CLIENT_CALLS(BERTH_DEFINE_CALL)
 #undef BERTH_DEFINE_CALL
+
+void ApiClient::Pause(absl::Duration length) {
+  wire_->Pause(length);
+}
 
 absl::Status ApiClient::StreamLogs(const v1::StreamLogsRequest& request, absl::Time deadline,
                                    const std::function<void(const v1::StreamLogsResponse&)>& take) {

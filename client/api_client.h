@@ -75,6 +75,10 @@ class ApiClient {
   BERTH_CLIENT_CALLS(BERTH_DECLARE_CALL)
 #undef BERTH_DECLARE_CALL
 
+  // Lets the time pass, and a lost connection come back meanwhile: between calls nobody else drives
+  // it. Ends early once it is back.
+  void Pause(absl::Duration length);
+
   // Hands every piece of the log to `take` until the log ends or the deadline comes. One try.
   absl::Status StreamLogs(const v1::StreamLogsRequest& request, absl::Time deadline,
                           const std::function<void(const v1::StreamLogsResponse&)>& take);

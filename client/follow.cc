@@ -19,8 +19,9 @@ constexpr absl::Duration kStreamWasUp = absl::Seconds(30);
 // Decides how long a scheduler that went away is looked for.
 class Reconnector {
  public:
-  explicit Reconnector(const FollowLimits& limits)
-      : limits_(limits),
+  Reconnector(ApiClient& api, const FollowLimits& limits)
+      : api_(api),
+        limits_(limits),
         backoff_(absl::Milliseconds(100), absl::Seconds(1),
                  static_cast<uint64_t>(absl::GetCurrentTimeNanos())) {}
 
@@ -38,11 +39,12 @@ class Reconnector {
     if (now >= limits_.deadline || now + wait - failing_since_ > limits_.reconnect_for) {
       return false;
     }
-    absl::SleepFor(std::min(wait, limits_.deadline - now));
+    api_.Pause(std::min(wait, limits_.deadline - now));
     return true;
   }
 
  private:
+  ApiClient& api_;
   const FollowLimits& limits_;
   Backoff backoff_;
   absl::Time failing_since_ = absl::InfiniteFuture();
@@ -54,7 +56,7 @@ absl::StatusOr<WaitResult> WaitForJob(ApiClient& api, v1::WaitJobRequest request
                                       const FollowLimits& limits,
                                       const std::function<void(const v1::Job&)>& see) {
   WaitResult result;
-  Reconnector reconnector(limits);
+  Reconnector reconnector(api, limits);
   while (true) {
     const absl::Duration left = limits.deadline - absl::Now();
     const absl::Duration slice = std::clamp(left, absl::Milliseconds(1), kWaitSlice);
@@ -82,7 +84,7 @@ absl::StatusOr<WaitResult> WaitForJob(ApiClient& api, v1::WaitJobRequest request
 
 absl::Status CopyLog(ApiClient& api, v1::StreamLogsRequest request, const FollowLimits& limits,
                      const std::function<void(const std::string&)>& write) {
-  Reconnector reconnector(limits);
+  Reconnector reconnector(api, limits);
   while (true) {
     const absl::Time opened = absl::Now();
     absl::Status status =

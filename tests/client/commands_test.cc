@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/time/clock.h"
 #include "common/error_detail.h"
 #include "tests/client/fake_scheduler.h"
 #include <nlohmann/json.hpp>
@@ -83,6 +84,19 @@ TEST(Submit, TriesAgainWithTheSameKeyWhileTheSchedulerIsAway) {
   EXPECT_EQ(scheduler.service.submissions[0].idempotency_key().size(), 26u);
   EXPECT_EQ(scheduler.service.submissions[0].idempotency_key(),
             scheduler.service.submissions[2].idempotency_key());
+}
+
+TEST(Submit, ReachesASchedulerThatComesBackMeanwhile) {
+  FakeScheduler scheduler;
+  scheduler.Stop();
+  std::thread restart([&] {
+    usleep(1'500'000);
+    scheduler.Start();
+  });
+  const absl::Time start = absl::Now();
+  EXPECT_EQ(scheduler.Run({"submit", "--parsable", "--", "true"}).out, "4812\n");
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+  restart.join();
 }
 
 TEST(Submit, AKeyOfTheCallerIsKept) {
