@@ -21,7 +21,7 @@ namespace berth {
 namespace {
 
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
-constexpr int64_t kBytesPerMib = 1024 * 1024;
+constexpr int64_t kBytesPerMib = 1024L * 1024;
 constexpr int64_t kMilliPerCpu = 1000;
 
 // Empty if there is no such file.
@@ -51,7 +51,9 @@ void Lower(int64_t& limit, int64_t other) {
 int64_t CpuMilli(absl::string_view quota_us, absl::string_view period_us) {
   const int64_t quota = ReadLimit(quota_us);
   const int64_t period = ReadLimit(period_us);
-  if (quota == kUnlimited || period == kUnlimited) return kUnlimited;
+  if (quota == kUnlimited || period == kUnlimited) {
+    return kUnlimited;
+  }
   return std::max<int64_t>(1, quota * kMilliPerCpu / period);
 }
 
@@ -68,7 +70,9 @@ void ForGroupAndAbove(const std::string& mount, std::string group, const Read& r
 
 void ReadGroupV2(const std::string& folder, Limits& limits) {
   const std::vector<std::string> cpu = absl::StrSplit(ReadText(folder + "/cpu.max"), ' ');
-  if (cpu.size() == 2) Lower(limits.cpu_milli, CpuMilli(cpu[0], cpu[1]));
+  if (cpu.size() == 2) {
+    Lower(limits.cpu_milli, CpuMilli(cpu[0], cpu[1]));
+  }
   Lower(limits.memory_bytes, ReadLimit(ReadText(folder + "/memory.max")));
 }
 
@@ -85,7 +89,9 @@ Limits ReadControlGroups(const std::string& root) {
   const std::string table = ReadText(root + "/proc/self/cgroup");
   for (const absl::string_view line : absl::StrSplit(table, '\n')) {
     const std::vector<std::string> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (parts.size() != 3) continue;
+    if (parts.size() != 3) {
+      continue;
+    }
     if (parts[1].empty()) {
       ForGroupAndAbove(mounts, parts[2],
                        [&](const std::string& folder) { ReadGroupV2(folder, limits); });
@@ -93,7 +99,9 @@ Limits ReadControlGroups(const std::string& root) {
     }
     const std::vector<std::string> controllers = absl::StrSplit(parts[1], ',');
     for (const std::string& controller : controllers) {
-      if (controller != "cpu" && controller != "memory") continue;
+      if (controller != "cpu" && controller != "memory") {
+        continue;
+      }
       const auto read = [&](const std::string& folder) { ReadGroupV1(folder, limits); };
       ForGroupAndAbove(absl::StrCat(mounts, "/", controller), parts[2], read);
     }
@@ -122,13 +130,17 @@ int64_t UsableCpus() {
     const size_t bytes = CPU_ALLOC_SIZE(cpus);
     const int count = sched_getaffinity(0, bytes, set) == 0 ? CPU_COUNT_S(bytes, set) : 0;
     CPU_FREE(set);
-    if (count > 0) return count;
+    if (count > 0) {
+      return count;
+    }
   }
   return std::max<int64_t>(1, sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 void AddFacilities(const std::string& root, v1::NodeFacts& facts) {
-  if (geteuid() == 0) facts.add_facilities("pid-namespace");
+  if (geteuid() == 0) {
+    facts.add_facilities("pid-namespace");
+  }
   const auto add = [&](const char* file, const char* name) {
     if (std::ifstream(absl::StrCat(root, "/sys/fs/cgroup/", file)).good()) {
       facts.add_facilities(name);

@@ -63,8 +63,12 @@ absl::StatusOr<ProbedDevices> ProbeAny(const DeviceOptions& options) {
   absl::StatusOr<ProbedDevices> found = NvidiaProbe(options.nvml_library).Probe();
   const bool has_any = found.ok() && !(found->devices.empty() && found->unreadable.empty());
   // An error other than a missing driver may hide real devices.
-  if (has_any || !(found.ok() || absl::IsNotFound(found.status()))) return found;
-  if (options.simulated.empty()) LogInfo("no device found, none declared", {});
+  if (has_any || !(found.ok() || absl::IsNotFound(found.status()))) {
+    return found;
+  }
+  if (options.simulated.empty()) {
+    LogInfo("no device found, none declared", {});
+  }
   return SimulatedProbe(options.node, options.simulated).Probe();
 }
 
@@ -88,10 +92,14 @@ bool Contains(const std::vector<int>& indexes, int index) {
 
 absl::Status CheckIndexes(const std::vector<int>& wanted, const ProbedDevices& found) {
   std::vector<int> known = found.unreadable;
-  for (const v1::Device& device : found.devices) known.push_back(device.index());
+  for (const v1::Device& device : found.devices) {
+    known.push_back(device.index());
+  }
   std::sort(known.begin(), known.end());
   for (const int index : wanted) {
-    if (Contains(known, index)) continue;
+    if (Contains(known, index)) {
+      continue;
+    }
     return SourceError(
         absl::StrCat("devices.indexes names ", index, ", and there is no such device"),
         known.empty() ? "remove devices.indexes: the node has no device"
@@ -105,7 +113,9 @@ absl::Status CheckIndexes(const std::vector<int>& wanted, const ProbedDevices& f
 absl::StatusOr<DeviceSource> ParseDeviceSource(absl::string_view text) {
   std::vector<std::string> names;
   for (const SourceName& row : kSourceNames) {
-    if (text == row.name) return row.source;
+    if (text == row.name) {
+      return row.source;
+    }
     names.emplace_back(row.name);
   }
   const std::string nearest = NearestName(text, names);
@@ -117,11 +127,15 @@ absl::StatusOr<DeviceSource> ParseDeviceSource(absl::string_view text) {
 absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(ProbedDevices found, ProbeSource(options));
-  if (options.indexes.empty()) return std::move(found.devices);
+  if (options.indexes.empty()) {
+    return std::move(found.devices);
+  }
   RETURN_IF_ERROR(CheckIndexes(options.indexes, found));
   std::vector<v1::Device> kept;
   for (v1::Device& device : found.devices) {
-    if (Contains(options.indexes, device.index())) kept.push_back(std::move(device));
+    if (Contains(options.indexes, device.index())) {
+      kept.push_back(std::move(device));
+    }
   }
   return kept;
 }

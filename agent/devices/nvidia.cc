@@ -21,7 +21,9 @@ absl::StatusOr<std::string> ReadText(const NvmlLibrary& nvml, const char* call, 
                                      int (*read)(NvmlDevice, char*, unsigned int)) {
   std::array<char, kTextBytes> text = {};
   const int result = read(handle, text.data(), text.size() - 1);
-  if (result != kNvmlSuccess) return nvml.Error(call, result);
+  if (result != kNvmlSuccess) {
+    return nvml.Error(call, result);
+  }
   return std::string(text.data());
 }
 
@@ -29,22 +31,30 @@ absl::StatusOr<std::string> ReadText(const NvmlLibrary& nvml, const char* call, 
 absl::StatusOr<int> ReadMinorNumber(const NvmlLibrary& nvml, NvmlDevice handle) {
   unsigned int minor_number = 0;
   const int result = nvml.get_minor_number(handle, &minor_number);
-  if (result == kNvmlNotSupported) return -1;
-  if (result != kNvmlSuccess) return nvml.Error("nvmlDeviceGetMinorNumber", result);
+  if (result == kNvmlNotSupported) {
+    return -1;
+  }
+  if (result != kNvmlSuccess) {
+    return nvml.Error("nvmlDeviceGetMinorNumber", result);
+  }
   return static_cast<int>(minor_number);
 }
 
 absl::StatusOr<v1::Device> ReadDevice(const NvmlLibrary& nvml, unsigned int index) {
   NvmlDevice handle = nullptr;
   int result = nvml.get_handle_by_index(index, &handle);
-  if (result != kNvmlSuccess) return nvml.Error("nvmlDeviceGetHandleByIndex", result);
+  if (result != kNvmlSuccess) {
+    return nvml.Error("nvmlDeviceGetHandleByIndex", result);
+  }
   ASSIGN_OR_RETURN(const std::string model,
                    ReadText(nvml, "nvmlDeviceGetName", handle, nvml.get_name));
   ASSIGN_OR_RETURN(const std::string uuid,
                    ReadText(nvml, "nvmlDeviceGetUUID", handle, nvml.get_uuid));
   NvmlMemory memory;
   result = nvml.get_memory_info(handle, &memory);
-  if (result != kNvmlSuccess) return nvml.Error("nvmlDeviceGetMemoryInfo", result);
+  if (result != kNvmlSuccess) {
+    return nvml.Error("nvmlDeviceGetMemoryInfo", result);
+  }
   ASSIGN_OR_RETURN(const int minor_number, ReadMinorNumber(nvml, handle));
   v1::Device device;
   device.set_index(static_cast<int>(index));
@@ -63,7 +73,9 @@ absl::StatusOr<ProbedDevices> NvidiaProbe::Probe() {
   ASSIGN_OR_RETURN(const std::unique_ptr<NvmlLibrary> nvml, NvmlLibrary::Load(library_));
   unsigned int count = 0;
   const int result = nvml->get_count(&count);
-  if (result != kNvmlSuccess) return nvml->Error("nvmlDeviceGetCount", result);
+  if (result != kNvmlSuccess) {
+    return nvml->Error("nvmlDeviceGetCount", result);
+  }
   ProbedDevices found;
   absl::Status first_error;
   for (unsigned int index = 0; index < count; ++index) {
@@ -80,7 +92,9 @@ absl::StatusOr<ProbedDevices> NvidiaProbe::Probe() {
     found.unreadable.push_back(static_cast<int>(index));
     first_error.Update(device.status());
   }
-  if (found.devices.empty() && !first_error.ok()) return first_error;
+  if (found.devices.empty() && !first_error.ok()) {
+    return first_error;
+  }
   return found;
 }
 

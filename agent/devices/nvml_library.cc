@@ -66,32 +66,40 @@ absl::Status NvmlLibrary::Initialize() {
                       .why = absl::StrCat(path_, " is here, and no driver answers it"),
                       .fix = "run modprobe nvidia, or set devices.kind = \"none\""});
   }
-  if (result != kNvmlSuccess) return Error("nvmlInit", result);
+  if (result != kNvmlSuccess) {
+    return Error("nvmlInit", result);
+  }
   initialized_ = true;
   return absl::OkStatus();
 }
 
 template <typename Function>
-absl::Status NvmlLibrary::Find(const char* name, Function& function) {
+void NvmlLibrary::Find(const char* name, Function& function, std::string& missing) {
   function = reinterpret_cast<Function>(dlsym(handle_, name));
-  if (function != nullptr) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kFailedPrecondition,
-                   {.code = "B5403",
-                    .message = absl::StrCat(path_, " is not a usable NVML"),
-                    .why = absl::StrCat("it has no function ", name),
-                    .fix = "install an NVIDIA driver of version 450 or later"});
+  if (function == nullptr && missing.empty()) {
+    missing = name;
+  }
 }
 
 absl::Status NvmlLibrary::FindFunctions() {
-  RETURN_IF_ERROR(Find("nvmlInit_v2", init_));
-  RETURN_IF_ERROR(Find("nvmlShutdown", shutdown_));
-  RETURN_IF_ERROR(Find("nvmlErrorString", error_string_));
-  RETURN_IF_ERROR(Find("nvmlDeviceGetCount_v2", get_count));
-  RETURN_IF_ERROR(Find("nvmlDeviceGetHandleByIndex_v2", get_handle_by_index));
-  RETURN_IF_ERROR(Find("nvmlDeviceGetName", get_name));
-  RETURN_IF_ERROR(Find("nvmlDeviceGetUUID", get_uuid));
-  RETURN_IF_ERROR(Find("nvmlDeviceGetMemoryInfo", get_memory_info));
-  return Find("nvmlDeviceGetMinorNumber", get_minor_number);
+  std::string missing;
+  Find("nvmlInit_v2", init_, missing);
+  Find("nvmlShutdown", shutdown_, missing);
+  Find("nvmlErrorString", error_string_, missing);
+  Find("nvmlDeviceGetCount_v2", get_count, missing);
+  Find("nvmlDeviceGetHandleByIndex_v2", get_handle_by_index, missing);
+  Find("nvmlDeviceGetName", get_name, missing);
+  Find("nvmlDeviceGetUUID", get_uuid, missing);
+  Find("nvmlDeviceGetMemoryInfo", get_memory_info, missing);
+  Find("nvmlDeviceGetMinorNumber", get_minor_number, missing);
+  if (missing.empty()) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.code = "B5403",
+                    .message = absl::StrCat(path_, " is not a usable NVML"),
+                    .why = absl::StrCat("it has no function ", missing),
+                    .fix = "install an NVIDIA driver of version 450 or later"});
 }
 
 }  // namespace berth

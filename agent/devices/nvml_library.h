@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -50,8 +51,9 @@ class NvmlLibrary {
   NvmlLibrary(std::string path, void* handle) : path_(std::move(path)), handle_(handle) {}
   absl::Status FindFunctions();
   absl::Status Initialize();
+  // `missing` is the first name that was not found.
   template <typename Function>
-  absl::Status Find(const char* name, Function& function);
+  void Find(const char* name, Function& function, std::string& missing);
 
   const std::string path_;
   void* const handle_;

@@ -39,7 +39,9 @@ struct GangPosition {
 GangPosition FindPosition(const TaskContext& task) {
   GangPosition position;
   for (const v1::Start::Member& member : task.members) {
-    if (member.rank() < task.assignment.rank()) position.first += Slots(member.devices());
+    if (member.rank() < task.assignment.rank()) {
+      position.first += Slots(member.devices());
+    }
     position.size += Slots(member.devices());
   }
   return position;
@@ -111,7 +113,9 @@ void AddNodeLaunch(const TaskContext& task, Environment& environment) {
       {"NPROC_PER_NODE", absl::StrCat(TaskSlots(task))       },
       {"MASTER_ADDR",    task.rendezvous_address             },
   };
-  if (task.rendezvous_port > 0) values["MASTER_PORT"] = absl::StrCat(task.rendezvous_port);
+  if (task.rendezvous_port > 0) {
+    values["MASTER_PORT"] = absl::StrCat(task.rendezvous_port);
+  }
   for (const auto& [name, value] : values) {
     environment[name] = value;
     environment["PET_" + name] = value;
@@ -153,7 +157,9 @@ VisibleDevices SortByKind(const TaskContext& task) {
       continue;
     }
     visible.nvidia.push_back(device.index());
-    if (kind == v1::DEVICE_KIND_NVIDIA) visible.nvidia_uuids.push_back(device.uuid());
+    if (kind == v1::DEVICE_KIND_NVIDIA) {
+      visible.nvidia_uuids.push_back(device.uuid());
+    }
   }
   return visible;
 }
@@ -180,8 +186,8 @@ bool IsReserved(absl::string_view name) {
 
 // What execve can carry: nothing that reads as another name, or ends early.
 bool IsVariable(const std::string& name, const std::string& value) {
-  return !name.empty() && name.find('=') == std::string::npos &&
-         name.find('\0') == std::string::npos && value.find('\0') == std::string::npos;
+  return !name.empty() && !absl::StrContains(name, '=') && !absl::StrContains(name, '\0') &&
+         !absl::StrContains(value, '\0');
 }
 
 }  // namespace
@@ -190,17 +196,23 @@ std::vector<std::string> MakeEnvironment(const TaskContext& task, const RankCont
   Environment environment;
   AddHost(task, environment);
   for (const auto& [name, value] : task.operator_environment) {
-    if (IsVariable(name, value)) environment[name] = value;
+    if (IsVariable(name, value)) {
+      environment[name] = value;
+    }
   }
   AddIdentity(task, environment);
   AddTimes(task, environment);
   AddPaths(task.paths, environment);
   AddPlacement(task, rank, environment);
   AddNodeLaunch(task, environment);
-  if (IsPerDevice(task)) AddDeviceLaunch(task, rank.local_rank, environment);
+  if (IsPerDevice(task)) {
+    AddDeviceLaunch(task, rank.local_rank, environment);
+  }
   AddDevices(task, environment);
   for (const auto& [name, value] : task.spec.environment()) {
-    if (!IsReserved(name) && IsVariable(name, value)) environment[name] = value;
+    if (!IsReserved(name) && IsVariable(name, value)) {
+      environment[name] = value;
+    }
   }
   std::vector<std::string> result;
   result.reserve(environment.size());

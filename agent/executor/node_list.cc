@@ -25,17 +25,25 @@ struct NumberedName {
 
 NumberedName Split(const std::string& name) {
   size_t end = std::min(name.find('.'), name.size());
-  while (end > 0 && !absl::ascii_isdigit(static_cast<unsigned char>(name[end - 1]))) --end;
+  while (end > 0 && !absl::ascii_isdigit(static_cast<unsigned char>(name[end - 1]))) {
+    --end;
+  }
   size_t begin = end;
-  while (begin > 0 && absl::ascii_isdigit(static_cast<unsigned char>(name[begin - 1]))) --begin;
-  if (begin == end || end - begin > kDigitsMax) return {.prefix = name};
+  while (begin > 0 && absl::ascii_isdigit(static_cast<unsigned char>(name[begin - 1]))) {
+    --begin;
+  }
+  if (begin == end || end - begin > kDigitsMax) {
+    return {.prefix = name};
+  }
   return {name.substr(0, begin), name.substr(begin, end - begin), name.substr(end)};
 }
 
 // The next number, written as wide: "09" -> "10", "9" -> "10".
 std::string Next(const std::string& digits) {
   int64_t number = 0;
-  if (!absl::SimpleAtoi(digits, &number)) return "";
+  if (!absl::SimpleAtoi(digits, &number)) {
+    return "";
+  }
   return absl::StrFormat("%0*d", static_cast<int>(digits.size()), number + 1);
 }
 

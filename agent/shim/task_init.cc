@@ -127,7 +127,10 @@ class Init {
     }
     const rlimit no_core{0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+    // In a namespace the init's death is everybody's. Else it must live on to hunt its descendants,
+    // and learns of the shim's death by the closed socket.
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        (in_namespace_ && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)) {
       Fail();
     }
   }
@@ -170,16 +173,19 @@ class Init {
     for (int number = 1; number < NSIG; ++number) {
       signal(number, SIG_DFL);
     }
+    InitEvent failure{InitEvent::Kind::kNoFolder, static_cast<int32_t>(rank), 0};
     if (dup2(null, STDIN_FILENO) >= 0 && dup2(logs_[rank], STDOUT_FILENO) >= 0 &&
         dup2(logs_[rank], STDERR_FILENO) >= 0 && chdir(task_.working_directory.c_str()) == 0) {
       // execvp looks the command up in the job's own PATH.
       std::vector<char*> environment = Pointers(task_.ranks[rank].environment);
       environ = environment.data();
+      failure.kind = InitEvent::Kind::kExecFailed;
       execvp(task_.argv[0].c_str(), Pointers(task_.argv).data());
     }
-    const InitEvent failure{InitEvent::Kind::kExecFailed, static_cast<int32_t>(rank), errno};
+    failure.status = errno;
     const ssize_t told = write(failures, &failure, sizeof(failure));
-    _exit(told == sizeof(failure) && failure.status == ENOENT ? kExitNotFound : kExitNotExecutable);
+    static_cast<void>(told);
+    _exit(kExitNotExecutable);
   }
 
   void Supervise() {

@@ -17,6 +17,7 @@ struct InitEvent {
   enum class Kind : uint32_t {
     kStarted,     // every rank executes its command
     kExecFailed,  // rank, status = errno
+    kNoFolder,    // rank, status = errno: the working directory cannot be entered
     kExited,      // rank, status as of wait(2)
     kFailed,      // the task could not be set up; status = errno
   };

@@ -268,6 +268,12 @@ void TaskShim::OnInit() {
       record_.message = "cannot execute " + task_.argv[0] + ": " + std::strerror(event.status);
       RankFailed(event.rank, event.status == ENOENT ? kExitNotFound : kExitNotExecutable, 0);
       return;
+    case InitEvent::Kind::kNoFolder:
+      record_.exec_failed = 1;
+      record_.message = "cannot enter the working directory " + task_.working_directory + ": " +
+                        std::strerror(event.status);
+      RankFailed(event.rank, kExitNotExecutable, 0);
+      return;
     case InitEvent::Kind::kExited:
       RankEnded(event.rank, event.status);
       return;

@@ -48,7 +48,9 @@ TEST(FindDevices, SimulatedDevicesOfTwoNodesShareNoUuid) {
     };
     const auto found = FindDevices(options);
     ASSERT_TRUE(found.ok()) << found.status();
-    for (const v1::Device& device : *found) uuids.insert(device.uuid());
+    for (const v1::Device& device : *found) {
+      uuids.insert(device.uuid());
+    }
   }
   EXPECT_EQ(uuids.size(), 24u);
 }

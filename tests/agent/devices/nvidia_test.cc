@@ -57,24 +57,28 @@ class NvidiaProbeTest : public testing::Test {
 };
 
 TEST_F(NvidiaProbeTest, TellsEveryDevice) {
-  for (int i = 0; i < 8; ++i) nvml_->devices.push_back(H200(i));
+  for (int i = 0; i < 8; ++i) {
+    nvml_->devices.push_back(H200(i));
+  }
   const auto found = Probe();
   ASSERT_TRUE(found.ok()) << found.status();
   ASSERT_EQ(found->devices.size(), 8u);
   EXPECT_TRUE(found->unreadable.empty());
-  const v1::Device& device = found->devices[5];
-  EXPECT_EQ(device.index(), 5);
-  EXPECT_EQ(device.device_class(), "nvidia-h200-141g");
-  EXPECT_EQ(device.uuid(), "GPU-00000000-0000-0000-0000-000000000005");
-  EXPECT_EQ(device.kind(), v1::DEVICE_KIND_NVIDIA);
-  EXPECT_EQ(device.memory_mib(), 143771);
-  EXPECT_EQ(device.minor_number(), 9);
-  EXPECT_EQ(device.health(), v1::DEVICE_HEALTH_OK);
-  EXPECT_EQ(device.ring(), "");
+  v1::Device expected;
+  expected.set_index(5);
+  expected.set_device_class("nvidia-h200-141g");
+  expected.set_uuid("GPU-00000000-0000-0000-0000-000000000005");
+  expected.set_kind(v1::DEVICE_KIND_NVIDIA);
+  expected.set_memory_mib(143771);
+  expected.set_minor_number(9);
+  expected.set_health(v1::DEVICE_HEALTH_OK);
+  EXPECT_EQ(found->devices[5].DebugString(), expected.DebugString());
 }
 
 TEST_F(NvidiaProbeTest, ADeadDeviceLeavesTheOthersTheirIndexes) {
-  for (int i = 0; i < 3; ++i) nvml_->devices.push_back(H200(i));
+  for (int i = 0; i < 3; ++i) {
+    nvml_->devices.push_back(H200(i));
+  }
   nvml_->devices[0].handle_result = kGpuIsLost;
   nvml_->devices[2].memory_result = kGpuIsLost;
   const auto found = Probe();
@@ -151,7 +155,9 @@ TEST_F(NvidiaProbeTest, NvidiaWithoutADeviceIsAnError) {
 }
 
 TEST_F(NvidiaProbeTest, IndexesKeepThoseOfTheMachine) {
-  for (int i = 0; i < 4; ++i) nvml_->devices.push_back(H200(i));
+  for (int i = 0; i < 4; ++i) {
+    nvml_->devices.push_back(H200(i));
+  }
   DeviceOptions options = Options(DeviceSource::kNvidia);
   options.indexes = {3, 2};
   const auto found = FindDevices(options);
@@ -162,7 +168,9 @@ TEST_F(NvidiaProbeTest, IndexesKeepThoseOfTheMachine) {
 }
 
 TEST_F(NvidiaProbeTest, AnIndexOfADeadDeviceIsNoMistakeOfTheOperator) {
-  for (int i = 0; i < 2; ++i) nvml_->devices.push_back(H200(i));
+  for (int i = 0; i < 2; ++i) {
+    nvml_->devices.push_back(H200(i));
+  }
   nvml_->devices[0].handle_result = kGpuIsLost;
   DeviceOptions options = Options(DeviceSource::kNvidia);
   options.indexes = {0, 1};
@@ -220,8 +228,8 @@ TEST(NvidiaClass, NamesModelAndSoldMemory) {
 }
 
 TEST(NvidiaClass, AnUnknownAmountIsRoundedUp) {
-  EXPECT_EQ(NvidiaClass("NVIDIA X1", 110 * 1024 - 5), "nvidia-x1-110g");
-  EXPECT_EQ(NvidiaClass("NVIDIA X1", 500 * 1024), "nvidia-x1-500g");
+  EXPECT_EQ(NvidiaClass("NVIDIA X1", 110L * 1024 - 5), "nvidia-x1-110g");
+  EXPECT_EQ(NvidiaClass("NVIDIA X1", 500L * 1024), "nvidia-x1-500g");
   EXPECT_EQ(NvidiaClass("NVIDIA X1", 0), "nvidia-x1-0g");
 }
 

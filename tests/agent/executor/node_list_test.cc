@@ -47,7 +47,10 @@ TEST(CompressNodeList, KeepsTheOrder) {
 
 TEST(CompressNodeList, FourThousandNodesAreOneRange) {
   std::vector<std::string> names;
-  for (int i = 0; i < 4096; ++i) names.push_back(absl::StrCat("node-", i));
+  names.reserve(4096);
+  for (int i = 0; i < 4096; ++i) {
+    names.push_back(absl::StrCat("node-", i));
+  }
   EXPECT_EQ(CompressNodeList(names), "node-[0-4095]");
 }
 

@@ -383,11 +383,6 @@ TEST_F(ShimTest, StrayTerminalSignalsEndNothing) {
 }
 
 TEST_F(ShimTest, DeathOfTheShimEndsTheTask) {
-  if (geteuid() != 0) {
-    GTEST_SKIP()
-        << "needs a pid namespace, and so root: without one, what ignores the death of its "
-           "parent may live on";
-  }
   const std::string marker = Marker();
   RunShell("setsid sh -c 'trap \"\" TERM HUP; echo ready; sleep 1000; : " + marker +
            "' & wait; : " + marker);

@@ -23,7 +23,9 @@ berth::FakeNvml& State() {
 }
 
 int Copy(const std::string& text, char* buffer, unsigned int length) {
-  if (text.size() >= length) return kInsufficientSize;
+  if (text.size() >= length) {
+    return kInsufficientSize;
+  }
   std::memcpy(buffer, text.c_str(), text.size() + 1);
   return kSuccess;
 }
@@ -45,12 +47,16 @@ berth::FakeNvml* FakeNvmlState() {
 }
 
 int nvmlInit_v2() {
-  if (State().init_result == kSuccess) ++State().open;
+  if (State().init_result == kSuccess) {
+    ++State().open;
+  }
   return State().init_result;
 }
 
 int nvmlShutdown() {
-  if (State().open == 0) return kUninitialized;
+  if (State().open == 0) {
+    return kUninitialized;
+  }
   --State().open;
   return kSuccess;
 }
@@ -60,13 +66,17 @@ const char* nvmlErrorString(int result) {
 }
 
 int nvmlDeviceGetCount_v2(unsigned int* count) {
-  if (State().open == 0) return kUninitialized;
+  if (State().open == 0) {
+    return kUninitialized;
+  }
   *count = static_cast<unsigned int>(State().devices.size());
   return State().count_result;
 }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned int index, Handle* device) {
-  if (index >= State().devices.size()) return kInvalidArgument;
+  if (index >= State().devices.size()) {
+    return kInvalidArgument;
+  }
   *device = reinterpret_cast<Handle>(&State().devices[index]);
   return State().devices[index].handle_result;
 }
