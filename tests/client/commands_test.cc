@@ -1,9 +1,9 @@
 #include <cstdio>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include <gtest/gtest.h>
 
-#include "absl/time/clock.h"
 #include "common/error_detail.h"
 #include "tests/client/fake_scheduler.h"
 #include <nlohmann/json.hpp>
