@@ -49,7 +49,7 @@ trap finish EXIT
 build() { # FOLDER TARGET [CMAKE OPTIONS]
   local folder=$1 target=$2
   shift 2
-  cmake -S . -B "$folder" -G Ninja "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2 && exit 1; }
+  cmake -S . -B "$folder" -G Ninja -DBERTH_TESTS=ON "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2 && exit 1; }
   rm -f "$folder.log"
   cmake --build "$folder" -j "$jobs" --target "$target"
 }
