@@ -31,7 +31,7 @@ static_assert(RaiseEnum<v1::TaskState>(TaskState::kLostReboot) == v1::TASK_STATE
 static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kPrepared) == v1::REPORT_KIND_PREPARED);
 static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kLostShim) == v1::REPORT_KIND_LOST_SHIM);
 static_assert(SameEnum<v1::Refusal>(Refusal::kLaunch) == v1::REFUSAL_LAUNCH);
-static_assert(SameEnum<v1::StopReason>(StopReason::kStale) == v1::STOP_REASON_STALE);
+static_assert(SameEnum<v1::StopReason>(StopReason::kMaintenance) == v1::STOP_REASON_MAINTENANCE);
 static_assert(RaiseEnum<v1::HelloRefused::Why>(HelloRefusal::kVersion) ==
               v1::HelloRefused::WHY_VERSION);
 static_assert(RaiseEnum<v1::HelloRefused::Why>(HelloRefusal::kInventory) ==

@@ -29,8 +29,8 @@ constexpr int64_t kStopLease = 5;
 const char* ReasonWord(int64_t reason) {
   static constexpr const char* kWords[] = {"failed-rank", "cancelled", "time-limit", "preempted",
                                            "failed-rank", "lease",     "drain",      "budget",
-                                           "admin",       "stale"};
-  return reason >= 0 && reason < 10 ? kWords[reason] : "unknown";
+                                           "admin",       "stale",     "preempted",  "maintenance"};
+  return reason >= 0 && reason < 12 ? kWords[reason] : "unknown";
 }
 
 void CopyText(char (&target)[256], const char* text) {

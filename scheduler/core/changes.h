@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "scheduler/core/allocation.h"
+#include "scheduler/core/booking.h"
 #include "scheduler/core/identity.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/quota_tree.h"
+#include "scheduler/core/reclaim_record.h"
 
 namespace berth {
 
@@ -37,11 +39,16 @@ struct Changes {
   std::vector<Job> jobs;  // in a terminal state: its last change ever
   std::vector<EndedAttempt> attempts;
   std::vector<Allocation> allocations;  // released: its last change ever
+  std::vector<Booking> bookings;        // ended: its last change ever
+  std::vector<Reclaim> reclaims;        // settled: its last change ever
+  // All that are still to come, when `quota_edits_changed`.
+  std::vector<QuotaEdit> quota_edits;
+  bool quota_edits_changed = false;
 
   bool empty() const {
     return classes.empty() && tenants.empty() && projects.empty() && quotas.empty() &&
            users.empty() && tokens.empty() && nodes.empty() && jobs.empty() && attempts.empty() &&
-           allocations.empty();
+           allocations.empty() && bookings.empty() && reclaims.empty() && !quota_edits_changed;
   }
 };
 
@@ -50,6 +57,8 @@ struct StoredState {
   Changes nouns;  // jobs and allocations that are not over
   JobId last_job;
   AllocationId last_allocation;
+  BookingId last_booking;
+  ReclaimId last_reclaim;
 };
 
 }  // namespace berth

@@ -89,7 +89,8 @@ int64_t Cluster::PendingCount(TenantId tenant) const {
 
 int64_t Cluster::PendingDevices(TenantId tenant, ProjectId project, ClassId device_class) const {
   int64_t devices = 0;
-  for (const auto& [key, group] : groups_) {
+  for (const auto& [id, group] : groups_) {
+    const GroupKey& key = group.key;
     const bool asks =
         key.gang.classes.empty() ||
         std::count(key.gang.classes.begin(), key.gang.classes.end(), device_class) > 0;
@@ -289,7 +290,7 @@ void Cluster::Restore(StoredState state) {
   for (const auto& [id, node] : nodes_) {
     RefreshNode(id);
   }
-  for (const auto& [id, job] : jobs_) {
+  for (auto& [id, job] : jobs_) {
     if (IsPending(job)) {
       IndexPending(job);
     } else {

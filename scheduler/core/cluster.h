@@ -28,10 +28,22 @@ namespace berth {
 
 // Queued jobs that look alike, oldest first. A group that does not fit is skipped in one step.
 struct PendingGroup {
+  GroupKey key;
   std::set<JobId> ready;    // may be planned
-  std::set<JobId> waiting;  // in back-off
-  PendingReason reason;     // of the last round
+  std::set<JobId> waiting;  // for a time: back-off or begin
+  Blocker blocker;          // of the last round
 };
+
+// A group's place in its tenant's queue: by priority, then by its oldest job that is ready.
+struct QueuePlace {
+  int priority = 0;
+  JobId oldest;
+  GroupId group;
+  friend bool operator<(const QueuePlace& a, const QueuePlace& b) {
+    return a.priority != b.priority ? a.priority > b.priority : a.oldest < b.oldest;
+  }
+};
+using TenantQueue = std::set<QueuePlace>;
 
 // What is free on a node now. Kept beside the node for the planner.
 struct NodeLoad {
@@ -68,7 +80,10 @@ class Cluster {
   const std::map<UserId, User>& users() const { return users_; }
   const std::map<std::string, Token>& tokens() const { return tokens_; }
   const QuotaTree& quota() const { return quota_; }
-  const std::map<GroupKey, PendingGroup>& groups() const { return groups_; }
+  const std::map<GroupId, PendingGroup>& groups() const { return groups_; }
+  const PendingGroup& GetGroup(GroupId id) const { return groups_.at(id); }
+  // Groups with ready jobs, by the class they try first and by tenant.
+  const std::map<ClassId, std::map<TenantId, TenantQueue>>& queues() const { return queues_; }
   // Usable nodes with n free whole devices of a class: index[class][n].
   const std::map<ClassId, std::map<int, std::set<NodeId>>>& free_index() const {
     return free_index_;
@@ -86,6 +101,8 @@ class Cluster {
   int NodesWith(ClassId device_class, int devices) const;
   // The reason as of the last round, or from the job's own state.
   PendingReason ReasonOf(const Job& job) const;
+  // The blocker in words, for a job with this spec.
+  PendingReason Describe(const JobSpec& spec, const Blocker& blocker) const;
 
   // ---- Changing: nouns of the center ----
   ClassId InternClass(absl::string_view name);
@@ -135,7 +152,8 @@ class Cluster {
   void RequeueJob(JobId id, absl::Time not_before, absl::Time now);
   // Moves jobs whose back-off is over to their group's ready set.
   void WakeJobs(absl::Time now);
-  void SetReason(const GroupKey& key, const PendingReason& reason);
+  // Ignored if the group is gone.
+  void SetBlocker(GroupId id, const Blocker& blocker);
   std::optional<absl::Time> NextWake() const;
 
   // Borrowed gangs become owned where the entitlement has room: non-preemptible first, then
@@ -158,8 +176,13 @@ class Cluster {
   Allocation& MutableAllocation(AllocationId id);
   static GroupKey KeyOf(const Job& job);
   static bool IsPending(const Job& job);
-  void IndexPending(const Job& job);
-  void UnindexPending(const Job& job);
+  GroupId EnsureGroup(const Job& job);
+  // Runs `change` on a group and moves the group to its new place in the queue; without ready jobs
+  // it has none.
+  template <typename Change>
+  void ChangeGroup(GroupId id, Change change);
+  void IndexPending(Job& job);
+  void UnindexPending(Job& job);
   void TakeDevices(const Allocation& allocation, int sign);
   // Recomputes a node's counts and its place in the indexes.
   void RefreshNode(NodeId id);
@@ -185,7 +208,9 @@ class Cluster {
   std::map<UserId, User> users_;
   std::map<std::string, Token> tokens_;
   QuotaTree quota_;
-  std::map<GroupKey, PendingGroup> groups_;
+  std::map<GroupId, PendingGroup> groups_;
+  std::map<GroupKey, GroupId> group_ids_;
+  std::map<ClassId, std::map<TenantId, TenantQueue>> queues_;
   std::map<ClassId, std::map<int, std::set<NodeId>>> free_index_;
   std::map<ClassId, std::map<int, int>> node_sizes_;  // [class][known devices] -> nodes
   std::map<ClassId, int64_t> known_devices_;
@@ -196,6 +221,7 @@ class Cluster {
 
   JobId last_job_;
   AllocationId last_allocation_;
+  GroupId last_group_;
   uint64_t plan_version_ = 0;
 
   Changes new_nouns_;  // classes, tenants, projects, quotas, users, tokens, attempts

@@ -25,53 +25,86 @@ Allocation& Cluster::MutableAllocation(AllocationId id) {
 }
 
 GroupKey Cluster::KeyOf(const Job& job) {
-  return {job.spec.tenant,      job.spec.project,    job.spec.priority,
-          job.spec.preemptible, job.spec.may_borrow, job.spec.gang};
+  return {job.spec.tenant,
+          job.spec.project,
+          job.spec.priority,
+          job.spec.preemptible,
+          job.spec.may_borrow,
+          absl::ToInt64Milliseconds(job.spec.time_limit),
+          absl::ToInt64Milliseconds(job.spec.grace),
+          job.spec.gang,
+          job.suspect_nodes};
 }
 
 bool Cluster::IsPending(const Job& job) {
   return job.state == JobState::kQueued || job.state == JobState::kHeld;
 }
 
-void Cluster::IndexPending(const Job& job) {
+GroupId Cluster::EnsureGroup(const Job& job) {
+  const auto [known, added] = group_ids_.emplace(KeyOf(job), GroupId(last_group_.value() + 1));
+  if (added) {
+    last_group_ = known->second;
+    groups_[last_group_].key = known->first;
+    groups_[last_group_].blocker.code = ReasonCode::kBeingEvaluated;
+  }
+  return known->second;
+}
+
+template <typename Change>
+void Cluster::ChangeGroup(GroupId id, Change change) {
+  PendingGroup& group = groups_.at(id);
+  const auto place = [&] { return QueuePlace{group.key.priority, *group.ready.begin(), id}; };
+  const TenantId tenant = group.key.tenant;
+  std::map<TenantId, TenantQueue>& queues =
+      queues_[group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes.front()];
+  TenantQueue& queue = queues[tenant];
+  if (!group.ready.empty()) {
+    queue.erase(place());
+  }
+  change(group);
+  if (!group.ready.empty()) {
+    queue.insert(place());
+  } else if (group.waiting.empty()) {
+    group_ids_.erase(group.key);
+    groups_.erase(id);
+  }
+  if (queue.empty()) {
+    queues.erase(tenant);
+  }
+}
+
+void Cluster::IndexPending(Job& job) {
   ++pending_count_[job.spec.tenant];
   if (job.state == JobState::kHeld) {
     return;
   }
-  PendingGroup& group = groups_[KeyOf(job)];
-  if (group.reason.code == ReasonCode::kNone) {
-    group.reason = {ReasonCode::kBeingEvaluated, "the next scheduling round will look at it"};
-  }
+  job.group = EnsureGroup(job);
   if (job.not_before > absl::InfinitePast()) {
-    group.waiting.insert(job.id);
+    ChangeGroup(job.group, [&](PendingGroup& group) { group.waiting.insert(job.id); });
     waking_.insert({job.not_before, job.id});
     return;
   }
-  group.ready.insert(job.id);
+  ChangeGroup(job.group, [&](PendingGroup& group) { group.ready.insert(job.id); });
   ++plan_version_;
 }
 
-void Cluster::UnindexPending(const Job& job) {
+void Cluster::UnindexPending(Job& job) {
   --pending_count_[job.spec.tenant];
   if (job.state == JobState::kHeld) {
     return;
   }
-  const auto found = groups_.find(KeyOf(job));
-  BERTH_CHECK(found != groups_.end());
-  found->second.ready.erase(job.id);
-  found->second.waiting.erase(job.id);
   waking_.erase({job.not_before, job.id});
-  if (found->second.ready.empty() && found->second.waiting.empty()) {
-    groups_.erase(found);
-  }
+  ChangeGroup(std::exchange(job.group, GroupId()), [&](PendingGroup& group) {
+    group.ready.erase(job.id);
+    group.waiting.erase(job.id);
+  });
 }
 
 void Cluster::WakeJobs(absl::Time now) {
   while (!waking_.empty() && waking_.begin()->first <= now) {
-    const JobId id = waking_.begin()->second;
-    const Job& job = jobs_.at(id);
+    Job& job = MutableJob(waking_.begin()->second);
     UnindexPending(job);
-    MutableJob(id).not_before = absl::InfinitePast();
+    job.not_before = absl::InfinitePast();
     IndexPending(job);
   }
 }
@@ -80,48 +113,11 @@ std::optional<absl::Time> Cluster::NextWake() const {
   return waking_.empty() ? std::nullopt : std::optional<absl::Time>(waking_.begin()->first);
 }
 
-void Cluster::SetReason(const GroupKey& key, const PendingReason& reason) {
-  const auto found = groups_.find(key);
+void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
+  const auto found = groups_.find(id);
   if (found != groups_.end()) {
-    found->second.reason = reason;
+    found->second.blocker = blocker;
   }
-}
-
-PendingReason Cluster::ReasonOf(const Job& job) const {
-  switch (job.state) {
-    case JobState::kHeld:
-      return {ReasonCode::kHeld, "held until somebody releases it"};
-    case JobState::kQueued: {
-      if (job.not_before > absl::InfinitePast()) {
-        return {ReasonCode::kBackOff,
-                absl::StrFormat("attempt %d ended (%s); the next one may start after a pause",
-                                job.attempt.number, Name(job.attempt.end.reason))};
-      }
-      const auto group = groups_.find(KeyOf(job));
-      return group == groups_.end() ? PendingReason{} : group->second.reason;
-    }
-    case JobState::kDispatching: {
-      int64_t prepared = 0;
-      for (AllocationId id : job.allocations) {
-        prepared += allocations_.at(id).state == AllocationState::kPrepared ? 1 : 0;
-      }
-      return {ReasonCode::kPreparing,
-              absl::StrFormat("%d of %d nodes are prepared", prepared, job.allocations.size())};
-    }
-    case JobState::kStopping:
-      return {ReasonCode::kStopping, absl::StrCat("stopping: ", Name(job.attempt.end.reason))};
-    case JobState::kWaitNode:
-      return {ReasonCode::kNodeSilent, "its node is silent and the job asked to wait for it"};
-    case JobState::kStarting:
-    case JobState::kRunning:
-    case JobState::kSucceeded:
-    case JobState::kFailed:
-    case JobState::kCancelled:
-    case JobState::kTimedOut:
-    case JobState::kDependencyFailed:
-      return {};
-  }
-  return {};
 }
 
 JobId Cluster::AddJob(JobSpec spec, absl::Time now) {
@@ -181,8 +177,8 @@ void Cluster::TakeDevices(const Allocation& allocation, int sign) {
 }
 
 void Cluster::StartJob(const Start& start, absl::Time now) {
-  UnindexPending(jobs_.at(start.job));
   Job& job = MutableJob(start.job);
+  UnindexPending(job);
   Move(job.state, JobState::kDispatching);
   const bool first = job.attempt.state == AttemptState::kNone;
   Attempt attempt;

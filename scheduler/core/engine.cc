@@ -71,8 +71,8 @@ void Engine::RunRound(absl::Time now) {
   for (const Start& start : plan.starts) {
     DispatchJob(step, start);
   }
-  for (const auto& [key, reason] : plan.reasons) {
-    cluster_.SetReason(key, reason);
+  for (const auto& [group, blocker] : plan.blockers) {
+    cluster_.SetBlocker(group, blocker);
   }
   // A round that was cut short goes on with the next.
   const bool cut = static_cast<int>(plan.starts.size()) >= policy_.starts_per_round_max;

@@ -5,12 +5,15 @@
 // their times reproduces every decision.
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "absl/time/time.h"
 
+#include "scheduler/core/booking.h"
 #include "scheduler/core/identity.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
@@ -27,6 +30,9 @@ struct SubmitJob {
   std::string project;  // empty: "default"
   std::vector<std::string> device_classes;
   bool dry_run = false;
+  // Of the jobs in spec.dependencies that are not live any more: their last state. The caller looks
+  // them up, for its own tenant only; a dependency that is neither live nor here does not exist.
+  std::map<JobId, JobState> ended_dependencies = {};
 };
 
 struct CancelJob {
@@ -41,6 +47,30 @@ struct HoldJob {
 
 struct ReleaseJob {
   JobId job;
+};
+
+// Changes a job that waits. A running job's time limit may be shortened.
+struct UpdateJob {
+  JobId job;
+  std::optional<absl::Duration> time_limit = std::nullopt;
+  std::optional<int> priority = std::nullopt;
+  std::optional<int> nodes = std::nullopt;
+  std::optional<int> devices_per_node = std::nullopt;
+  std::optional<bool> may_borrow = std::nullopt;
+  std::optional<std::string> name = std::nullopt;
+  std::optional<std::vector<std::string>> device_classes = std::nullopt;
+};
+
+// Stops a running job and queues it again, whatever its requeue policy says.
+struct RequeueRunningJob {
+  JobId job;
+  std::string reason;
+};
+
+// What a job tells of itself: what it did up to `at` is not lost by a stop.
+struct NoteCheckpoint {
+  JobId job;
+  absl::Time at = absl::InfinitePast();
 };
 
 struct AddTenant {
@@ -89,6 +119,31 @@ struct SetQuota {
   QuotaLimits limits;
   bool allow_oversell = false;
   bool dry_run = false;
+  absl::Time effective_at = absl::InfinitePast();  // in the future: applied then
+};
+
+// How a tenant's jobs queue. Operators only.
+struct SetTenantQueue {
+  std::string tenant;
+  QueuePreset preset = QueuePreset::kEasy;
+  absl::Duration stepped_timeout = absl::Hours(1);
+};
+
+// Promises nodes away (booking.h). Operators only. A dry run tells the effect.
+struct AddBooking {
+  BookingKind kind = BookingKind::kMaintenance;
+  std::string tenant;              // of a reservation
+  std::vector<std::string> nodes;  // by name; empty: `node_count` nodes are chosen
+  int node_count = 0;
+  std::string device_class;  // of the nodes that are chosen
+  absl::Time from = absl::InfinitePast();
+  absl::Time to = absl::InfinitePast();
+  std::string reason;
+  bool dry_run = false;
+};
+
+struct EndBooking {
+  BookingId booking;
 };
 
 struct DrainNode {
@@ -149,6 +204,8 @@ enum class StopReason {
   kBudget,
   kAdmin,
   kStale,
+  kShrink,       // an elastic gang gives this member back and goes on without it
+  kMaintenance,  // the node is promised to a booking that begins
 };
 
 struct TaskReport {
@@ -245,6 +302,7 @@ struct Outcome {
   TenantId tenant;
   ProjectId project;
   UserId user;
+  BookingId booking;  // AddBooking, EndBooking
   std::string token_id;
   std::vector<std::string> notes;  // what the caller should know
   QuotaRow quota_before;           // SetQuota

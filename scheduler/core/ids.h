@@ -16,6 +16,11 @@ using TenantId = StrongId<struct TenantTag>;
 using ProjectId = StrongId<struct ProjectTag>;
 using UserId = StrongId<struct UserTag>;
 using ClassId = StrongId<struct ClassTag, uint32_t>;
+using BookingId = StrongId<struct BookingTag>;
+using ReclaimId = StrongId<struct ReclaimTag>;
+
+// A set of pending jobs that look alike. Not durable, never reused within one life of the daemon.
+using GroupId = StrongId<struct GroupTag>;
 
 // One life of an agent's stream. Not durable: every start of the scheduler counts from 1.
 using SessionId = StrongId<struct SessionTag>;

@@ -139,7 +139,7 @@ absl::Status CheckGang(const Cluster& cluster, const Job& job) {
 
 absl::Status CheckJobs(const Cluster& cluster) {
   size_t grouped = 0;
-  for (const auto& [key, group] : cluster.groups()) {
+  for (const auto& [id, group] : cluster.groups()) {
     grouped += group.ready.size() + group.waiting.size();
   }
   size_t queued = 0;

@@ -23,9 +23,23 @@ constexpr std::array<const char*, 14> kEndReasonNames = {"none",
                                                          "dependency-failed",
                                                          "launch-error"};
 constexpr std::array<const char*, 3> kNodeLossNames = {"requeue", "hold", "fail"};
+constexpr std::array<const char*, 5> kTopologyNames = {"none", "ring", "rack", "block", "pod"};
+constexpr std::array<const char*, 4> kDependencyNames = {"ok", "any", "fail", "started"};
 
 }  // namespace
 
+absl::string_view Name(TopologyLevel level) {
+  return NameIn(kTopologyNames, level);
+}
+absl::string_view Name(DependencyKind kind) {
+  return NameIn(kDependencyNames, kind);
+}
+std::optional<TopologyLevel> FindTopologyLevel(absl::string_view name) {
+  return FindIn<TopologyLevel>(kTopologyNames, name);
+}
+std::optional<DependencyKind> FindDependencyKind(absl::string_view name) {
+  return FindIn<DependencyKind>(kDependencyNames, name);
+}
 absl::string_view Name(Funding funding) {
   return NameIn(kFundingNames, funding);
 }

@@ -40,16 +40,29 @@ enum class EndReason {
   kLaunchError,
 };
 
-// `nodes` nodes with `devices_per_node` whole devices of one class each, all or nothing.
+// How close together a gang's devices must or should be. Ring: fast links inside a node.
+enum class TopologyLevel { kNone, kRing, kRack, kBlock, kPod };
+
+// `nodes` nodes with `devices_per_node` whole devices of one class each, all or nothing. An elastic
+// gang takes min_nodes to nodes of them.
 struct GangShape {
   int nodes = 1;
+  int min_nodes = 0;  // 0: not elastic
   int devices_per_node = 1;
+  // 1..999: that share of one device on one node, beside other shares of the same project.
+  // 0: whole devices.
+  int device_share_milli = 0;
   HostResources per_node;        // 0: no explicit need
   std::vector<ClassId> classes;  // ordered alternatives; empty: any class
+  TopologyLevel topology = TopologyLevel::kNone;
+  bool topology_required = false;  // else a preference
   std::map<std::string, std::string> node_labels;
   std::vector<std::string> excluded_nodes;
 
   int64_t devices() const { return static_cast<int64_t>(nodes) * devices_per_node; }
+  bool is_elastic() const { return min_nodes > 0 && min_nodes < nodes; }
+  int least_nodes() const { return is_elastic() ? min_nodes : nodes; }
+  int64_t least_devices() const { return static_cast<int64_t>(least_nodes()) * devices_per_node; }
   friend auto operator<=>(const GangShape&, const GangShape&) = default;
 };
 
@@ -61,7 +74,24 @@ struct RequeuePolicy {
   std::vector<int> exit_codes;
 };
 
-// Immutable once acknowledged.
+enum class DependencyKind { kOk, kAny, kFail, kStarted };
+
+struct Dependency {
+  DependencyKind kind = DependencyKind::kOk;
+  JobId job;
+  friend auto operator<=>(const Dependency&, const Dependency&) = default;
+};
+
+// Instances with the indexes first, first + step, ... : each becomes a job of its own when it
+// starts.
+struct ArrayRange {
+  int first = 0;
+  int count = 0;  // 0: not an array
+  int step = 1;
+  int concurrent_max = 0;  // 0: no bound
+};
+
+// Immutable once acknowledged, but for what `berth update` may change.
 struct JobSpec {
   std::string name;
   TenantId tenant;
@@ -78,6 +108,9 @@ struct JobSpec {
   NodeLossPolicy on_node_loss = NodeLossPolicy::kRequeue;
   absl::Duration lease;  // zero: the center's
   RequeuePolicy requeue;
+  absl::Time begin_at = absl::InfinitePast();  // not before
+  std::vector<Dependency> dependencies;        // not decided yet; all must hold
+  ArrayRange array;
 };
 
 struct JobEnd {
@@ -102,6 +135,18 @@ struct Attempt {
   absl::Duration stop_grace;  // not durable: between stop signal and kill, once it is stopping
   std::string rendezvous_address;
   int rendezvous_port = 0;
+  absl::Time checkpoint_at = absl::InfinitePast();  // the last that the job told of
+};
+
+// How far an array is. Its started tasks are jobs of their own.
+struct ArrayProgress {
+  int next = 0;  // position of the first task that is no job yet
+  int live = 0;  // tasks that are jobs now, queued again ones included; not durable
+  int succeeded = 0;
+  int failed = 0;  // ended otherwise, cancelled ones apart
+  int cancelled = 0;
+
+  int ended() const { return succeeded + failed + cancelled; }
 };
 
 struct Job {
@@ -115,6 +160,12 @@ struct Job {
   absl::Time not_before = absl::InfinitePast();  // back-off after a requeue
   int requeues = 0;
   bool cancel_requested = false;
+  JobId array;           // the array this is a task of
+  int array_index = -1;  // its index in it
+  ArrayProgress tasks;   // of an array
+  // Nodes where an attempt of it ended by their fault; the next attempts avoid them.
+  std::vector<NodeId> suspect_nodes;
+  GroupId group;         // of those that look alike, while it is queued; not durable
   uint64_t version = 1;  // grows with every change
 };
 
@@ -125,11 +176,18 @@ struct GroupKey {
   int priority = 0;
   bool preemptible = true;
   bool may_borrow = true;
+  int64_t time_limit_ms = 0;
+  int64_t grace_ms = 0;
   GangShape gang;
+  std::vector<NodeId> suspect_nodes;
 
   friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
 };
 
+absl::string_view Name(TopologyLevel level);
+absl::string_view Name(DependencyKind kind);
+std::optional<TopologyLevel> FindTopologyLevel(absl::string_view name);
+std::optional<DependencyKind> FindDependencyKind(absl::string_view name);
 absl::string_view Name(Funding funding);
 absl::string_view Name(EndReason reason);
 absl::string_view Name(NodeLossPolicy policy);

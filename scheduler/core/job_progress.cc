@@ -53,11 +53,13 @@ EndReason ToEndReason(StopReason reason) {
     case StopReason::kTimeLimit:
       return EndReason::kTimeLimit;
     case StopReason::kPreempted:
+    case StopReason::kShrink:
       return EndReason::kPreempted;
     case StopReason::kBudget:
       return EndReason::kBudget;
     case StopReason::kAdmin:
     case StopReason::kDrain:
+    case StopReason::kMaintenance:
       return EndReason::kAdmin;
     case StopReason::kNone:
     case StopReason::kGang:

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-
 namespace berth {
 
 const FreeView::CountIndex& FreeView::Index(ClassId device_class) const {
@@ -107,7 +104,7 @@ std::vector<DeviceShare> FreeView::PickDevices(NodeId node, ClassId device_class
 }
 
 std::optional<std::vector<Placement>> FreeView::Place(const GangShape& gang, ClassId device_class,
-                                                      PendingReason& why) const {
+                                                      Blocker& why) const {
   const std::vector<NodeId> nodes = device_class ? PickNodes(gang, device_class) : PickHosts(gang);
   if (nodes.empty()) {
     why = Explain(gang, device_class);
@@ -155,7 +152,7 @@ void FreeView::Take(const GangShape& gang, ClassId device_class,
   }
 }
 
-PendingReason FreeView::Explain(const GangShape& gang, ClassId device_class) const {
+Blocker FreeView::Explain(const GangShape& gang, ClassId device_class) const {
   int suitable = 0;  // ready, with enough healthy devices, labels match
   int whole = 0;     // of those, with enough free devices
   for (const auto& [id, node] : cluster_.nodes()) {
@@ -175,32 +172,24 @@ PendingReason FreeView::Explain(const GangShape& gang, ClassId device_class) con
             ? 1
             : 0;
   }
-  const std::string& name = cluster_.ClassName(device_class);
   if (suitable < gang.nodes) {
-    const std::string wanted = device_class
-                                   ? absl::StrFormat("%d nodes with %d healthy %s each", gang.nodes,
-                                                     gang.devices_per_node, name)
-                                   : absl::StrFormat("%d nodes", gang.nodes);
-    return {ReasonCode::kNoNodes,
-            absl::StrFormat("needs %s that are ready and allowed for it; there are %d", wanted,
-                            suitable)};
+    return {.code = ReasonCode::kNoNodes, .device_class = device_class, .have = suitable};
   }
   if (whole >= gang.nodes) {
-    return {ReasonCode::kHostResources,
-            absl::StrFormat("needs %d nodes with %.1f free cores and %d MiB of free memory each",
-                            gang.nodes, static_cast<double>(gang.per_node.cpu_milli) / 1000,
-                            gang.per_node.memory_mib)};
+    return {.code = ReasonCode::kHostResources, .device_class = device_class};
   }
   const int64_t free = FreeCount(device_class);
   if (free < gang.devices()) {
-    return {ReasonCode::kDevicesBusy,
-            absl::StrFormat("needs %d %s (%d x %d); %d of %d are free", gang.devices(), name,
-                            gang.nodes, gang.devices_per_node, free,
-                            cluster_.UsableDevices(device_class))};
+    return {.code = ReasonCode::kDevicesBusy,
+            .device_class = device_class,
+            .asked = gang.devices(),
+            .have = free,
+            .bound = cluster_.UsableDevices(device_class)};
   }
-  return {ReasonCode::kFragmentation,
-          absl::StrFormat("needs %d nodes with %d free %s each; %d have that many (%d free in all)",
-                          gang.nodes, gang.devices_per_node, name, whole, free)};
+  return {.code = ReasonCode::kFragmentation,
+          .device_class = device_class,
+          .have = whole,
+          .bound = free};
 }
 
 }  // namespace berth

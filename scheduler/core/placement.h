@@ -26,7 +26,7 @@ class FreeView {
   // Members by rank, or nothing and, in `why`, the reason with its numbers.
   // Class none: a gang without devices.
   std::optional<std::vector<Placement>> Place(const GangShape& gang, ClassId device_class,
-                                              PendingReason& why) const;
+                                              Blocker& why) const;
   // Makes the places of a decided start unavailable to the next.
   void Take(const GangShape& gang, ClassId device_class, const std::vector<Placement>& members);
 
@@ -42,7 +42,7 @@ class FreeView {
   std::vector<NodeId> PickNodes(const GangShape& gang, ClassId device_class) const;
   std::vector<NodeId> PickHosts(const GangShape& gang) const;
   std::vector<DeviceShare> PickDevices(NodeId node, ClassId device_class, int count) const;
-  PendingReason Explain(const GangShape& gang, ClassId device_class) const;
+  Blocker Explain(const GangShape& gang, ClassId device_class) const;
 
   const Cluster& cluster_;
   // Copies of what this round has changed.

@@ -3,13 +3,16 @@
 
 // The result of one planning round: who starts where, and why the others do not.
 
-#include <map>
+#include <utility>
 #include <vector>
+
+#include "absl/time/time.h"
 
 #include "scheduler/core/allocation.h"
 #include "scheduler/core/ids.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/pending_reason.h"
+#include "scheduler/core/reclaim_record.h"
 
 namespace berth {
 
@@ -25,10 +28,29 @@ struct Start {
   std::vector<Placement> members;  // by rank
 };
 
+// Devices are to be given back for a claim, and kept for it meanwhile (quota.md, A6).
+struct Recall {
+  Start claim;  // as it will start once all its devices are free
+  Reclaim certificate;
+};
+
+// A job that nothing may delay: nobody gets its places beyond `shadow` (quota.md, "Order").
+struct Anchor {
+  JobId job;
+  ClassId device_class;
+  absl::Time shadow = absl::InfinitePast();  // it can start then at the latest, by the time limits
+  std::vector<Placement> members;
+};
+
 struct Plan {
-  std::vector<Start> starts;  // in the order decided
-  // Of the groups that could not (all) start. The other groups keep theirs.
-  std::map<GroupKey, PendingReason> reasons;
+  std::vector<Start> starts;    // in the order decided
+  std::vector<Recall> recalls;  // after the starts
+  std::vector<Anchor> anchors;
+  std::vector<JobId> lapsed;  // claims whose nomination is over without a start
+  // Of the groups that could not (all) start, where it differs from what they have.
+  std::vector<std::pair<GroupId, Blocker>> blockers;
+  // When time alone could change the plan.
+  absl::Time next_look = absl::InfiniteFuture();
 };
 
 }  // namespace berth

@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
-#include <string>
 #include <utility>
-
-#include "absl/strings/str_format.h"
 
 #include "scheduler/core/admission.h"
 #include "scheduler/core/placement.h"
@@ -24,12 +21,12 @@ class Round {
       : cluster_(cluster), policy_(policy), free_(cluster) {}
 
   Plan Run() {
-    const auto queues = MakeQueues(cluster_);
     for (const Phase phase : {Phase::kOwned, Phase::kBorrow}) {
-      for (const auto& [device_class, tenants] : queues) {
+      for (const auto& [device_class, tenants] : cluster_.queues()) {
         RunPhase(phase, device_class, tenants);
       }
     }
+    plan_.blockers.assign(blockers_.begin(), blockers_.end());
     return std::move(plan_);
   }
 
@@ -38,7 +35,7 @@ class Round {
   struct Turn {
     Share share;
     TenantId tenant;
-    size_t next_group = 0;
+    TenantQueue::const_iterator next_group;
     friend bool operator<(const Turn& a, const Turn& b) {
       if (a.share < b.share || b.share < a.share) {
         return a.share < b.share;
@@ -54,15 +51,15 @@ class Round {
   void RunPhase(Phase phase, ClassId device_class, const std::map<TenantId, TenantQueue>& tenants) {
     std::set<Turn> line;
     for (const auto& [tenant, groups] : tenants) {
-      line.insert({ShareOf(phase, tenant, device_class), tenant, 0});
+      line.insert({ShareOf(phase, tenant, device_class), tenant, groups.begin()});
     }
     while (!line.empty() && !Full()) {
       Turn turn = line.extract(line.begin()).value();
       const TenantQueue& groups = tenants.at(turn.tenant);
-      if (!StartNext(phase, *groups[turn.next_group])) {
+      if (!StartNext(phase, turn.next_group->group)) {
         ++turn.next_group;
       }
-      if (turn.next_group < groups.size()) {
+      if (turn.next_group != groups.end()) {
         turn.share = ShareOf(phase, turn.tenant, device_class);
         line.insert(turn);
       }
@@ -78,39 +75,38 @@ class Round {
 
   // Starts the group's oldest job that is not started yet; false when the group is done for this
   // phase.
-  bool StartNext(Phase phase, const GroupKey& key) {
-    const std::set<JobId>& ready = cluster_.groups().at(key).ready;
-    const auto cursor = cursors_.emplace(&key, ready.begin()).first;
-    if (cursor->second == ready.end() || hopeless_.contains(&key)) {
+  bool StartNext(Phase phase, GroupId id) {
+    const PendingGroup& group = cluster_.GetGroup(id);
+    const auto cursor = cursors_.emplace(id, group.ready.begin()).first;
+    if (cursor->second == group.ready.end() || hopeless_.contains(id)) {
       return false;
     }
-    std::optional<PendingReason> reason = CheckTenant(key);
-    if (reason.has_value()) {
-      hopeless_.insert(&key);
+    std::optional<Blocker> blocker = CheckTenant(group.key);
+    if (blocker.has_value()) {
+      hopeless_.insert(id);
     } else {
-      reason = TryClasses(phase, key, *cursor->second);
+      blocker = TryClasses(phase, group.key, *cursor->second);
     }
-    if (reason.has_value()) {
-      plan_.reasons[key] = *std::move(reason);
+    if (blocker.has_value()) {
+      blockers_[id] = *blocker;
       return false;
     }
-    plan_.reasons.erase(key);
+    blockers_.erase(id);
     ++cursor->second;
     return true;
   }
 
-  std::optional<PendingReason> CheckTenant(const GroupKey& key) const {
+  std::optional<Blocker> CheckTenant(const GroupKey& key) const {
     const Tenant* tenant = cluster_.quota().FindTenant(key.tenant);
     if (!tenant->suspended) {
       return std::nullopt;
     }
-    return PendingReason{ReasonCode::kTenantSuspended,
-                         absl::StrFormat("tenant \"%s\" is suspended", tenant->name)};
+    return Blocker{.code = ReasonCode::kTenantSuspended};
   }
 
   // Nothing if the job starts, else the reason of the first alternative.
-  std::optional<PendingReason> TryClasses(Phase phase, const GroupKey& key, JobId job) {
-    std::optional<PendingReason> first;
+  std::optional<Blocker> TryClasses(Phase phase, const GroupKey& key, JobId job) {
+    std::optional<Blocker> first;
     for (ClassId device_class : ClassOrder(cluster_, key.tenant, key.gang)) {
       auto reason = TryClass(phase, key, device_class, job);
       if (!reason.has_value()) {
@@ -120,19 +116,18 @@ class Round {
         first = std::move(reason);
       }
     }
-    return first.has_value() ? first
-                             : PendingReason{ReasonCode::kNoNodes, "the center has no devices yet"};
+    return first.has_value() ? first : Blocker{.code = ReasonCode::kNoNodes};
   }
 
-  std::optional<PendingReason> TryClass(Phase phase, const GroupKey& key, ClassId device_class,
-                                        JobId job) {
+  std::optional<Blocker> TryClass(Phase phase, const GroupKey& key, ClassId device_class,
+                                  JobId job) {
     Funding funding = Funding::kOwned;
     if (device_class) {
       if (auto reason = CheckQuota(phase, key, device_class, funding); reason.has_value()) {
         return reason;
       }
     }
-    PendingReason reason;
+    Blocker reason;
     auto members = free_.Place(key.gang, device_class, reason);
     if (!members.has_value()) {
       return reason;
@@ -144,8 +139,8 @@ class Round {
   }
 
   // quota.md, "Admission" A1 to A4, and the label the gang would get.
-  std::optional<PendingReason> CheckQuota(Phase phase, const GroupKey& key, ClassId device_class,
-                                          Funding& funding) const {
+  std::optional<Blocker> CheckQuota(Phase phase, const GroupKey& key, ClassId device_class,
+                                    Funding& funding) const {
     const QuotaKey tenant_key{key.tenant, ProjectId(), device_class};
     const QuotaKey project_key{key.tenant, key.project, device_class};
     if (auto reason = CheckLimit(tenant_key, key.gang); reason.has_value()) {
@@ -164,33 +159,30 @@ class Round {
                                             : use.non_preemptible + devices <= limits.entitlement &&
                                                   funding == Funding::kOwned;
     if ((owned_only && !fits_owned) || (phase == Phase::kOwned && !owned_claim)) {
-      return PendingReason{
-          ReasonCode::kBorrowing,
-          absl::StrFormat("needs %d %s; the tenant owns %d and uses %d%s", devices,
-                          cluster_.ClassName(device_class), limits.entitlement, use.used(),
-                          owned_only ? ", and the job may not borrow" : "")};
+      return Blocker{.code = ReasonCode::kBorrowing,
+                     .device_class = device_class,
+                     .asked = devices,
+                     .have = use.used(),
+                     .bound = limits.entitlement};
     }
     return owned_claim ? std::nullopt : CheckNonLendable(key, device_class);
   }
 
-  std::optional<PendingReason> CheckLimit(const QuotaKey& key, const GangShape& gang) const {
+  std::optional<Blocker> CheckLimit(const QuotaKey& key, const GangShape& gang) const {
     const QuotaLimits limits = cluster_.quota().Limits(key);
     const int64_t used = Use(key).used();
     if (!limits.limit.has_value() || used + gang.devices() <= *limits.limit) {
       return std::nullopt;
     }
-    const std::string owner =
-        key.project
-            ? absl::StrFormat("project \"%s\"", cluster_.quota().FindProject(key.project)->name)
-            : absl::StrFormat("tenant \"%s\"", cluster_.quota().FindTenant(key.tenant)->name);
-    return PendingReason{
-        key.project ? ReasonCode::kProjectLimit : ReasonCode::kTenantLimit,
-        absl::StrFormat("%s may hold %d %s, uses %d, job asks %d", owner, *limits.limit,
-                        cluster_.ClassName(key.device_class), used, gang.devices())};
+    return Blocker{.code = key.project ? ReasonCode::kProjectLimit : ReasonCode::kTenantLimit,
+                   .device_class = key.device_class,
+                   .asked = gang.devices(),
+                   .have = used,
+                   .bound = *limits.limit};
   }
 
   // A4: what the other tenants keep back of their unused entitlement stays free.
-  std::optional<PendingReason> CheckNonLendable(const GroupKey& key, ClassId device_class) const {
+  std::optional<Blocker> CheckNonLendable(const GroupKey& key, ClassId device_class) const {
     int64_t kept = 0;
     for (const auto& [other, limits] : cluster_.quota().limits()) {
       if (other.device_class == device_class && !other.project && other.tenant != key.tenant) {
@@ -201,10 +193,11 @@ class Round {
     if (kept == 0 || free - kept >= key.gang.devices()) {
       return std::nullopt;
     }
-    return PendingReason{
-        ReasonCode::kNonLendable,
-        absl::StrFormat("needs %d %s; %d are free, of which %d are kept for their owners",
-                        key.gang.devices(), cluster_.ClassName(device_class), free, kept)};
+    return Blocker{.code = ReasonCode::kNonLendable,
+                   .device_class = device_class,
+                   .asked = key.gang.devices(),
+                   .have = free,
+                   .bound = kept};
   }
 
   QuotaUse Use(const QuotaKey& key) const {
@@ -230,8 +223,9 @@ class Round {
   const Policy& policy_;
   FreeView free_;
   std::map<QuotaKey, QuotaUse> charged_;
-  std::map<const GroupKey*, std::set<JobId>::const_iterator> cursors_;
-  std::set<const GroupKey*> hopeless_;
+  std::map<GroupId, std::set<JobId>::const_iterator> cursors_;
+  std::set<GroupId> hopeless_;
+  std::map<GroupId, Blocker> blockers_;
   Plan plan_;
 };
 

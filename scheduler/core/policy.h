@@ -32,6 +32,14 @@ struct Policy {
   absl::Duration token_lifetime_max = absl::Hours(24 * 90);
   absl::Duration node_token_lifetime = absl::Hours(24 * 3650);
 
+  // Reclaim (quota.md, R5 and A6). A borrowed gang may not be stopped for another tenant before it
+  // has run for `reclaim_min_run`; devices freed for a claim are kept for it at most for
+  // `nomination_timeout` after the last victim's notice and kill timeout are over.
+  absl::Duration reclaim_min_run = absl::ZeroDuration();  // at most 10 minutes
+  absl::Duration nomination_timeout = absl::Minutes(10);
+  // A borrow request that has waited so long is anchored: nothing may delay it any more.
+  absl::Duration borrow_age = absl::Hours(1);
+
   int nodes_per_job_max = 4096;
   int devices_per_node_max = 64;
   int starts_per_round_max = 1000;  // bounds one turn's transaction

@@ -5,12 +5,8 @@
 // U/E; then the borrow requests by smallest (U-E)+ / w. Inside a tenant by priority, then age.
 
 #include <cstdint>
-#include <map>
-#include <set>
-#include <vector>
 
-#include "scheduler/core/cluster.h"
-#include "scheduler/core/ids.h"
+#include "scheduler/core/quota_tree.h"
 
 namespace berth {
 
@@ -29,12 +25,6 @@ struct Share {
 Share OwnedShare(const QuotaLimits& limits, int64_t used);
 // (U-E)+ / max(w, 1) for borrow requests.
 Share BorrowShare(const QuotaLimits& limits, int64_t used);
-
-// One tenant's pending groups that are considered for the same class first, best first.
-using TenantQueue = std::vector<const GroupKey*>;
-
-// Groups with ready jobs by the class they try first, then by tenant.
-std::map<ClassId, std::map<TenantId, TenantQueue>> MakeQueues(const Cluster& cluster);
 
 }  // namespace berth
 

@@ -1,10 +1,24 @@
 #include "scheduler/core/quota_tree.h"
 
+#include <array>
 #include <utility>
 
 #include "common/check.h"
+#include "scheduler/core/enum_names.h"
 
 namespace berth {
+namespace {
+
+constexpr std::array<const char*, 4> kPresetNames = {"easy", "fifo", "traverse", "stepped"};
+
+}  // namespace
+
+absl::string_view Name(QueuePreset preset) {
+  return NameIn(kPresetNames, preset);
+}
+std::optional<QueuePreset> FindQueuePreset(absl::string_view name) {
+  return FindIn<QueuePreset>(kPresetNames, name);
+}
 
 void QuotaTree::PutTenant(Tenant tenant) {
   tenant_names_[tenant.name] = tenant.id;

@@ -18,6 +18,17 @@
 
 namespace berth {
 
+// How a tenant's own jobs pass each other (quota.md, "Order").
+enum class QueuePreset {
+  kEasy,      // behind an anchored head only what does not delay it
+  kFifo,      // nothing passes the head
+  kTraverse,  // whatever fits starts
+  kStepped,   // nothing passes the head until it has waited for `stepped_timeout`, then easy
+};
+
+absl::string_view Name(QueuePreset preset);
+std::optional<QueuePreset> FindQueuePreset(absl::string_view name);
+
 struct Tenant {
   TenantId id;
   std::string name;
@@ -26,6 +37,8 @@ struct Tenant {
   absl::Time created_at = absl::InfinitePast();
   absl::Duration default_time_limit = absl::Hours(24);
   int64_t queue_max = 100000;  // pending jobs
+  QueuePreset queue_preset = QueuePreset::kEasy;
+  absl::Duration stepped_timeout = absl::Hours(1);
 };
 
 struct Project {
@@ -41,6 +54,10 @@ struct QuotaLimits {
   std::optional<int64_t> limit;
   int64_t non_lendable = 0;
   std::optional<int64_t> weight;
+  // Part of the entitlement that is owed in whole blocks (quota.md, "Shape"): `block_count` blocks
+  // of the level, the block being a whole node for kNone. 0: none.
+  TopologyLevel block_level = TopologyLevel::kNone;
+  int block_count = 0;
 
   friend bool operator==(const QuotaLimits&, const QuotaLimits&) = default;
 };
@@ -57,6 +74,14 @@ struct QuotaKey {
 struct QuotaRecord {
   QuotaKey key;
   QuotaLimits limits;
+};
+
+// A quota edit that takes effect later.
+struct QuotaEdit {
+  QuotaKey key;
+  QuotaLimits limits;
+  absl::Time effective_at = absl::InfinitePast();
+  UserId by;
 };
 
 struct QuotaUse {

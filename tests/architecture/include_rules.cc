@@ -42,7 +42,8 @@ tests/                  common/ proto/ scheduler/ agent/ client/ sim/
 constexpr const char* kCoreLadder = R"(
 ids
 names enum_names resources lifecycle
-identity job node allocation policy plan pending_reason
+identity job node allocation policy pending_reason booking reclaim_record
+plan
 quota_tree
 event changes node_command
 cluster
@@ -52,7 +53,7 @@ center_requests job_requests quota_requests
 forecast
 engine
 )";
-constexpr size_t kPolicyRung = 6;
+constexpr size_t kPolicyRung = 7;
 constexpr const char* kCore = "scheduler/core/";
 
 struct Layer {

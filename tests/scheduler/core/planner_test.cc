@@ -84,9 +84,9 @@ TEST_F(PlannerTest, ReasonsTellBusyFromFragmented) {
   center_.Round();
   EXPECT_EQ(Reason(fragmented).code, ReasonCode::kFragmentation);
   EXPECT_EQ(Reason(fragmented).message,
-            "needs 1 nodes with 6 free sim each; 0 have that many (6 free in all)");
+            "needs 6 sim on one node; 0 have that many free (6 free in all)");
   EXPECT_EQ(Reason(busy).code, ReasonCode::kDevicesBusy);
-  EXPECT_EQ(Reason(busy).message, "needs 16 sim (2 x 8); 6 of 16 are free");
+  EXPECT_EQ(Reason(busy).message, "needs 2 nodes with 8 sim each; 6 of 16 are free");
 }
 
 TEST_F(PlannerTest, OwnedClaimsGoBeforeBorrowRequests) {
