@@ -101,7 +101,7 @@ absl::Status CheckIdentity(Database& database, const std::string& path) {
         absl::StrFormat("its application id is 0x%x, not 0x%x", application, kApplicationId),
         "point data_dir to the right folder");
   }
-  ASSIGN_OR_RETURN(const int64_t version, database.QueryInt("PRAGMA user_version"));
+  ASSIGN_OR_RETURN(const int64_t version, FindVersion(database));
   if (version > SchemaVersion()) {
     return Refuse("B8205", absl::StrCat("the database \"", path, "\" is from a newer berthd"),
                   absl::StrFormat("its schema has version %d, this berthd knows up to %d", version,

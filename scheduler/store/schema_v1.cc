@@ -1,6 +1,7 @@
 #include "scheduler/store/schema_v1.h"
 
 #include <initializer_list>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -349,14 +350,14 @@ ORDER BY j.id;
 
 }  // namespace
 
-std::string SchemaV1() {
+absl::Status MigrateToV1(Database& database) {
   const std::string tables = absl::StrReplaceAll(
       absl::StrCat(kPlaces, kJobs, kAllocations, kAudit, kViews),
       {
           {"$job_columns",     kJobColumns    },
           {"$attempt_columns", kAttemptColumns}
   });
-  return absl::StrReplaceAll(
+  return database.Execute(absl::StrReplaceAll(
       tables,
       {
           {"$role",             OneOf("role",          {"member", "tenant-admin", "auditor", "operator", "node"})                                      },
@@ -381,7 +382,7 @@ std::string SchemaV1() {
            OneOf("state",                              {"reserved", "sent", "prepared", "running", "releasing", "released"})                           },
           {"$evidence",         OneOf("evidence",      {"none", "reported", "rebooted", "node-lost", "fenced",
                                            "confirmed-dead"})                                         }
-  });
+  }));
 }
 
 }  // namespace berth

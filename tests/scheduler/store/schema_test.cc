@@ -206,5 +206,32 @@ TEST(SchemaMigration, OpensVersion1) {
             RawDatabase(dir.File("new.db")).Query(kAllSql));
 }
 
+// What fails half-way leaves the version before it, and says which program can still use it.
+TEST(SchemaMigration, AFailedStepChangesNothing) {
+  const TempDir dir(FastFolder());
+  const std::string path = dir.File("old.db");
+  Create(path, ReadFixture("v1.sql") + "ALTER TABLE meta ADD COLUMN last_backup_us INTEGER;");
+  const std::string before = RawDatabase(path).Query(kAllSql);
+  const absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(SmallOptions(path));
+  EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(store.status().message().find("cannot be brought to version 2"),
+            absl::string_view::npos)
+      << store.status();
+  EXPECT_EQ(RawDatabase(path).Query(kAllSql), before);
+  EXPECT_EQ(RawDatabase(path).Query("PRAGMA user_version"), "1\n");
+}
+
+// The numbers that only grow and the rows that never change are guarded after it as before.
+TEST(SchemaMigration, KeepsTheGuardsOfVersion1) {
+  const TempDir dir(FastFolder());
+  const std::string path = dir.File("old.db");
+  Create(path, ReadFixture("v1.sql"));
+  OpenStore(path);
+  RawDatabase raw(path);
+  EXPECT_EQ(raw.Run("UPDATE meta SET last_job = 1"), "identifiers and epochs only grow");
+  EXPECT_EQ(raw.Run("DELETE FROM audit"), "the audit record is never deleted");
+  EXPECT_EQ(raw.Query("PRAGMA foreign_key_check"), "");
+}
+
 }  // namespace
 }  // namespace berth
