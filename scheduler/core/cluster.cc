@@ -217,12 +217,24 @@ void Cluster::RefreshNode(NodeId id) {
       continue;
     }
     ++load.usable_devices[device.device_class];
-    if (!load.device_milli.contains(device.index)) {
+    if (!load.device_milli.contains(device.index) && !load.nominated.contains(device.index)) {
       ++load.free_devices[device.device_class];
     }
   }
   IndexNode(id, load, 1);
   ++plan_version_;
+}
+
+void Cluster::SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated) {
+  NodeLoad& load = loads_.at(id);
+  for (const DeviceShare& share : devices) {
+    if (nominated) {
+      load.nominated.insert(share.index);
+    } else {
+      load.nominated.erase(share.index);
+    }
+  }
+  RefreshNode(id);
 }
 
 void Cluster::IndexNode(NodeId id, const NodeLoad& load, int sign) {
@@ -250,6 +262,7 @@ void Cluster::Restore(StoredState state) {
   BERTH_CHECK(jobs_.empty() && nodes_.empty());
   last_job_ = state.last_job;
   last_allocation_ = state.last_allocation;
+  last_reclaim_ = state.last_reclaim;
   for (DeviceClass& device_class : state.nouns.classes) {
     class_ids_[device_class.name] = device_class.id;
     classes_[device_class.id] = std::move(device_class.name);
@@ -287,6 +300,11 @@ void Cluster::Restore(StoredState state) {
     jobs_.at(allocation.job).allocations.push_back(allocation.id);
     AdoptAllocation(std::move(allocation));
   }
+  // Nobody keeps devices for a claim any more: the planner finds it again.
+  for (Reclaim& reclaim : state.nouns.reclaims) {
+    reclaim.settled_at = absl::InfiniteFuture();
+    new_nouns_.reclaims.push_back(std::move(reclaim));
+  }
   for (const auto& [id, node] : nodes_) {
     RefreshNode(id);
   }
@@ -295,6 +313,7 @@ void Cluster::Restore(StoredState state) {
       IndexPending(job);
     } else {
       active_jobs_.insert(id);
+      IndexHolder(job, true);
     }
   }
 }

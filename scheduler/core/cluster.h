@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -49,6 +50,7 @@ using TenantQueue = std::set<QueuePlace>;
 struct NodeLoad {
   HostResources free;
   std::map<int, int> device_milli;  // in use, by device index; zero entries are left out
+  std::set<int> nominated;          // kept for a claim: free for nobody else
   int jobs = 0;                     // allocations held
   // Whole devices by class; zero entries are left out. Usable: healthy, on a ready node.
   std::map<ClassId, int> known_devices;
@@ -92,6 +94,17 @@ class Cluster {
   const std::set<AllocationId>& AllocationsOn(NodeId node) const;
   // Live jobs whose state is neither queued nor held.
   const std::set<JobId>& active_jobs() const { return active_jobs_; }
+  // Active jobs of a class that hold devices, and those of one tenant with one label.
+  const std::set<JobId>& HoldersOf(ClassId device_class) const;
+  const std::set<JobId>& Labelled(TenantId tenant, ClassId device_class, Funding funding) const;
+  // Devices that the job's unreleased allocations hold.
+  int64_t HeldDevices(const Job& job) const;
+  // Devices kept for claims until they start there (quota.md, A6).
+  const std::map<JobId, Start>& nominations() const { return nominations_; }
+  // Reclaims whose claim has neither started nor given up.
+  const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
+  // As of the last round, by class.
+  const std::map<ClassId, Anchor>& anchors() const { return anchors_; }
   int64_t PendingCount(TenantId tenant) const;
   int64_t PendingDevices(TenantId tenant, ProjectId project, ClassId device_class) const;
   // Devices of a class: all that are known (not removed), and those that can be used now.
@@ -156,6 +169,13 @@ class Cluster {
   void SetBlocker(GroupId id, const Blocker& blocker);
   std::optional<absl::Time> NextWake() const;
 
+  // ---- Changing: reclaim ----
+  // Keeps the claim's devices for it, with the certificate of why. Requires: it has no nomination.
+  void Nominate(const Start& claim, Reclaim certificate);
+  // The claim has started (`settled_at` now) or gave up (InfiniteFuture).
+  void DropNomination(JobId claim, absl::Time settled_at);
+  void SetAnchors(std::vector<Anchor> anchors);
+
   // Borrowed gangs become owned where the entitlement has room: non-preemptible first, then
   // priority, start, id (quota.md, "Labels").
   void UpgradeLabels(TenantId tenant, ClassId device_class);
@@ -184,15 +204,15 @@ class Cluster {
   void IndexPending(Job& job);
   void UnindexPending(Job& job);
   void TakeDevices(const Allocation& allocation, int sign);
+  void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated);
   // Recomputes a node's counts and its place in the indexes.
   void RefreshNode(NodeId id);
   void IndexNode(NodeId id, const NodeLoad& load, int sign);
   // Jobs with this label that hold devices of the class, in the order of "Labels".
-  std::vector<JobId> Labelled(TenantId tenant, ClassId device_class, Funding funding) const;
+  std::vector<JobId> LabelOrder(TenantId tenant, ClassId device_class, Funding funding) const;
+  void IndexHolder(const Job& job, bool holds);
   void Relabel(JobId id, Funding funding);
   static QuotaTree::Gang GangOf(const Job& job, int64_t devices);
-  // Devices the job's unreleased allocations hold.
-  int64_t HeldDevices(const Job& job) const;
   // Puts an allocation on its node and into the quota use.
   void AdoptAllocation(Allocation allocation);
   void DropEnded(Changes& changes);
@@ -216,12 +236,18 @@ class Cluster {
   std::map<ClassId, int64_t> known_devices_;
   std::map<ClassId, int64_t> usable_devices_;
   std::set<JobId> active_jobs_;
+  std::map<ClassId, std::set<JobId>> holders_;
+  std::map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
+  std::map<JobId, Start> nominations_;
+  std::map<JobId, Reclaim> open_reclaims_;  // by claim
+  std::map<ClassId, Anchor> anchors_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;
 
   JobId last_job_;
   AllocationId last_allocation_;
   GroupId last_group_;
+  ReclaimId last_reclaim_;
   uint64_t plan_version_ = 0;
 
   Changes new_nouns_;  // classes, tenants, projects, quotas, users, tokens, attempts

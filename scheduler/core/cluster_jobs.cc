@@ -191,6 +191,7 @@ void Cluster::StartJob(const Start& start, absl::Time now) {
   job.attempt = attempt;
   job.allocations.clear();
   active_jobs_.insert(job.id);
+  IndexHolder(job, true);
   for (size_t rank = 0; rank < start.members.size(); ++rank) {
     const Placement& member = start.members[rank];
     last_allocation_ = AllocationId(last_allocation_.value() + 1);
@@ -274,69 +275,6 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   }
 }
 
-int64_t Cluster::HeldDevices(const Job& job) const {
-  int64_t devices = 0;
-  for (AllocationId id : job.allocations) {
-    const Allocation& allocation = allocations_.at(id);
-    if (allocation.state != AllocationState::kReleased) {
-      devices += static_cast<int64_t>(allocation.devices.size());
-    }
-  }
-  return devices;
-}
-
-std::vector<JobId> Cluster::Labelled(TenantId tenant, ClassId device_class, Funding funding) const {
-  std::vector<std::tuple<bool, int, absl::Time, JobId>> order;
-  for (JobId id : active_jobs_) {
-    const Job& job = jobs_.at(id);
-    if (job.spec.tenant == tenant && job.attempt.device_class == device_class &&
-        job.attempt.funding == funding) {
-      order.emplace_back(job.spec.preemptible, -job.spec.priority, job.attempt.created_at, id);
-    }
-  }
-  std::sort(order.begin(), order.end());
-  std::vector<JobId> jobs;
-  jobs.reserve(order.size());
-  for (const auto& entry : order) {
-    jobs.push_back(std::get<JobId>(entry));
-  }
-  return jobs;
-}
-
-void Cluster::Relabel(JobId id, Funding funding) {
-  const int64_t devices = HeldDevices(jobs_.at(id));
-  quota_.Remove(GangOf(jobs_.at(id), devices));
-  MutableJob(id).attempt.funding = funding;
-  quota_.Add(GangOf(jobs_.at(id), devices));
-  ++plan_version_;
-}
-
-void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
-  const QuotaKey key{tenant, ProjectId(), device_class};
-  const int64_t entitlement = quota_.Limits(key).entitlement;
-  for (JobId id : Labelled(tenant, device_class, Funding::kBorrowed)) {
-    const Job& job = jobs_.at(id);
-    if (job.state != JobState::kStopping &&
-        quota_.Use(key).owned + HeldDevices(job) <= entitlement) {
-      Relabel(id, Funding::kOwned);
-    }
-  }
-}
-
-std::vector<JobId> Cluster::DowngradeLabels(TenantId tenant, ClassId device_class) {
-  const QuotaKey key{tenant, ProjectId(), device_class};
-  const int64_t entitlement = quota_.Limits(key).entitlement;
-  std::vector<JobId> order = Labelled(tenant, device_class, Funding::kOwned);
-  std::vector<JobId> changed;
-  for (auto id = order.rbegin(); id != order.rend() && quota_.Use(key).owned > entitlement; ++id) {
-    if (jobs_.at(*id).spec.preemptible) {
-      Relabel(*id, Funding::kBorrowed);
-      changed.push_back(*id);
-    }
-  }
-  return changed;
-}
-
 void Cluster::FinishJob(JobId id, JobState state, absl::Time now) {
   Job& job = MutableJob(id);
   BERTH_CHECK(HeldDevices(job) == 0);
@@ -350,6 +288,7 @@ void Cluster::FinishJob(JobId id, JobState state, absl::Time now) {
   Move(job.state, state);
   job.ended_at = now;
   active_jobs_.erase(id);
+  IndexHolder(job, false);
   for (AllocationId allocation : std::exchange(job.allocations, {})) {
     changed_allocations_.insert(allocation);
   }
@@ -366,6 +305,7 @@ void Cluster::RequeueJob(JobId id, absl::Time not_before, absl::Time now) {
   }
   Move(job.state, JobState::kQueued);
   active_jobs_.erase(id);
+  IndexHolder(job, false);
   ++job.requeues;
   job.not_before = not_before;
   IndexPending(job);

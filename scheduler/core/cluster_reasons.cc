@@ -107,7 +107,7 @@ constexpr Sentence kSentences[] = {
     {ReasonCode::kBooked,
      [](const Words& w) {
        return absl::StrFormat(
-           "needs %s until its time limit; %d of %d nodes that w.blocker.have them "
+           "needs %s until its time limit; %d of %d nodes that have them "
            "are promised away before",
            Shape(w.spec.gang, w.name), w.blocker.have, w.blocker.bound);
      }                                                                                          },
@@ -119,13 +119,13 @@ constexpr Sentence kSentences[] = {
      }                                                                                          },
     {ReasonCode::kFragmentation,
      [](const Words& w) {
-       return absl::StrFormat("needs %s; %d w.blocker.have that many free (%d free in all)",
+       return absl::StrFormat("needs %s; %d have that many free (%d free in all)",
                               Shape(w.spec.gang, w.name), w.blocker.have, w.blocker.bound);
      }                                                                                          },
     {ReasonCode::kHostResources,
      [](const Words& w) {
        return absl::StrFormat(
-           "needs %d nodes with %.1f free cores and %d MiB of free memory each; %d w.blocker.have "
+           "needs %d nodes with %.1f free cores and %d MiB of free memory each; %d have "
            "both and "
            "the devices",
            w.spec.gang.least_nodes(), static_cast<double>(w.spec.gang.per_node.cpu_milli) / 1000,
@@ -158,7 +158,7 @@ constexpr Sentence kSentences[] = {
     {ReasonCode::kStopping,        [](const Words&) { return std::string("stopping"); }         },
     {ReasonCode::kNodeSilent,
      [](const Words&) {
-       return std::string("its node is silent and the job w.blocker.asked to wait for it");
+       return std::string("its node is silent and the job asked to wait for it");
      }                                                                                          },
 };
 

@@ -58,7 +58,8 @@ absl::Status CheckFreeIndex(const Cluster& cluster) {
     }
     for (const Device& device : node.facts.devices) {
       if (device.health != DeviceHealth::kQuarantined &&
-          !cluster.GetLoad(id).device_milli.contains(device.index)) {
+          !cluster.GetLoad(id).device_milli.contains(device.index) &&
+          !cluster.GetLoad(id).nominated.contains(device.index)) {
         ++expected[{device.device_class, id}];
       }
     }

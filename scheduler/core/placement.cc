@@ -71,7 +71,7 @@ std::vector<DeviceShare> FreeView::PickDevices(NodeId node, ClassId device_class
   const NodeLoad& load = Load(node);
   for (const Device& device : cluster_.GetNode(node).facts.devices) {
     if (device.device_class == device_class && device.health != DeviceHealth::kQuarantined &&
-        !load.device_milli.contains(device.index)) {
+        !load.device_milli.contains(device.index) && !load.nominated.contains(device.index)) {
       rings[device.ring].push_back({device.index, kWholeDeviceMilli, device.uuid});
     }
   }

@@ -1,0 +1,147 @@
+// The part of Cluster that knows whose devices are whose: labels, nominations, certificates.
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "common/check.h"
+#include "scheduler/core/cluster.h"
+
+namespace berth {
+namespace {
+
+template <typename Map, typename Key>
+const std::set<JobId>& SetAt(const Map& map, const Key& key) {
+  static const std::set<JobId> kNone;
+  const auto found = map.find(key);
+  return found == map.end() ? kNone : found->second;
+}
+
+}  // namespace
+
+const std::set<JobId>& Cluster::HoldersOf(ClassId device_class) const {
+  return SetAt(holders_, device_class);
+}
+
+const std::set<JobId>& Cluster::Labelled(TenantId tenant, ClassId device_class,
+                                         Funding funding) const {
+  return SetAt(labelled_, std::tuple(tenant, device_class, funding));
+}
+
+void Cluster::IndexHolder(const Job& job, bool holds) {
+  const ClassId device_class = job.attempt.device_class;
+  if (!device_class) {
+    return;
+  }
+  std::set<JobId>& holders = holders_[device_class];
+  std::set<JobId>& labelled = labelled_[{job.spec.tenant, device_class, job.attempt.funding}];
+  if (holds) {
+    holders.insert(job.id);
+    labelled.insert(job.id);
+  } else {
+    holders.erase(job.id);
+    labelled.erase(job.id);
+  }
+}
+
+int64_t Cluster::HeldDevices(const Job& job) const {
+  int64_t devices = 0;
+  for (AllocationId id : job.allocations) {
+    const Allocation& allocation = allocations_.at(id);
+    if (allocation.state != AllocationState::kReleased) {
+      devices += static_cast<int64_t>(allocation.devices.size());
+    }
+  }
+  return devices;
+}
+
+std::vector<JobId> Cluster::LabelOrder(TenantId tenant, ClassId device_class,
+                                       Funding funding) const {
+  std::vector<std::tuple<bool, int, absl::Time, JobId>> order;
+  for (JobId id : Labelled(tenant, device_class, funding)) {
+    const Job& job = jobs_.at(id);
+    order.emplace_back(job.spec.preemptible, -job.spec.priority, job.attempt.created_at, id);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<JobId> jobs;
+  jobs.reserve(order.size());
+  for (const auto& entry : order) {
+    jobs.push_back(std::get<JobId>(entry));
+  }
+  return jobs;
+}
+
+void Cluster::Relabel(JobId id, Funding funding) {
+  const int64_t devices = HeldDevices(jobs_.at(id));
+  quota_.Remove(GangOf(jobs_.at(id), devices));
+  IndexHolder(jobs_.at(id), false);
+  MutableJob(id).attempt.funding = funding;
+  IndexHolder(jobs_.at(id), true);
+  quota_.Add(GangOf(jobs_.at(id), devices));
+  ++plan_version_;
+}
+
+void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
+  const QuotaKey key{tenant, ProjectId(), device_class};
+  const int64_t entitlement = quota_.Limits(key).entitlement;
+  for (JobId id : LabelOrder(tenant, device_class, Funding::kBorrowed)) {
+    const Job& job = jobs_.at(id);
+    if (job.state != JobState::kStopping &&
+        quota_.Use(key).owned + HeldDevices(job) <= entitlement) {
+      Relabel(id, Funding::kOwned);
+    }
+  }
+}
+
+std::vector<JobId> Cluster::DowngradeLabels(TenantId tenant, ClassId device_class) {
+  const QuotaKey key{tenant, ProjectId(), device_class};
+  const int64_t entitlement = quota_.Limits(key).entitlement;
+  std::vector<JobId> order = LabelOrder(tenant, device_class, Funding::kOwned);
+  std::vector<JobId> changed;
+  for (auto id = order.rbegin(); id != order.rend() && quota_.Use(key).owned > entitlement; ++id) {
+    if (jobs_.at(*id).spec.preemptible) {
+      Relabel(*id, Funding::kBorrowed);
+      changed.push_back(*id);
+    }
+  }
+  return changed;
+}
+
+void Cluster::Nominate(const Start& claim, Reclaim certificate) {
+  BERTH_CHECK(!nominations_.contains(claim.job));
+  last_reclaim_ = ReclaimId(last_reclaim_.value() + 1);
+  certificate.id = last_reclaim_;
+  new_nouns_.reclaims.push_back(certificate);
+  open_reclaims_[claim.job] = std::move(certificate);
+  nominations_[claim.job] = claim;
+  for (const Placement& member : claim.members) {
+    SetNominated(member.node, member.devices, true);
+  }
+  ++plan_version_;
+}
+
+void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
+  const auto found = nominations_.find(claim);
+  if (found == nominations_.end()) {
+    return;
+  }
+  for (const Placement& member : found->second.members) {
+    SetNominated(member.node, member.devices, false);
+  }
+  nominations_.erase(found);
+  Reclaim& reclaim = open_reclaims_.at(claim);
+  reclaim.settled_at = settled_at;
+  new_nouns_.reclaims.push_back(std::move(reclaim));
+  open_reclaims_.erase(claim);
+  ++plan_version_;
+}
+
+void Cluster::SetAnchors(std::vector<Anchor> anchors) {
+  anchors_.clear();
+  for (Anchor& anchor : anchors) {
+    const ClassId device_class = anchor.device_class;
+    anchors_[device_class] = std::move(anchor);
+  }
+}
+
+}  // namespace berth
