@@ -213,9 +213,8 @@ v1::Job ToProto(const JobRecord& record, const Cluster& cluster) {
     *message.mutable_end() = ToProto(job.attempt.end);
   }
   for (const Allocation& allocation : record.allocations) {
-    v1::Allocation& out = *message.add_allocations();
-    out = ToProto(allocation, cluster);
-    out.set_funding(SameEnum<v1::Funding>(job.attempt.funding));
+    *message.add_allocations() =
+        ToProto(AllocationRecord{allocation, job.attempt.funding}, cluster);
   }
   message.set_funding(SameEnum<v1::Funding>(job.attempt.funding));
   *message.mutable_gang() = ToProto(job.spec.gang, cluster);
@@ -230,7 +229,8 @@ v1::Job ToProto(const JobRecord& record, const Cluster& cluster) {
   return message;
 }
 
-v1::Allocation ToProto(const Allocation& allocation, const Cluster& cluster) {
+v1::Allocation ToProto(const AllocationRecord& record, const Cluster& cluster) {
+  const Allocation& allocation = record.allocation;
   v1::Allocation message;
   message.set_id(allocation.id.value());
   message.set_job_id(allocation.job.value());
@@ -252,10 +252,7 @@ v1::Allocation ToProto(const Allocation& allocation, const Cluster& cluster) {
   if (allocation.evidence != ReleaseEvidence::kNone) {
     message.set_release_evidence(std::string(Name(allocation.evidence)));
   }
-  if (const Job* job = cluster.FindJob(allocation.job);
-      job != nullptr && job->attempt.number == allocation.attempt) {
-    message.set_funding(SameEnum<v1::Funding>(job->attempt.funding));
-  }
+  message.set_funding(SameEnum<v1::Funding>(record.funding));
   return message;
 }
 

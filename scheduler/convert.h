@@ -33,7 +33,7 @@ absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, 
                                             const Cluster& cluster);
 
 v1::Job ToProto(const JobRecord& record, const Cluster& cluster);
-v1::Allocation ToProto(const Allocation& allocation, const Cluster& cluster);
+v1::Allocation ToProto(const AllocationRecord& record, const Cluster& cluster);
 // `with_tenants` only for callers who may see other tenants.
 v1::Node ToProto(const Node& node, const Cluster& cluster, bool with_tenants);
 v1::QuotaRow ToProto(const QuotaRow& row, const Cluster& cluster);

@@ -40,11 +40,14 @@ JobRecord ReadView::LiveRecord(const Job& job) const {
 absl::StatusOr<JobRecord> ReadView::EndedRecord(Job job) const {
   JobRecord record{.job = std::move(job), .allocations = {}, .reason = {}};
   if (record.job.attempt.state != AttemptState::kNone) {
-    ASSIGN_OR_RETURN(record.allocations,
+    ASSIGN_OR_RETURN(std::vector<AllocationRecord> allocations,
                      store_.ListAllocations({.tenant = std::nullopt,
                                              .job = record.job.id,
                                              .attempt = record.job.attempt.number,
                                              .limit = engine_.policy().nodes_per_job_max}));
+    for (AllocationRecord& allocation : allocations) {
+      record.allocations.push_back(std::move(allocation.allocation));
+    }
   }
   return record;
 }
@@ -96,7 +99,7 @@ absl::StatusOr<std::vector<JobRecord>> ReadView::ListJobs(const JobListQuery& qu
   return records;
 }
 
-absl::StatusOr<std::vector<Allocation>> ReadView::ListAllocations(
+absl::StatusOr<std::vector<AllocationRecord>> ReadView::ListAllocations(
     const AllocationQuery& query) const {
   return store_.ListAllocations(query);
 }

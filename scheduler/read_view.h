@@ -44,7 +44,7 @@ class ReadView {
   absl::StatusOr<JobRecord> FindJob(const Actor& actor, JobId id) const;
   // Newest first; at most query.limit.
   absl::StatusOr<std::vector<JobRecord>> ListJobs(const JobListQuery& query) const;
-  absl::StatusOr<std::vector<Allocation>> ListAllocations(const AllocationQuery& query) const;
+  absl::StatusOr<std::vector<AllocationRecord>> ListAllocations(const AllocationQuery& query) const;
   absl::StatusOr<std::string> GetJobPayload(JobId id) const;
   // Rows of one tenant or of all, per class; projects after their tenant.
   std::vector<QuotaRow> ListQuota(std::optional<TenantId> tenant) const;

@@ -59,17 +59,21 @@ absl::Status FillSpec(const ReadView& view, const Actor& actor, const Job& job, 
 }
 
 absl::Status FillAllAttempts(const ReadView& view, const Job& job, v1::Job* out) {
-  ASSIGN_OR_RETURN(std::vector<Allocation> allocations,
+  ASSIGN_OR_RETURN(std::vector<AllocationRecord> records,
                    view.ListAllocations({.tenant = job.spec.tenant,
                                          .job = job.id,
                                          .attempt = std::nullopt,
                                          .limit = kAttemptsListedMax}));
-  std::sort(allocations.begin(), allocations.end(), [](const Allocation& a, const Allocation& b) {
-    return std::pair(a.attempt, a.rank) < std::pair(b.attempt, b.rank);
-  });
+  const auto place = [](const AllocationRecord& record) {
+    return std::pair(record.allocation.attempt, record.allocation.rank);
+  };
+  std::sort(records.begin(), records.end(),
+            [&place](const AllocationRecord& a, const AllocationRecord& b) {
+              return place(a) < place(b);
+            });
   out->clear_allocations();
-  for (const Allocation& allocation : allocations) {
-    *out->add_allocations() = ToProto(allocation, view.cluster());
+  for (const AllocationRecord& record : records) {
+    *out->add_allocations() = ToProto(record, view.cluster());
   }
   return absl::OkStatus();
 }
@@ -349,9 +353,9 @@ ClientService::Reactor* ClientService::ListAllocations(Context* context,
           ASSIGN_OR_RETURN(const JobRecord record, view.FindJob(actor, JobId(request->job_id())));
           query.job = record.job.id;
         }
-        ASSIGN_OR_RETURN(const std::vector<Allocation> allocations, view.ListAllocations(query));
-        for (const Allocation& allocation : allocations) {
-          *response->add_allocations() = ToProto(allocation, view.cluster());
+        ASSIGN_OR_RETURN(const std::vector<AllocationRecord> records, view.ListAllocations(query));
+        for (const AllocationRecord& record : records) {
+          *response->add_allocations() = ToProto(record, view.cluster());
         }
         return absl::OkStatus();
       });

@@ -62,10 +62,17 @@ absl::StatusOr<std::vector<Allocation>> AllocationsOf(const ReadView& view, cons
   if (attempt == record.job.attempt.number) {
     return record.allocations;
   }
-  return view.ListAllocations({.tenant = record.job.spec.tenant,
-                               .job = record.job.id,
-                               .attempt = attempt,
-                               .limit = record.job.spec.gang.nodes});
+  ASSIGN_OR_RETURN(std::vector<AllocationRecord> records,
+                   view.ListAllocations({.tenant = record.job.spec.tenant,
+                                         .job = record.job.id,
+                                         .attempt = attempt,
+                                         .limit = record.job.spec.gang.nodes}));
+  std::vector<Allocation> allocations;
+  allocations.reserve(records.size());
+  for (AllocationRecord& found : records) {
+    allocations.push_back(std::move(found.allocation));
+  }
+  return allocations;
 }
 
 bool HasStarted(const Job& job, int attempt) {

@@ -157,17 +157,21 @@ absl::StatusOr<std::vector<Allocation>> ReadAllocations(Database& database, Stat
 }
 
 // Attempts by their newest allocation, newest first; ranks ascending inside.
-void SortByAttempt(std::vector<Allocation>& allocations) {
+void SortByAttempt(std::vector<AllocationRecord>& records) {
   std::map<std::pair<JobId, int>, AllocationId> newest;
-  for (const Allocation& allocation : allocations) {
-    AllocationId& id = newest[{allocation.job, allocation.attempt}];
-    id = std::max(id, allocation.id);
+  for (const AllocationRecord& record : records) {
+    AllocationId& id = newest[{record.allocation.job, record.allocation.attempt}];
+    id = std::max(id, record.allocation.id);
   }
-  std::sort(allocations.begin(), allocations.end(),
-            [&newest](const Allocation& a, const Allocation& b) {
-              const AllocationId newest_a = newest.at({a.job, a.attempt});
-              const AllocationId newest_b = newest.at({b.job, b.attempt});
-              return newest_a != newest_b ? newest_a > newest_b : a.rank < b.rank;
+  const auto newest_of = [&newest](const Allocation& allocation) {
+    return newest.at({allocation.job, allocation.attempt});
+  };
+  std::sort(records.begin(), records.end(),
+            [&newest_of](const AllocationRecord& a, const AllocationRecord& b) {
+              const AllocationId newest_a = newest_of(a.allocation);
+              const AllocationId newest_b = newest_of(b.allocation);
+              return newest_a != newest_b ? newest_a > newest_b
+                                          : a.allocation.rank < b.allocation.rank;
             });
 }
 
@@ -194,17 +198,21 @@ absl::StatusOr<std::vector<Allocation>> LoadAllocations(Database& database) {
   return ReadAllocations(database, rows);
 }
 
-absl::StatusOr<std::vector<Allocation>> ListAllocationRows(Database& database,
-                                                           const AllocationQuery& query) {
-  std::string sql = absl::StrCat("SELECT ", kColumns, " FROM allocations a WHERE 1");
-  // The plus sign keeps SQLite from walking all of a tenant's rows in search of one job's.
-  absl::StrAppend(&sql,
-                  !query.tenant.has_value() ? ""
-                  : query.job.has_value()   ? " AND +a.tenant_id = ?"
-                                            : " AND a.tenant_id = ?",
-                  query.job.has_value() ? " AND a.job_id = ?" : "",
-                  query.attempt.has_value() ? " AND a.attempt = ?" : "",
-                  " ORDER BY a.id DESC LIMIT ?");
+absl::StatusOr<std::vector<AllocationRecord>> ListAllocationRows(Database& database,
+                                                                 const AllocationQuery& query) {
+  // The label is the attempt's, and so is where it stands. The plus sign keeps SQLite from walking
+  // all of a tenant's rows in search of one job's.
+  std::string sql = absl::StrCat(
+      "SELECT ", kColumns,
+      ", coalesce(p.funding, j.funding, h.funding, 'none') FROM allocations a "
+      "LEFT JOIN attempts p ON p.job_id = a.job_id AND p.attempt = a.attempt "
+      "LEFT JOIN jobs j ON j.id = a.job_id AND j.attempt = a.attempt "
+      "LEFT JOIN job_history h ON h.id = a.job_id AND h.attempt = a.attempt WHERE 1",
+      !query.tenant.has_value() ? ""
+      : query.job.has_value()   ? " AND +a.tenant_id = ?"
+                                : " AND a.tenant_id = ?",
+      query.job.has_value() ? " AND a.job_id = ?" : "",
+      query.attempt.has_value() ? " AND a.attempt = ?" : "", " ORDER BY a.id DESC LIMIT ?");
   Statement rows = database.Prepare(sql);
   if (query.tenant.has_value()) {
     rows.BindId(*query.tenant);
@@ -216,9 +224,18 @@ absl::StatusOr<std::vector<Allocation>> ListAllocationRows(Database& database,
     rows.BindInt(*query.attempt);
   }
   rows.BindInt(query.limit);
-  ASSIGN_OR_RETURN(std::vector<Allocation> allocations, ReadAllocations(database, rows));
-  SortByAttempt(allocations);
-  return allocations;
+  std::vector<AllocationRecord> records;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, rows.Step());
+    if (!more) {
+      SortByAttempt(records);
+      return records;
+    }
+    AllocationRecord& record = records.emplace_back();
+    record.allocation = ReadAllocation(rows);
+    record.funding = rows.ReadWord(FindFunding);
+    RETURN_IF_ERROR(LoadDevices(database, record.allocation));
+  }
 }
 
 }  // namespace berth

@@ -22,8 +22,8 @@ absl::Status SaveAllocations(Database& database, const std::vector<Allocation>& 
 // What the cluster keeps in memory, by id: the held allocations, and the released members of
 // attempts that still go on.
 absl::StatusOr<std::vector<Allocation>> LoadAllocations(Database& database);
-absl::StatusOr<std::vector<Allocation>> ListAllocationRows(Database& database,
-                                                           const AllocationQuery& query);
+absl::StatusOr<std::vector<AllocationRecord>> ListAllocationRows(Database& database,
+                                                                 const AllocationQuery& query);
 
 }  // namespace berth
 

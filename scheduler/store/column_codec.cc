@@ -112,20 +112,4 @@ std::vector<int> DecodeInts(absl::string_view column) {
   return values;
 }
 
-std::string EncodeClasses(const std::vector<ClassId>& classes) {
-  return absl::StrJoin(classes, ",",
-                       [](std::string* out, ClassId id) { absl::StrAppend(out, id.value()); });
-}
-
-std::vector<ClassId> DecodeClasses(absl::string_view column) {
-  std::vector<ClassId> classes;
-  for (const absl::string_view item : absl::StrSplit(column, ',', absl::SkipEmpty())) {
-    uint32_t value = 0;
-    if (absl::SimpleAtoi(item, &value)) {
-      classes.emplace_back(value);
-    }
-  }
-  return classes;
-}
-
 }  // namespace berth

@@ -11,8 +11,10 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "scheduler/store/allocation_rows.h"
+#include "scheduler/store/booking_rows.h"
 #include "scheduler/store/identity_rows.h"
 #include "scheduler/store/job_rows.h"
+#include "scheduler/store/reclaim_rows.h"
 
 namespace berth {
 namespace {
@@ -141,6 +143,10 @@ absl::StatusOr<StoredState> Store::Connection::Load() {
   ASSIGN_OR_RETURN(state.nouns.nodes, nodes_.Load());
   ASSIGN_OR_RETURN(state.nouns.jobs, LoadJobs(*database_));
   ASSIGN_OR_RETURN(state.nouns.allocations, LoadAllocations(*database_));
+  ASSIGN_OR_RETURN(state.nouns.bookings, LoadBookings(*database_));
+  ASSIGN_OR_RETURN(state.nouns.reclaims, LoadReclaims(*database_));
+  ASSIGN_OR_RETURN(state.last_booking, FindLastBooking(*database_));
+  ASSIGN_OR_RETURN(state.last_reclaim, FindLastReclaim(*database_));
   ListAllocationsOfJobs(state.nouns);
   return state;
 }
@@ -156,6 +162,12 @@ absl::Status Store::Connection::SaveCenter(const Changes& changes) {
   RETURN_IF_ERROR(SaveIdentities(*database_, changes));
   for (const Node& node : changes.nodes) {
     RETURN_IF_ERROR(nodes_.Save(node));
+  }
+  for (const Booking& booking : changes.bookings) {
+    RETURN_IF_ERROR(SaveBooking(*database_, booking));
+  }
+  for (const Reclaim& reclaim : changes.reclaims) {
+    RETURN_IF_ERROR(SaveReclaim(*database_, reclaim));
   }
   return SaveTokens(*database_, changes.tokens);
 }

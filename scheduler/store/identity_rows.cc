@@ -1,7 +1,10 @@
 #include "scheduler/store/identity_rows.h"
 
 #include <optional>
+#include <string>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
 
 #include "common/status_macros.h"
 
@@ -34,9 +37,11 @@ absl::Status SaveClass(Database& database, const DeviceClass& device_class) {
 absl::Status SaveTenant(Database& database, const Tenant& tenant) {
   Statement row = database.Prepare(
       "INSERT INTO tenants (id, name, display_name, suspended, created_us, default_time_limit_us, "
-      "queue_max) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-      "name = excluded.name, display_name = excluded.display_name, suspended = excluded.suspended, "
-      "default_time_limit_us = excluded.default_time_limit_us, queue_max = excluded.queue_max");
+      "queue_max, queue_preset, stepped_timeout_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (id) DO UPDATE SET name = excluded.name, "
+      "display_name = excluded.display_name, suspended = excluded.suspended, "
+      "default_time_limit_us = excluded.default_time_limit_us, queue_max = excluded.queue_max, "
+      "queue_preset = excluded.queue_preset, stepped_timeout_us = excluded.stepped_timeout_us");
   row.BindId(tenant.id);
   row.BindText(tenant.name);
   row.BindText(tenant.display_name);
@@ -44,6 +49,8 @@ absl::Status SaveTenant(Database& database, const Tenant& tenant) {
   row.BindTime(tenant.created_at);
   row.BindDuration(tenant.default_time_limit);
   row.BindInt(tenant.queue_max);
+  row.BindWord(tenant.queue_preset);
+  row.BindDuration(tenant.stepped_timeout);
   return row.Run();
 }
 
@@ -58,21 +65,55 @@ absl::Status SaveProject(Database& database, const Project& project) {
   return row.Run();
 }
 
+// The columns of a quota: BindQuota and ReadQuota follow this order.
+constexpr char kQuotaColumns[] =
+    "tenant_id, project_id, class_id, entitlement, device_limit, non_lendable, weight, "
+    "block_level, block_count";
+
+void BindQuota(Statement& row, const QuotaKey& key, const QuotaLimits& limits) {
+  row.BindId(key.tenant);
+  row.BindInt(static_cast<int64_t>(key.project.value()));
+  row.BindId(key.device_class);
+  row.BindInt(limits.entitlement);
+  BindOptional(row, limits.limit);
+  row.BindInt(limits.non_lendable);
+  BindOptional(row, limits.weight);
+  row.BindWord(limits.block_level);
+  row.BindInt(limits.block_count);
+}
+
 absl::Status SaveQuota(Database& database, const QuotaRecord& quota) {
-  Statement row = database.Prepare(
-      "INSERT INTO quotas (tenant_id, project_id, class_id, entitlement, device_limit, "
-      "non_lendable, weight) VALUES (?, ?, ?, ?, ?, ?, ?) "
-      "ON CONFLICT (tenant_id, project_id, class_id) DO UPDATE SET "
-      "entitlement = excluded.entitlement, device_limit = excluded.device_limit, "
-      "non_lendable = excluded.non_lendable, weight = excluded.weight");
-  row.BindId(quota.key.tenant);
-  row.BindInt(static_cast<int64_t>(quota.key.project.value()));
-  row.BindId(quota.key.device_class);
-  row.BindInt(quota.limits.entitlement);
-  BindOptional(row, quota.limits.limit);
-  row.BindInt(quota.limits.non_lendable);
-  BindOptional(row, quota.limits.weight);
+  static const std::string sql =
+      absl::StrCat("INSERT INTO quotas (", kQuotaColumns,
+                   ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                   "ON CONFLICT (tenant_id, project_id, class_id) DO UPDATE SET "
+                   "entitlement = excluded.entitlement, device_limit = excluded.device_limit, "
+                   "non_lendable = excluded.non_lendable, weight = excluded.weight, "
+                   "block_level = excluded.block_level, block_count = excluded.block_count");
+  Statement row = database.Prepare(sql);
+  BindQuota(row, quota.key, quota.limits);
   return row.Run();
+}
+
+absl::Status InsertQuotaEdit(Database& database, size_t position, const QuotaEdit& edit) {
+  static const std::string sql = absl::StrCat(
+      "INSERT INTO quota_edits (", kQuotaColumns,
+      ", position, effective_us, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  Statement row = database.Prepare(sql);
+  BindQuota(row, edit.key, edit.limits);
+  row.BindInt(static_cast<int64_t>(position));
+  row.BindTime(edit.effective_at);
+  row.BindId(edit.by);
+  return row.Run();
+}
+
+// Few, and seldom changed: written as a whole.
+absl::Status SaveQuotaEdits(Database& database, const std::vector<QuotaEdit>& edits) {
+  RETURN_IF_ERROR(database.Prepare("DELETE FROM quota_edits").Run());
+  for (size_t i = 0; i < edits.size(); ++i) {
+    RETURN_IF_ERROR(InsertQuotaEdit(database, i, edits[i]));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SaveUser(Database& database, const User& user) {
@@ -131,6 +172,8 @@ Tenant ReadTenant(Statement& row) {
   tenant.created_at = row.ReadTime();
   tenant.default_time_limit = row.ReadDuration();
   tenant.queue_max = row.ReadInt();
+  tenant.queue_preset = row.ReadWord(FindQueuePreset);
+  tenant.stepped_timeout = row.ReadDuration();
   return tenant;
 }
 
@@ -152,7 +195,17 @@ QuotaRecord ReadQuota(Statement& row) {
   quota.limits.limit = ReadOptional(row);
   quota.limits.non_lendable = row.ReadInt();
   quota.limits.weight = ReadOptional(row);
+  quota.limits.block_level = row.ReadWord(FindTopologyLevel);
+  quota.limits.block_count = static_cast<int>(row.ReadInt());
   return quota;
+}
+
+QuotaEdit ReadQuotaEdit(Statement& row) {
+  const QuotaRecord quota = ReadQuota(row);
+  QuotaEdit edit{.key = quota.key, .limits = quota.limits};
+  edit.effective_at = row.ReadTime();
+  edit.by = row.ReadId<UserId>();
+  return edit;
 }
 
 User ReadUser(Statement& row) {
@@ -198,7 +251,9 @@ absl::Status SaveIdentities(Database& database, const Changes& changes) {
   RETURN_IF_ERROR(SaveEach(database, changes.tenants, SaveTenant));
   RETURN_IF_ERROR(SaveEach(database, changes.projects, SaveProject));
   RETURN_IF_ERROR(SaveEach(database, changes.quotas, SaveQuota));
-  return SaveEach(database, changes.users, SaveUser);
+  RETURN_IF_ERROR(SaveEach(database, changes.users, SaveUser));
+  return changes.quota_edits_changed ? SaveQuotaEdits(database, changes.quota_edits)
+                                     : absl::OkStatus();
 }
 
 absl::Status SaveTokens(Database& database, const std::vector<Token>& tokens) {
@@ -208,17 +263,22 @@ absl::Status SaveTokens(Database& database, const std::vector<Token>& tokens) {
 absl::Status LoadIdentities(Database& database, Changes& nouns) {
   RETURN_IF_ERROR(LoadEach(database.Prepare("SELECT id, name FROM device_classes ORDER BY id"),
                            ReadClass, nouns.classes));
-  RETURN_IF_ERROR(
-      LoadEach(database.Prepare("SELECT id, name, display_name, suspended, created_us, "
-                                "default_time_limit_us, queue_max FROM tenants ORDER BY id"),
-               ReadTenant, nouns.tenants));
+  RETURN_IF_ERROR(LoadEach(
+      database.Prepare("SELECT id, name, display_name, suspended, created_us, "
+                       "default_time_limit_us, queue_max, queue_preset, stepped_timeout_us "
+                       "FROM tenants ORDER BY id"),
+      ReadTenant, nouns.tenants));
   RETURN_IF_ERROR(
       LoadEach(database.Prepare("SELECT id, tenant_id, name, created_us FROM projects ORDER BY id"),
                ReadProject, nouns.projects));
   RETURN_IF_ERROR(LoadEach(
-      database.Prepare("SELECT tenant_id, project_id, class_id, entitlement, device_limit, "
-                       "non_lendable, weight FROM quotas ORDER BY tenant_id, project_id, class_id"),
+      database.Prepare(absl::StrCat("SELECT ", kQuotaColumns,
+                                    " FROM quotas ORDER BY tenant_id, project_id, class_id")),
       ReadQuota, nouns.quotas));
+  RETURN_IF_ERROR(LoadEach(database.Prepare(absl::StrCat("SELECT ", kQuotaColumns,
+                                                         ", effective_us, user_id FROM quota_edits "
+                                                         "ORDER BY position")),
+                           ReadQuotaEdit, nouns.quota_edits));
   RETURN_IF_ERROR(LoadEach(
       database.Prepare("SELECT id, name, tenant_id, role, created_us FROM users ORDER BY id"),
       ReadUser, nouns.users));

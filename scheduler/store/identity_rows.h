@@ -1,7 +1,8 @@
 #ifndef BERTH_SCHEDULER_STORE_IDENTITY_ROWS_H_
 #define BERTH_SCHEDULER_STORE_IDENTITY_ROWS_H_
 
-// Rows of the center's nouns: classes, tenants, projects, quotas, users, tokens.
+// Rows of the center's nouns: classes, tenants, projects, quotas and their edits, users,
+// tokens.
 
 #include "absl/status/status.h"
 
@@ -10,7 +11,8 @@
 
 namespace berth {
 
-// Writes classes, tenants, projects, users and quotas. Tokens wait for their nodes: SaveTokens.
+// Writes classes, tenants, projects, users, quotas and their edits. Tokens wait for their nodes:
+// SaveTokens.
 absl::Status SaveIdentities(Database& database, const Changes& changes);
 absl::Status SaveTokens(Database& database, const std::vector<Token>& tokens);
 

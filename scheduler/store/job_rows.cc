@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
 #include "common/status_macros.h"
 #include "scheduler/store/column_codec.h"
@@ -13,25 +14,34 @@ namespace {
 
 // Written once, when the job is submitted. BindSpec and ReadSpec follow this order.
 constexpr char kSpecColumns[] =
-    "id, name, tenant_id, project_id, user_id, nodes, devices_per_node, cpu_milli, memory_mib, "
-    "classes, node_labels, excluded_nodes, time_limit_us, grace_us, priority, preemptible, "
-    "may_borrow, hold, launch_per_device, on_node_loss, lease_us, requeue_on_node_fault, "
-    "requeue_on_preempt, "
-    "requeue_on_error, max_requeues, requeue_exit_codes, submitted_us";
-constexpr int kSpecColumnCount = 27;
+    "id, tenant_id, project_id, user_id, cpu_milli, memory_mib, node_labels, excluded_nodes, "
+    "preemptible, hold, launch_per_device, on_node_loss, lease_us, requeue_on_node_fault, "
+    "requeue_on_preempt, requeue_on_error, max_requeues, requeue_exit_codes, submitted_us, "
+    "device_share_milli, topology, topology_required, begin_us, array_first, array_count, "
+    "array_step, array_concurrent_max, array_id, array_index";
+constexpr int kSpecColumnCount = 29;
+// What `berth update` may change: BindEditable and ReadEditable.
+constexpr char kEditableColumns[] =
+    "name, nodes, min_nodes, devices_per_node, classes, time_limit_us, grace_us, priority, "
+    "may_borrow";
+constexpr int kEditableColumnCount = 9;
 // Written with every change: BindProgress and ReadProgress.
 constexpr char kProgressColumns[] =
-    "state, ended_us, not_before_us, requeues, cancel_requested, version";
-constexpr int kProgressColumnCount = 6;
+    "state, ended_us, not_before_us, requeues, cancel_requested, version, dependencies, "
+    "tasks_next, tasks_succeeded, tasks_failed, tasks_cancelled, suspect_nodes";
+constexpr int kProgressColumnCount = 12;
 // The current attempt: BindAttempt and ReadAttempt.
 constexpr char kAttemptColumns[] =
     "attempt, attempt_state, funding, class_id, attempt_created_us, started_us, attempt_ended_us, "
-    "end_reason, exit_code, signal, failed_rank, end_message, rendezvous_address, rendezvous_port";
-constexpr int kAttemptColumnCount = 14;
-constexpr int kJobColumnCount = kSpecColumnCount + kProgressColumnCount + kAttemptColumnCount;
+    "end_reason, exit_code, signal, failed_rank, end_message, rendezvous_address, "
+    "rendezvous_port, checkpoint_us";
+constexpr int kAttemptColumnCount = 15;
+constexpr int kJobColumnCount =
+    kSpecColumnCount + kEditableColumnCount + kProgressColumnCount + kAttemptColumnCount;
 
 std::string JobColumns() {
-  return absl::StrCat(kSpecColumns, ", ", kProgressColumns, ", ", kAttemptColumns);
+  return absl::StrCat(kSpecColumns, ", ", kEditableColumns, ", ", kProgressColumns, ", ",
+                      kAttemptColumns);
 }
 
 // "?, ?, ?"
@@ -39,25 +49,42 @@ std::string Parameters(int count) {
   return absl::StrJoin(std::vector<std::string>(static_cast<size_t>(count), "?"), ", ");
 }
 
+int ReadCount(Statement& row) {
+  return static_cast<int>(row.ReadInt());
+}
+
+// "ok:4811,any:4812"
+std::string EncodeDependencies(const std::vector<Dependency>& dependencies) {
+  return absl::StrJoin(dependencies, ",", [](std::string* out, const Dependency& dependency) {
+    absl::StrAppend(out, Name(dependency.kind), ":", dependency.job.value());
+  });
+}
+
+std::vector<Dependency> DecodeDependencies(absl::string_view column) {
+  std::vector<Dependency> dependencies;
+  for (const absl::string_view item : absl::StrSplit(column, ',', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(item, absl::MaxSplits(':', 1));
+    const auto kind = FindDependencyKind(parts.first);
+    const std::vector<JobId> job = DecodeIds<JobId>(parts.second);
+    if (kind.has_value() && job.size() == 1) {
+      dependencies.push_back({*kind, job[0]});
+    }
+  }
+  return dependencies;
+}
+
 void BindSpec(Statement& row, const Job& job) {
   const JobSpec& spec = job.spec;
   row.BindId(job.id);
-  row.BindText(spec.name);
   row.BindId(spec.tenant);
   row.BindId(spec.project);
   row.BindId(spec.user);
-  row.BindInt(spec.gang.nodes);
-  row.BindInt(spec.gang.devices_per_node);
   row.BindInt(spec.gang.per_node.cpu_milli);
   row.BindInt(spec.gang.per_node.memory_mib);
-  row.BindText(EncodeClasses(spec.gang.classes));
   row.BindText(EncodePairs(spec.gang.node_labels));
   row.BindText(EncodeLines(spec.gang.excluded_nodes));
-  row.BindDuration(spec.time_limit);
-  row.BindDuration(spec.grace);
-  row.BindInt(spec.priority);
   row.BindInt(spec.preemptible ? 1 : 0);
-  row.BindInt(spec.may_borrow ? 1 : 0);
   row.BindInt(spec.hold ? 1 : 0);
   row.BindInt(spec.launch_per_device ? 1 : 0);
   row.BindWord(spec.on_node_loss);
@@ -68,6 +95,28 @@ void BindSpec(Statement& row, const Job& job) {
   row.BindInt(spec.requeue.max_requeues);
   row.BindText(EncodeInts(spec.requeue.exit_codes));
   row.BindTime(job.submitted_at);
+  row.BindInt(spec.gang.device_share_milli);
+  row.BindWord(spec.gang.topology);
+  row.BindInt(spec.gang.topology_required ? 1 : 0);
+  row.BindTime(spec.begin_at);
+  row.BindInt(spec.array.first);
+  row.BindInt(spec.array.count);
+  row.BindInt(spec.array.step);
+  row.BindInt(spec.array.concurrent_max);
+  row.BindId(job.array);
+  row.BindInt(job.array_index);
+}
+
+void BindEditable(Statement& row, const JobSpec& spec) {
+  row.BindText(spec.name);
+  row.BindInt(spec.gang.nodes);
+  row.BindInt(spec.gang.min_nodes);
+  row.BindInt(spec.gang.devices_per_node);
+  row.BindText(EncodeIds(spec.gang.classes));
+  row.BindDuration(spec.time_limit);
+  row.BindDuration(spec.grace);
+  row.BindInt(spec.priority);
+  row.BindInt(spec.may_borrow ? 1 : 0);
 }
 
 void BindProgress(Statement& row, const Job& job) {
@@ -77,6 +126,12 @@ void BindProgress(Statement& row, const Job& job) {
   row.BindInt(job.requeues);
   row.BindInt(job.cancel_requested ? 1 : 0);
   row.BindInt(static_cast<int64_t>(job.version));
+  row.BindText(EncodeDependencies(job.spec.dependencies));
+  row.BindInt(job.tasks.next);
+  row.BindInt(job.tasks.succeeded);
+  row.BindInt(job.tasks.failed);
+  row.BindInt(job.tasks.cancelled);
+  row.BindText(EncodeIds(job.suspect_nodes));
 }
 
 void BindAttempt(Statement& row, const Attempt& attempt) {
@@ -94,27 +149,20 @@ void BindAttempt(Statement& row, const Attempt& attempt) {
   row.BindText(attempt.end.message);
   row.BindText(attempt.rendezvous_address);
   row.BindInt(attempt.rendezvous_port);
+  row.BindTime(attempt.checkpoint_at);
 }
 
 void ReadSpec(Statement& row, Job& job) {
   JobSpec& spec = job.spec;
   job.id = row.ReadId<JobId>();
-  spec.name = row.ReadText();
   spec.tenant = row.ReadId<TenantId>();
   spec.project = row.ReadId<ProjectId>();
   spec.user = row.ReadId<UserId>();
-  spec.gang.nodes = static_cast<int>(row.ReadInt());
-  spec.gang.devices_per_node = static_cast<int>(row.ReadInt());
   spec.gang.per_node.cpu_milli = row.ReadInt();
   spec.gang.per_node.memory_mib = row.ReadInt();
-  spec.gang.classes = DecodeClasses(row.ReadText());
   spec.gang.node_labels = DecodePairs(row.ReadText());
   spec.gang.excluded_nodes = DecodeLines(row.ReadText());
-  spec.time_limit = row.ReadDuration();
-  spec.grace = row.ReadDuration();
-  spec.priority = static_cast<int>(row.ReadInt());
   spec.preemptible = row.ReadBool();
-  spec.may_borrow = row.ReadBool();
   spec.hold = row.ReadBool();
   spec.launch_per_device = row.ReadBool();
   spec.on_node_loss = row.ReadWord(FindNodeLossPolicy);
@@ -122,22 +170,50 @@ void ReadSpec(Statement& row, Job& job) {
   spec.requeue.on_node_fault = row.ReadBool();
   spec.requeue.on_preempt = row.ReadBool();
   spec.requeue.on_error = row.ReadBool();
-  spec.requeue.max_requeues = static_cast<int>(row.ReadInt());
+  spec.requeue.max_requeues = ReadCount(row);
   spec.requeue.exit_codes = DecodeInts(row.ReadText());
   job.submitted_at = row.ReadTime();
+  spec.gang.device_share_milli = ReadCount(row);
+  spec.gang.topology = row.ReadWord(FindTopologyLevel);
+  spec.gang.topology_required = row.ReadBool();
+  spec.begin_at = row.ReadTime();
+  spec.array.first = ReadCount(row);
+  spec.array.count = ReadCount(row);
+  spec.array.step = ReadCount(row);
+  spec.array.concurrent_max = ReadCount(row);
+  job.array = row.ReadId<JobId>();
+  job.array_index = ReadCount(row);
+}
+
+void ReadEditable(Statement& row, JobSpec& spec) {
+  spec.name = row.ReadText();
+  spec.gang.nodes = ReadCount(row);
+  spec.gang.min_nodes = ReadCount(row);
+  spec.gang.devices_per_node = ReadCount(row);
+  spec.gang.classes = DecodeIds<ClassId>(row.ReadText());
+  spec.time_limit = row.ReadDuration();
+  spec.grace = row.ReadDuration();
+  spec.priority = ReadCount(row);
+  spec.may_borrow = row.ReadBool();
 }
 
 void ReadProgress(Statement& row, Job& job) {
   job.state = row.ReadWord(FindJobState);
   job.ended_at = row.ReadTime();
   job.not_before = row.ReadTime();
-  job.requeues = static_cast<int>(row.ReadInt());
+  job.requeues = ReadCount(row);
   job.cancel_requested = row.ReadBool();
   job.version = static_cast<uint64_t>(row.ReadInt());
+  job.spec.dependencies = DecodeDependencies(row.ReadText());
+  job.tasks.next = ReadCount(row);
+  job.tasks.succeeded = ReadCount(row);
+  job.tasks.failed = ReadCount(row);
+  job.tasks.cancelled = ReadCount(row);
+  job.suspect_nodes = DecodeIds<NodeId>(row.ReadText());
 }
 
 void ReadAttempt(Statement& row, Attempt& attempt) {
-  attempt.number = static_cast<int>(row.ReadInt());
+  attempt.number = ReadCount(row);
   attempt.state = row.ReadWord(FindAttemptState);
   attempt.funding = row.ReadWord(FindFunding);
   attempt.device_class = row.ReadId<ClassId>();
@@ -145,17 +221,19 @@ void ReadAttempt(Statement& row, Attempt& attempt) {
   attempt.started_at = row.ReadTime();
   attempt.ended_at = row.ReadTime();
   attempt.end.reason = row.ReadWord(FindEndReason);
-  attempt.end.exit_code = static_cast<int>(row.ReadInt());
-  attempt.end.signal = static_cast<int>(row.ReadInt());
-  attempt.end.failed_rank = static_cast<int>(row.ReadInt());
+  attempt.end.exit_code = ReadCount(row);
+  attempt.end.signal = ReadCount(row);
+  attempt.end.failed_rank = ReadCount(row);
   attempt.end.message = row.ReadText();
   attempt.rendezvous_address = row.ReadText();
-  attempt.rendezvous_port = static_cast<int>(row.ReadInt());
+  attempt.rendezvous_port = ReadCount(row);
+  attempt.checkpoint_at = row.ReadTime();
 }
 
 Job ReadJob(Statement& row) {
   Job job;
   ReadSpec(row, job);
+  ReadEditable(row, job.spec);
   ReadProgress(row, job);
   ReadAttempt(row, job.attempt);
   return job;
@@ -174,6 +252,7 @@ absl::StatusOr<std::vector<Job>> ReadJobs(Statement& rows) {
 
 absl::Status InsertJob(Statement row, const Job& job) {
   BindSpec(row, job);
+  BindEditable(row, job.spec);
   BindProgress(row, job);
   BindAttempt(row, job.attempt);
   return row.Run();
@@ -186,10 +265,12 @@ absl::Status InsertLiveJob(Database& database, const Job& job) {
 }
 
 absl::Status UpdateLiveJob(Database& database, const Job& job) {
-  static const std::string sql =
-      absl::StrCat("UPDATE jobs SET (", kProgressColumns, ", ", kAttemptColumns, ") = (",
-                   Parameters(kProgressColumnCount + kAttemptColumnCount), ") WHERE id = ?");
+  static const std::string sql = absl::StrCat(
+      "UPDATE jobs SET (", kEditableColumns, ", ", kProgressColumns, ", ", kAttemptColumns, ") = (",
+      Parameters(kEditableColumnCount + kProgressColumnCount + kAttemptColumnCount),
+      ") WHERE id = ?");
   Statement row = database.Prepare(sql);
+  BindEditable(row, job.spec);
   BindProgress(row, job);
   BindAttempt(row, job.attempt);
   row.BindId(job.id);
@@ -287,6 +368,31 @@ absl::StatusOr<std::optional<Job>> FindEndedJobRow(Database& database, JobId id)
     return std::nullopt;
   }
   return std::move(jobs.front());
+}
+
+absl::StatusOr<JobId> FindArrayTaskRow(Database& database, JobId array, int index) {
+  Statement row = database.Prepare(
+      "SELECT id FROM jobs WHERE array_id = ?1 AND array_index = ?2 UNION ALL "
+      "SELECT id FROM job_history WHERE array_id = ?1 AND array_index = ?2");
+  row.BindId(array);
+  row.BindInt(index);
+  ASSIGN_OR_RETURN(const bool found, row.Step());
+  return found ? row.ReadId<JobId>() : JobId();
+}
+
+absl::StatusOr<std::vector<Attempt>> ListEndedAttemptRows(Database& database, JobId job) {
+  static const std::string sql =
+      absl::StrCat("SELECT ", kAttemptColumns, " FROM attempts WHERE job_id = ? ORDER BY attempt");
+  Statement rows = database.Prepare(sql);
+  rows.BindId(job);
+  std::vector<Attempt> attempts;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool more, rows.Step());
+    if (!more) {
+      return attempts;
+    }
+    ReadAttempt(rows, attempts.emplace_back());
+  }
 }
 
 absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const EndedJobQuery& query) {

@@ -26,6 +26,10 @@ absl::Status SaveEndedAttempt(Database& database, const EndedAttempt& ended);
 // Live jobs by id, without their allocations.
 absl::StatusOr<std::vector<Job>> LoadJobs(Database& database);
 absl::StatusOr<std::optional<Job>> FindEndedJobRow(Database& database, JobId id);
+// Live or ended; none if it is no job yet.
+absl::StatusOr<JobId> FindArrayTaskRow(Database& database, JobId array, int index);
+// Those before the one in the job's own row, the first one first.
+absl::StatusOr<std::vector<Attempt>> ListEndedAttemptRows(Database& database, JobId job);
 absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const EndedJobQuery& query);
 
 absl::Status SaveSubmissionRow(Database& database, const Submission& submission);

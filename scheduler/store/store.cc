@@ -10,6 +10,7 @@
 #include "scheduler/store/connection.h"
 #include "scheduler/store/database_file.h"
 #include "scheduler/store/job_rows.h"
+#include "scheduler/store/reclaim_rows.h"
 
 namespace berth {
 
@@ -97,8 +98,20 @@ absl::StatusOr<std::vector<Job>> Store::ListEndedJobs(const EndedJobQuery& query
   return ListEndedJobRows(connection_->database(), query);
 }
 
-absl::StatusOr<std::vector<Allocation>> Store::ListAllocations(const AllocationQuery& query) {
+absl::StatusOr<std::vector<AllocationRecord>> Store::ListAllocations(const AllocationQuery& query) {
   return ListAllocationRows(connection_->database(), query);
+}
+
+absl::StatusOr<JobId> Store::FindArrayTask(JobId array, int index) {
+  return FindArrayTaskRow(connection_->database(), array, index);
+}
+
+absl::StatusOr<std::vector<Attempt>> Store::ListEndedAttempts(JobId job) {
+  return ListEndedAttemptRows(connection_->database(), job);
+}
+
+absl::StatusOr<std::vector<Reclaim>> Store::ListReclaims(JobId job, int limit) {
+  return ListReclaimRows(connection_->database(), job, limit);
 }
 
 absl::Status Store::VerifyAudit() {

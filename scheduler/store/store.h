@@ -65,6 +65,12 @@ struct AllocationQuery {
   int limit = 1000;
 };
 
+// An allocation with the label of its attempt, which is the last one that the attempt had.
+struct AllocationRecord {
+  Allocation allocation;
+  Funding funding = Funding::kNone;
+};
+
 class Store {
  public:
   // Creates or opens and migrates the database, takes the exclusive lock, checks it, and raises the
@@ -104,8 +110,14 @@ class Store {
   absl::StatusOr<std::string> GetJobPayload(JobId job);
   absl::StatusOr<std::optional<Job>> FindEndedJob(JobId job);
   absl::StatusOr<std::vector<Job>> ListEndedJobs(const EndedJobQuery& query);  // newest first
-  absl::StatusOr<std::vector<Allocation>> ListAllocations(
-      const AllocationQuery& query);  // newest first, ranks ascending inside an attempt
+  // Newest first, ranks ascending inside an attempt.
+  absl::StatusOr<std::vector<AllocationRecord>> ListAllocations(const AllocationQuery& query);
+  // The task of an array with this index, live or ended; none if it is no job yet.
+  absl::StatusOr<JobId> FindArrayTask(JobId array, int index);
+  // The attempts before the current or last one, the first one first.
+  absl::StatusOr<std::vector<Attempt>> ListEndedAttempts(JobId job);
+  // The certificates of what was claimed for the job and taken from it, the newest first.
+  absl::StatusOr<std::vector<Reclaim>> ListReclaims(JobId job, int limit);
   // OK if the hash chain of the audit table holds; else names the first bad row.
   absl::Status VerifyAudit();
 

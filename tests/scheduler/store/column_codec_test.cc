@@ -2,6 +2,8 @@
 
 #include "gtest/gtest.h"
 
+#include "scheduler/core/ids.h"
+
 namespace berth {
 namespace {
 
@@ -30,13 +32,13 @@ TEST(ColumnCodec, IsReadable) {
   }),
             "pool=a=b\nzone=1\n");
   EXPECT_EQ(EncodeInts({3, -1}), "3,-1");
-  EXPECT_EQ(EncodeClasses({ClassId(4), ClassId(1)}), "4,1");
+  EXPECT_EQ(EncodeIds<ClassId>({ClassId(4), ClassId(1)}), "4,1");
 }
 
 TEST(ColumnCodec, KeepsNumbersInOrder) {
   EXPECT_EQ(DecodeInts("3,-1"), (std::vector<int>{3, -1}));
   EXPECT_TRUE(DecodeInts("").empty());
-  EXPECT_EQ(DecodeClasses("4,1"), (std::vector<ClassId>{ClassId(4), ClassId(1)}));
+  EXPECT_EQ(DecodeIds<ClassId>("4,1"), (std::vector<ClassId>{ClassId(4), ClassId(1)}));
 }
 
 }  // namespace

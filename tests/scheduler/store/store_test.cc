@@ -71,6 +71,12 @@ void ExpectSameSpec(const JobSpec& a, const JobSpec& b) {
   EXPECT_EQ(a.requeue.on_error, b.requeue.on_error);
   EXPECT_EQ(a.requeue.max_requeues, b.requeue.max_requeues);
   EXPECT_EQ(a.requeue.exit_codes, b.requeue.exit_codes);
+  EXPECT_EQ(a.begin_at, b.begin_at);
+  EXPECT_TRUE(a.dependencies == b.dependencies);
+  EXPECT_EQ(a.array.first, b.array.first);
+  EXPECT_EQ(a.array.count, b.array.count);
+  EXPECT_EQ(a.array.step, b.array.step);
+  EXPECT_EQ(a.array.concurrent_max, b.array.concurrent_max);
 }
 
 void ExpectSameAttempt(const Attempt& a, const Attempt& b) {
@@ -88,6 +94,7 @@ void ExpectSameAttempt(const Attempt& a, const Attempt& b) {
   EXPECT_EQ(a.end.message, b.end.message);
   EXPECT_EQ(a.rendezvous_address, b.rendezvous_address);
   EXPECT_EQ(a.rendezvous_port, b.rendezvous_port);
+  EXPECT_EQ(a.checkpoint_at, b.checkpoint_at);
 }
 
 void ExpectSameJob(const Job& a, const Job& b) {
@@ -102,6 +109,13 @@ void ExpectSameJob(const Job& a, const Job& b) {
   EXPECT_EQ(a.requeues, b.requeues);
   EXPECT_EQ(a.cancel_requested, b.cancel_requested);
   EXPECT_EQ(a.version, b.version);
+  EXPECT_EQ(a.array, b.array);
+  EXPECT_EQ(a.array_index, b.array_index);
+  EXPECT_EQ(a.tasks.next, b.tasks.next);
+  EXPECT_EQ(a.tasks.succeeded, b.tasks.succeeded);
+  EXPECT_EQ(a.tasks.failed, b.tasks.failed);
+  EXPECT_EQ(a.tasks.cancelled, b.tasks.cancelled);
+  EXPECT_TRUE(a.suspect_nodes == b.suspect_nodes);
 }
 
 void ExpectSameAllocation(const Allocation& a, const Allocation& b) {
@@ -127,6 +141,26 @@ void ExpectSameAllocation(const Allocation& a, const Allocation& b) {
   EXPECT_EQ(a.evidence, b.evidence);
 }
 
+Attempt FullAttempt() {
+  Attempt attempt;
+  attempt.number = 2;
+  attempt.state = AttemptState::kStopping;
+  attempt.funding = Funding::kBorrowed;
+  attempt.device_class = ClassId(1);
+  attempt.created_at = At(20);
+  attempt.started_at = At(21);
+  attempt.ended_at = At(22);
+  attempt.end.reason = EndReason::kSignal;
+  attempt.end.exit_code = 1;
+  attempt.end.signal = 11;
+  attempt.end.failed_rank = 2;
+  attempt.end.message = "rank 2 died";
+  attempt.rendezvous_address = "10.0.0.1";
+  attempt.rendezvous_port = 29500;
+  attempt.checkpoint_at = At(25);
+  return attempt;
+}
+
 // Every field differs from its default; the texts hold what the column codec must escape.
 Job FullJob() {
   Job job = MakeJob(7);
@@ -134,12 +168,22 @@ Job FullJob() {
   spec.name = "a'b\";--\n\xff";
   spec.gang = {
       .nodes = 3,
+      .min_nodes = 2,
       .devices_per_node = 4,
+      .device_share_milli = 250,
       .per_node = {.cpu_milli = 8000, .memory_mib = 64000},
       .classes = {                 ClassId(1),       ClassId(9)                   },
       .node_labels = { {"pool=x", "a=b"},         {"\\n", "line\nbreak"},                            {"", ""}},
       .excluded_nodes = {          "node-1",        "",                           "node\n2"}
   };
+  spec.gang.topology = TopologyLevel::kBlock;
+  spec.gang.topology_required = true;
+  spec.begin_at = At(40);
+  spec.dependencies = {
+      {DependencyKind::kOk,   JobId(3)},
+      {DependencyKind::kFail, JobId(4)}
+  };
+  spec.array = {.first = 10, .count = 5, .step = 2, .concurrent_max = 3};
   spec.priority = -5;
   spec.preemptible = false;
   spec.may_borrow = false;
@@ -155,25 +199,15 @@ Job FullJob() {
       .exit_codes = {3, 75}
   };
   job.state = JobState::kStopping;
-  Attempt& attempt = job.attempt;
-  attempt.number = 2;
-  attempt.state = AttemptState::kStopping;
-  attempt.funding = Funding::kBorrowed;
-  attempt.device_class = ClassId(1);
-  attempt.created_at = At(20);
-  attempt.started_at = At(21);
-  attempt.ended_at = At(22);
-  attempt.end.reason = EndReason::kSignal;
-  attempt.end.exit_code = 1;
-  attempt.end.signal = 11;
-  attempt.end.failed_rank = 2;
-  attempt.end.message = "rank 2 died";
-  attempt.rendezvous_address = "10.0.0.1";
-  attempt.rendezvous_port = 29500;
+  job.attempt = FullAttempt();
   job.not_before = At(30);
   job.requeues = 2;
   job.cancel_requested = true;
   job.version = 9;
+  job.array = JobId(5);
+  job.array_index = 11;
+  job.tasks = {.next = 4, .succeeded = 1, .failed = 2, .cancelled = 3};
+  job.suspect_nodes = {NodeId(1), NodeId(300)};
   return job;
 }
 
@@ -192,7 +226,21 @@ TEST_F(StoreTest, ChangesWhatMovesInAJob) {
   changes.jobs.push_back(MakeJob(7));
   ASSERT_TRUE(Save(changes).ok());
   Job moved = FullJob();
-  moved.spec = MakeJob(7).spec;  // immutable once acknowledged
+  moved.array = JobId();
+  moved.array_index = -1;
+  moved.spec = MakeJob(7).spec;  // but for these, immutable once acknowledged
+  moved.spec.name = "renamed";
+  moved.spec.gang.nodes = 5;
+  moved.spec.gang.min_nodes = 2;
+  moved.spec.gang.devices_per_node = 2;
+  moved.spec.gang.classes = {ClassId(3)};
+  moved.spec.time_limit = absl::Minutes(7);
+  moved.spec.grace = absl::Seconds(7);
+  moved.spec.priority = 3;
+  moved.spec.may_borrow = false;
+  moved.spec.dependencies = {
+      {DependencyKind::kAny, JobId(3)}
+  };
   changes.jobs = {moved};
   ASSERT_TRUE(Save(changes).ok());
   const StoredState state = Reload();
@@ -287,9 +335,16 @@ TEST_F(StoreTest, KeepsIdentitiesAndTheirLastChange) {
   changes.tokens = {token, endless};
   changes.tenants[0].suspended = true;
   changes.tenants[0].queue_max = 5;
+  changes.tenants[0].queue_preset = QueuePreset::kStepped;
+  changes.tenants[0].stepped_timeout = absl::Minutes(9);
   QuotaRecord quota;
   quota.key = {TenantId(1), ProjectId(1), ClassId(1)};
-  quota.limits = {.entitlement = 4, .limit = 6, .non_lendable = 1, .weight = 3};
+  quota.limits = {.entitlement = 4,
+                  .limit = 6,
+                  .non_lendable = 1,
+                  .weight = 3,
+                  .block_level = TopologyLevel::kRack,
+                  .block_count = 2};
   changes.quotas = {quota};
   ASSERT_TRUE(Save(changes).ok());
   changes = Changes();
@@ -300,6 +355,8 @@ TEST_F(StoreTest, KeepsIdentitiesAndTheirLastChange) {
   ASSERT_EQ(nouns.tenants.size(), 2U);
   EXPECT_TRUE(nouns.tenants[0].suspended);
   EXPECT_EQ(nouns.tenants[0].queue_max, 5);
+  EXPECT_EQ(nouns.tenants[0].queue_preset, QueuePreset::kStepped);
+  EXPECT_EQ(nouns.tenants[0].stepped_timeout, absl::Minutes(9));
   EXPECT_EQ(nouns.tenants[1].name, "speech");
   EXPECT_EQ(nouns.projects[1].created_at, At(1));
   EXPECT_EQ(nouns.users[1].tenant, TenantId(2));
@@ -440,9 +497,9 @@ TEST_F(StoreTest, ListsAllocationsByAttemptAndRank) {
   ASSERT_TRUE(Save(changes).ok());
   const auto list = [this](const AllocationQuery& query) {
     Ids ids;
-    const std::vector<Allocation> found = store_->ListAllocations(query).value();
-    for (const Allocation& allocation : found) {
-      ids.push_back(allocation.id.value());
+    const std::vector<AllocationRecord> found = store_->ListAllocations(query).value();
+    for (const AllocationRecord& record : found) {
+      ids.push_back(record.allocation.id.value());
     }
     return ids;
   };
@@ -451,7 +508,7 @@ TEST_F(StoreTest, ListsAllocationsByAttemptAndRank) {
   EXPECT_EQ(list({.tenant = TenantId(1)}), (Ids{1, 2}));
   EXPECT_EQ(list({.tenant = TenantId(1), .job = JobId(2)}), Ids{});
   EXPECT_EQ(list({.job = JobId(1), .attempt = 1}), Ids{});
-  EXPECT_EQ(store_->ListAllocations({.job = JobId(1)})->at(0).devices.size(), 1U);
+  EXPECT_EQ(store_->ListAllocations({.job = JobId(1)})->at(0).allocation.devices.size(), 1U);
 }
 
 TEST_F(StoreTest, AnIdempotencyKeyHasOneJob) {
