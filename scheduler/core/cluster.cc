@@ -95,8 +95,7 @@ int64_t Cluster::PendingDevices(TenantId tenant, ProjectId project, ClassId devi
         key.gang.classes.empty() ||
         std::count(key.gang.classes.begin(), key.gang.classes.end(), device_class) > 0;
     if (key.tenant == tenant && (!project || key.project == project) && asks) {
-      devices +=
-          key.gang.devices() * static_cast<int64_t>(group.ready.size() + group.waiting.size());
+      devices += key.gang.devices() * group.tasks;
     }
   }
   return devices;
@@ -308,10 +307,18 @@ void Cluster::Restore(StoredState state) {
   for (const auto& [id, node] : nodes_) {
     RefreshNode(id);
   }
+  IndexJobs();
+}
+
+void Cluster::IndexJobs() {
+  for (const auto& [id, job] : jobs_) {
+    LinkJob(job);
+  }
   for (auto& [id, job] : jobs_) {
+    job.tasks.live = static_cast<int>(TasksOf(id).size());
     if (IsPending(job)) {
       IndexPending(job);
-    } else {
+    } else if (!job.is_array()) {
       active_jobs_.insert(id);
       IndexHolder(job, true);
     }

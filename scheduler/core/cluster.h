@@ -31,7 +31,8 @@ namespace berth {
 struct PendingGroup {
   GroupKey key;
   std::set<JobId> ready;    // may be planned
-  std::set<JobId> waiting;  // for a time: back-off or begin
+  std::set<JobId> waiting;  // for a time (back-off, begin), other jobs, or tasks of their array
+  int64_t tasks = 0;        // in both; an array counts as its tasks that have not started
   Blocker blocker;          // of the last round
 };
 
@@ -92,7 +93,7 @@ class Cluster {
   }
   // Allocations held on a node, by id.
   const std::set<AllocationId>& AllocationsOn(NodeId node) const;
-  // Live jobs whose state is neither queued nor held.
+  // Live jobs that hold, or are about to give back, devices. An array never does.
   const std::set<JobId>& active_jobs() const { return active_jobs_; }
   // Active jobs of a class that hold devices, and those of one tenant with one label.
   const std::set<JobId>& HoldersOf(ClassId device_class) const;
@@ -105,7 +106,14 @@ class Cluster {
   const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
   // As of the last round, by class.
   const std::map<ClassId, Anchor>& anchors() const { return anchors_; }
+  // Queued and held ones; an array counts as its tasks that have not started.
   int64_t PendingCount(TenantId tenant) const;
+  // How often a plan may start this job now: once, or the tasks of an array within its bound.
+  int StartableTasks(JobId id) const { return Startable(GetJob(id)); }
+  // The started tasks of an array that are not over.
+  const std::set<JobId>& TasksOf(JobId array) const;
+  // Pending jobs that wait for this one.
+  const std::set<JobId>& DependentsOf(JobId parent) const;
   int64_t PendingDevices(TenantId tenant, ProjectId project, ClassId device_class) const;
   // Devices of a class: all that are known (not removed), and those that can be used now.
   int64_t KnownDevices(ClassId device_class) const;
@@ -114,6 +122,8 @@ class Cluster {
   int NodesWith(ClassId device_class, int devices) const;
   // The reason as of the last round, or from the job's own state.
   PendingReason ReasonOf(const Job& job) const;
+  // What keeps a queued job, but for the back-off after an attempt.
+  Blocker BlockerOf(const Job& job) const;
   // The blocker in words, for a job with this spec.
   PendingReason Describe(const JobSpec& spec, const Blocker& blocker) const;
 
@@ -153,6 +163,12 @@ class Cluster {
   void SetStarted(JobId id, absl::Time now);
   // The first reason given to an attempt stays.
   void SetEnd(JobId id, const JobEnd& end);
+  // Makes the next task of an array a job of its own, which is queued.
+  // Requires: StartableTasks(array) > 0.
+  JobId AddTask(JobId array);
+  // The tasks that have not started never will; the array ends with its last live task.
+  // Requires: the array is not over.
+  void CancelTasks(JobId array, absl::Time now);
   // For a job that waits, whose last attempt's reason is history.
   void ReplaceEnd(JobId id, const JobEnd& end);
   // Never longer than what was said before.
@@ -160,6 +176,7 @@ class Cluster {
   void MoveAllocation(AllocationId id, AllocationState state);
   void MarkSent(AllocationId id, absl::Time now);
   void ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl::Time now);
+  // Ends the job, its array with its last task, and those that wait for what is impossible now.
   // Requires: every allocation is released (or there is none).
   void FinishJob(JobId id, JobState state, absl::Time now);
   void RequeueJob(JobId id, absl::Time not_before, absl::Time now);
@@ -192,10 +209,31 @@ class Cluster {
   uint64_t plan_version() const { return plan_version_; }
 
  private:
+  friend class ClusterDamage;  // plants faults that the invariants must find
+
   Job& MutableJob(JobId id);
   Allocation& MutableAllocation(AllocationId id);
   static GroupKey KeyOf(const Job& job);
   static bool IsPending(const Job& job);
+  // Tasks that are not jobs yet, of a pending one: 1, or what is left of the array.
+  static int64_t UnstartedTasks(const Job& job);
+  static int Startable(const Job& job);
+  // Whether a pending job that is not held may be planned.
+  static bool IsReady(const Job& job);
+  JobId InsertJob(Job job);
+  // After Restore: every job into its indexes.
+  void IndexJobs();
+  // FinishJob for one job.
+  void EndJob(JobId id, JobState state, absl::Time now);
+  // The links between arrays and tasks, and between jobs and those that depend on them.
+  void LinkJob(const Job& job);
+  void UnlinkDependencies(const Job& job);
+  // What the end of a job means to its array and to those that wait for it. Appends what ends.
+  void NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended);
+  void DecideDependents(JobId parent, absl::Time now, std::vector<JobId>& ended);
+  void DecideStarted(JobId parent);
+  // Drops what is decided; whether the waiting job is to end.
+  bool DecideDependent(const Job& waiting, const Job& parent);
   GroupId EnsureGroup(const Job& job);
   // Runs `change` on a group and moves the group to its new place in the queue; without ready jobs
   // it has none.
@@ -243,6 +281,8 @@ class Cluster {
   std::map<ClassId, Anchor> anchors_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;
+  std::map<JobId, std::set<JobId>> array_tasks_;  // live ones
+  std::map<JobId, std::set<JobId>> dependents_;   // by the job that they wait for
 
   JobId last_job_;
   AllocationId last_allocation_;

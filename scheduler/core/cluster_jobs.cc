@@ -24,102 +24,6 @@ Allocation& Cluster::MutableAllocation(AllocationId id) {
   return allocations_.at(id);
 }
 
-GroupKey Cluster::KeyOf(const Job& job) {
-  return {job.spec.tenant,
-          job.spec.project,
-          job.spec.priority,
-          job.spec.preemptible,
-          job.spec.may_borrow,
-          absl::ToInt64Milliseconds(job.spec.time_limit),
-          absl::ToInt64Milliseconds(job.spec.grace),
-          job.spec.gang,
-          job.suspect_nodes};
-}
-
-bool Cluster::IsPending(const Job& job) {
-  return job.state == JobState::kQueued || job.state == JobState::kHeld;
-}
-
-GroupId Cluster::EnsureGroup(const Job& job) {
-  const auto [known, added] = group_ids_.emplace(KeyOf(job), GroupId(last_group_.value() + 1));
-  if (added) {
-    last_group_ = known->second;
-    groups_[last_group_].key = known->first;
-    groups_[last_group_].blocker.code = ReasonCode::kBeingEvaluated;
-  }
-  return known->second;
-}
-
-template <typename Change>
-void Cluster::ChangeGroup(GroupId id, Change change) {
-  PendingGroup& group = groups_.at(id);
-  const auto place = [&] { return QueuePlace{group.key.priority, *group.ready.begin(), id}; };
-  const TenantId tenant = group.key.tenant;
-  std::map<TenantId, TenantQueue>& queues =
-      queues_[group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes.front()];
-  TenantQueue& queue = queues[tenant];
-  if (!group.ready.empty()) {
-    queue.erase(place());
-  }
-  change(group);
-  if (!group.ready.empty()) {
-    queue.insert(place());
-  } else if (group.waiting.empty()) {
-    group_ids_.erase(group.key);
-    groups_.erase(id);
-  }
-  if (queue.empty()) {
-    queues.erase(tenant);
-  }
-}
-
-void Cluster::IndexPending(Job& job) {
-  ++pending_count_[job.spec.tenant];
-  if (job.state == JobState::kHeld) {
-    return;
-  }
-  job.group = EnsureGroup(job);
-  if (job.not_before > absl::InfinitePast()) {
-    ChangeGroup(job.group, [&](PendingGroup& group) { group.waiting.insert(job.id); });
-    waking_.insert({job.not_before, job.id});
-    return;
-  }
-  ChangeGroup(job.group, [&](PendingGroup& group) { group.ready.insert(job.id); });
-  ++plan_version_;
-}
-
-void Cluster::UnindexPending(Job& job) {
-  --pending_count_[job.spec.tenant];
-  if (job.state == JobState::kHeld) {
-    return;
-  }
-  waking_.erase({job.not_before, job.id});
-  ChangeGroup(std::exchange(job.group, GroupId()), [&](PendingGroup& group) {
-    group.ready.erase(job.id);
-    group.waiting.erase(job.id);
-  });
-}
-
-void Cluster::WakeJobs(absl::Time now) {
-  while (!waking_.empty() && waking_.begin()->first <= now) {
-    Job& job = MutableJob(waking_.begin()->second);
-    UnindexPending(job);
-    job.not_before = absl::InfinitePast();
-    IndexPending(job);
-  }
-}
-
-std::optional<absl::Time> Cluster::NextWake() const {
-  return waking_.empty() ? std::nullopt : std::optional<absl::Time>(waking_.begin()->first);
-}
-
-void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
-  const auto found = groups_.find(id);
-  if (found != groups_.end()) {
-    found->second.blocker = blocker;
-  }
-}
-
 JobId Cluster::AddJob(JobSpec spec, absl::Time now) {
   last_job_ = JobId(last_job_.value() + 1);
   Job job;
@@ -127,17 +31,18 @@ JobId Cluster::AddJob(JobSpec spec, absl::Time now) {
   job.state = spec.hold ? JobState::kHeld : JobState::kQueued;
   job.spec = std::move(spec);
   job.submitted_at = now;
-  changed_jobs_.insert(job.id);
-  const auto inserted = jobs_.emplace_hint(jobs_.end(), job.id, std::move(job));
-  IndexPending(inserted->second);
-  return inserted->first;
+  if (job.spec.begin_at > now) {
+    job.not_before = job.spec.begin_at;
+  }
+  return InsertJob(std::move(job));
 }
 
-void Cluster::SetHeld(JobId id, bool held) {
-  Job& job = MutableJob(id);
-  UnindexPending(job);
-  Move(job.state, held ? JobState::kHeld : JobState::kQueued);
-  IndexPending(job);
+JobId Cluster::InsertJob(Job job) {
+  changed_jobs_.insert(job.id);
+  const auto inserted = jobs_.emplace_hint(jobs_.end(), job.id, std::move(job));
+  LinkJob(inserted->second);
+  IndexPending(inserted->second);
+  return inserted->first;
 }
 
 void Cluster::RequestCancel(JobId id) {
@@ -231,6 +136,7 @@ void Cluster::SetRendezvous(JobId id, absl::string_view address, int port) {
 
 void Cluster::SetStarted(JobId id, absl::Time now) {
   MutableJob(id).attempt.started_at = now;
+  DecideStarted(id);
 }
 
 void Cluster::SetEnd(JobId id, const JobEnd& end) {
@@ -276,14 +182,30 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
 }
 
 void Cluster::FinishJob(JobId id, JobState state, absl::Time now) {
+  EndJob(id, state, now);
+  // Its array and those that wait for it may end with it, and theirs in turn.
+  std::vector<JobId> ended = {id};
+  while (!ended.empty()) {
+    const JobId next = ended.back();
+    ended.pop_back();
+    NoteTaskEnded(next, now, ended);
+    DecideDependents(next, now, ended);
+  }
+}
+
+void Cluster::EndJob(JobId id, JobState state, absl::Time now) {
   Job& job = MutableJob(id);
   BERTH_CHECK(HeldDevices(job) == 0);
   if (IsPending(job)) {
     UnindexPending(job);
   }
+  UnlinkDependencies(job);
   if (job.attempt.state == AttemptState::kStopping) {
     Move(job.attempt.state, AttemptState::kEnded);
     job.attempt.ended_at = now;
+  }
+  if (job.is_array() && job.state == JobState::kRunning) {
+    Move(job.state, JobState::kStopping);
   }
   Move(job.state, state);
   job.ended_at = now;

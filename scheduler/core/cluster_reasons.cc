@@ -169,12 +169,13 @@ PendingReason Cluster::ReasonOf(const Job& job) const {
     case JobState::kHeld:
       return {ReasonCode::kHeld, "held until somebody releases it"};
     case JobState::kQueued: {
-      if (job.not_before > absl::InfinitePast()) {
+      const bool first = job.attempt.state == AttemptState::kNone;
+      if (job.not_before > absl::InfinitePast() && !first) {
         return {ReasonCode::kBackOff,
                 absl::StrFormat("attempt %d ended (%s); the next one may start after a pause",
                                 job.attempt.number, Name(job.attempt.end.reason))};
       }
-      return Describe(job.spec, groups_.at(job.group).blocker);
+      return Describe(job.spec, BlockerOf(job));
     }
     case JobState::kDispatching: {
       int64_t prepared = 0;
@@ -198,6 +199,23 @@ PendingReason Cluster::ReasonOf(const Job& job) const {
       return {};
   }
   return {};
+}
+
+Blocker Cluster::BlockerOf(const Job& job) const {
+  if (!job.spec.dependencies.empty()) {
+    return {.code = ReasonCode::kDependency,
+            .have = static_cast<int64_t>(job.spec.dependencies.size()),
+            .job = job.spec.dependencies.front().job};
+  }
+  if (job.not_before > absl::InfinitePast()) {
+    return {.code = ReasonCode::kBeginTime, .until = job.not_before};
+  }
+  if (Startable(job) == 0) {
+    return {.code = ReasonCode::kArrayThrottle,
+            .have = job.tasks.live,
+            .bound = job.spec.array.concurrent_max};
+  }
+  return groups_.at(job.group).blocker;
 }
 
 PendingReason Cluster::Describe(const JobSpec& spec, const Blocker& blocker) const {

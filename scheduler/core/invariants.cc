@@ -139,26 +139,19 @@ absl::Status CheckGang(const Cluster& cluster, const Job& job) {
 }
 
 absl::Status CheckJobs(const Cluster& cluster) {
-  size_t grouped = 0;
-  for (const auto& [id, group] : cluster.groups()) {
-    grouped += group.ready.size() + group.waiting.size();
-  }
-  size_t queued = 0;
   for (const auto& [id, job] : cluster.jobs()) {
-    queued += job.state == JobState::kQueued ? 1 : 0;
-    if (IsActive(job.state) != cluster.active_jobs().contains(id)) {
+    const bool active = IsActive(job.state) && !job.is_array();
+    if (active != cluster.active_jobs().contains(id)) {
       return Broken("active jobs", absl::StrFormat("job %d is %s", id.value(), Name(job.state)));
     }
-    if (IsActive(job.state)) {
+    if (active) {
       RETURN_IF_ERROR(CheckGang(cluster, job));
     } else if (!job.allocations.empty()) {
       return Broken("I4",
                     absl::StrFormat("job %d is %s and has members", id.value(), Name(job.state)));
     }
   }
-  return queued == grouped
-             ? absl::OkStatus()
-             : Broken("groups", absl::StrFormat("%d queued, %d grouped", queued, grouped));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -167,7 +160,8 @@ absl::Status CheckInvariants(const Cluster& cluster) {
   RETURN_IF_ERROR(CheckDevices(cluster));
   RETURN_IF_ERROR(CheckFreeIndex(cluster));
   RETURN_IF_ERROR(CheckQuota(cluster));
-  return CheckJobs(cluster);
+  RETURN_IF_ERROR(CheckJobs(cluster));
+  return CheckPendingInvariants(cluster);
 }
 
 }  // namespace berth

@@ -12,6 +12,9 @@ namespace berth {
 // Internal, naming the invariant and the numbers, or OK. Recomputes everything from the nouns.
 absl::Status CheckInvariants(const Cluster& cluster);
 
+// The part about jobs that wait, arrays and dependencies.
+absl::Status CheckPendingInvariants(const Cluster& cluster);
+
 }  // namespace berth
 
 #endif  // BERTH_SCHEDULER_CORE_INVARIANTS_H_

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "absl/strings/str_format.h"
+
 #include "scheduler/core/enum_names.h"
 
 namespace berth {
@@ -27,6 +29,39 @@ constexpr std::array<const char*, 5> kTopologyNames = {"none", "ring", "rack", "
 constexpr std::array<const char*, 4> kDependencyNames = {"ok", "any", "fail", "started"};
 
 }  // namespace
+
+std::optional<bool> DependencyHolds(DependencyKind kind, JobState ended) {
+  if (!IsTerminal(ended)) {
+    return std::nullopt;
+  }
+  switch (kind) {
+    case DependencyKind::kOk:
+      return ended == JobState::kSucceeded;
+    case DependencyKind::kAny:
+      return true;
+    case DependencyKind::kFail:
+      return ended != JobState::kSucceeded;
+    case DependencyKind::kStarted:
+      return ended == JobState::kSucceeded || ended == JobState::kFailed ||
+             ended == JobState::kTimedOut;
+  }
+  return std::nullopt;
+}
+
+std::optional<bool> DependencyHolds(DependencyKind kind, const Job& parent) {
+  const bool started = parent.is_array() ? parent.state == JobState::kRunning
+                                         : parent.attempt.started_at > absl::InfinitePast();
+  if (kind == DependencyKind::kStarted && started && !IsTerminal(parent.state)) {
+    return true;
+  }
+  return DependencyHolds(kind, parent.state);
+}
+
+JobEnd DependencyEnd(const Dependency& dependency, JobState parent) {
+  return {.reason = EndReason::kDependency,
+          .message = absl::StrFormat("waited for job %d (%s), which ended %s",
+                                     dependency.job.value(), Name(dependency.kind), Name(parent))};
+}
 
 absl::string_view Name(TopologyLevel level) {
   return NameIn(kTopologyNames, level);

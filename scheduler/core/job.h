@@ -167,6 +167,8 @@ struct Job {
   std::vector<NodeId> suspect_nodes;
   GroupId group;         // of those that look alike, while it is queued; not durable
   uint64_t version = 1;  // grows with every change
+
+  bool is_array() const { return spec.array.count > 0; }
 };
 
 // What makes two pending jobs look alike to the scheduler.
@@ -183,6 +185,14 @@ struct GroupKey {
 
   friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
 };
+
+// Whether a dependency on a job in this state holds; nothing while that is open. "ok": it
+// succeeded; "fail": it ended otherwise; "any": it ended; "started": it started, or ended of
+// itself. An ended job's last state is all there is to know of it, so nothing else counts.
+std::optional<bool> DependencyHolds(DependencyKind kind, JobState ended);
+std::optional<bool> DependencyHolds(DependencyKind kind, const Job& parent);
+// Why a job ends whose dependency cannot hold any more.
+JobEnd DependencyEnd(const Dependency& dependency, JobState parent);
 
 absl::string_view Name(TopologyLevel level);
 absl::string_view Name(DependencyKind kind);

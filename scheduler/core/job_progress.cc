@@ -261,7 +261,11 @@ void MemberEnded(const Step& step, const Allocation& allocation, const TaskRepor
 
 }  // namespace
 
-void DispatchJob(const Step& step, const Start& start) {
+JobId DispatchJob(const Step& step, const Start& planned) {
+  Start start = planned;
+  if (step.cluster.GetJob(planned.job).is_array()) {
+    start.job = step.cluster.AddTask(planned.job);
+  }
   step.cluster.StartJob(start, step.now);
   const Job& job = step.cluster.GetJob(start.job);
   if (job.allocations.size() == 1) {
@@ -274,6 +278,7 @@ void DispatchJob(const Step& step, const Start& start) {
   for (AllocationId id : job.allocations) {
     SendAssignment(step, id);
   }
+  return job.id;
 }
 
 void SendAssignment(const Step& step, AllocationId id) {

@@ -15,8 +15,9 @@
 
 namespace berth {
 
-// Queued -> dispatched: makes the allocations and sends the assignments.
-void DispatchJob(const Step& step, const Start& start);
+// Queued -> dispatched: makes the allocations and sends the assignments. An array's start is its
+// next task's. Returns the job that started.
+JobId DispatchJob(const Step& step, const Start& start);
 
 // Applies a member's report. Reports about what is over already are ignored.
 void ApplyReport(const Step& step, const TaskReport& report);

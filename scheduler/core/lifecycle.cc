@@ -35,7 +35,8 @@ constexpr unsigned Set(std::initializer_list<State> states) {
 using J = JobState;
 constexpr std::array<unsigned, 12> kJobMoves = {
     /* held */ Set({J::kQueued, J::kCancelled, J::kDependencyFailed}),
-    /* queued */ Set({J::kHeld, J::kDispatching, J::kCancelled, J::kDependencyFailed}),
+    /* queued; to running: an array, whose tasks have all started */
+    Set({J::kHeld, J::kDispatching, J::kRunning, J::kCancelled, J::kDependencyFailed}),
     /* dispatching */ Set({J::kStarting, J::kStopping}),
     /* starting */ Set({J::kRunning, J::kStopping}),
     /* running */ Set({J::kStopping, J::kWaitNode}),

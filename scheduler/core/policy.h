@@ -42,6 +42,8 @@ struct Policy {
 
   int nodes_per_job_max = 4096;
   int devices_per_node_max = 64;
+  int array_tasks_max = 100000;
+  int dependencies_per_job_max = 64;
   int starts_per_round_max = 1000;  // bounds one turn's transaction
 };
 

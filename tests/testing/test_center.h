@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -30,6 +31,11 @@ struct TestJob {
   absl::Duration time_limit = absl::Hours(1);
   RequeuePolicy requeue = {};
   NodeLossPolicy on_node_loss = NodeLossPolicy::kRequeue;
+  int min_nodes = 0;
+  ArrayRange array = {};
+  std::vector<Dependency> after = {};
+  absl::Time begin_at = absl::InfinitePast();
+  absl::Duration grace = absl::ZeroDuration();  // zero: the default
 };
 
 class TestCenter {
@@ -133,6 +139,11 @@ class TestCenter {
     submit.spec.time_limit = job.time_limit;
     submit.spec.requeue = job.requeue;
     submit.spec.on_node_loss = job.on_node_loss;
+    submit.spec.gang.min_nodes = job.min_nodes;
+    submit.spec.array = job.array;
+    submit.spec.dependencies = job.after;
+    submit.spec.begin_at = job.begin_at;
+    submit.spec.grace = job.grace;
     submit.device_classes = job.devices > 0 ? job.classes : std::vector<std::string>();
     return TryAs(UserOf(job.tenant), submit);
   }
@@ -146,6 +157,16 @@ class TestCenter {
   }
 
   void Round() { engine_.RunRound(now_); }
+  // Rounds until nothing more starts; returns the live tasks of the array.
+  std::vector<JobId> StartTasks(JobId array) {
+    size_t active = 0;
+    do {
+      active = cluster().active_jobs().size();
+      Round();
+    } while (cluster().active_jobs().size() > active);
+    const std::set<JobId>& tasks = cluster().TasksOf(array);
+    return {tasks.begin(), tasks.end()};
+  }
   // Takes what became durable: ended jobs are remembered for state().
   Changes Commit() {
     Changes changes = engine_.TakeChanges();

@@ -26,7 +26,10 @@ class History {
   }
 
   void Step() {
-    switch (Pick(10)) {
+    switch (Pick(11)) {
+      case 10:
+        HoldOrRelease();
+        break;
       case 0:
       case 1:
       case 2:
@@ -65,6 +68,9 @@ class History {
       center_.Must(UndrainNode{center_.cluster().GetNode(node).name});
     }
     center_.SetQuota("acme", {.entitlement = 12});  // no job was admitted with less than it needs
+    for (const auto& [id, job] : std::map<JobId, Job>(center_.cluster().jobs())) {
+      center_.Try(ReleaseJob{id}).IgnoreError();
+    }
     for (int i = 0; i < 400 && !center_.cluster().jobs().empty(); ++i) {
       for (NodeId node : nodes_) {
         Hello(node, false);
@@ -96,19 +102,51 @@ class History {
     job.devices = Pick(5);
     job.priority = Pick(3);
     job.preemptible = Pick(5) != 0;
-    job.hold = false;
     job.on_node_loss = static_cast<NodeLossPolicy>(Pick(3));
     job.requeue.on_error = Pick(2) == 0;
     job.classes =
         Pick(3) == 0 ? std::vector<std::string>{} : std::vector<std::string>{"sim", "other"};
+    if (Pick(5) == 0) {
+      job.array = {.first = Pick(3), .count = 1 + Pick(4), .concurrent_max = Pick(3)};
+    }
+    if (Pick(3) == 0 && !center_.cluster().jobs().empty()) {
+      auto parent = center_.cluster().jobs().begin();
+      std::advance(parent, Pick(static_cast<int>(center_.cluster().jobs().size())));
+      job.after = {
+          {static_cast<DependencyKind>(Pick(4)), parent->first}
+      };
+    }
+    if (Pick(6) == 0) {
+      job.begin_at = center_.now() + absl::Seconds(Pick(120));
+    }
+    job.hold = Pick(8) == 0;
     center_.TrySubmit(job).IgnoreError();
+  }
+
+  // Another live job, if the one thought of is not there.
+  JobId AnyJob() {
+    const auto& jobs = center_.cluster().jobs();
+    if (jobs.empty()) {
+      return JobId(1);
+    }
+    auto job = jobs.begin();
+    std::advance(job, Pick(static_cast<int>(jobs.size())));
+    return job->first;
+  }
+
+  void HoldOrRelease() {
+    if (Pick(2) == 0) {
+      center_.Try(HoldJob{AnyJob()}).IgnoreError();
+    } else {
+      center_.Try(ReleaseJob{AnyJob()}).IgnoreError();
+    }
   }
 
   void Cancel() {
     for (const auto& [id, job] : center_.cluster().jobs()) {
       if (Pick(4) == 0) {
         const JobId victim = id;
-        center_.Must(CancelJob{victim, "", Pick(2) == 0});
+        center_.Try(CancelJob{victim, "", Pick(2) == 0}).IgnoreError();
         return;
       }
     }

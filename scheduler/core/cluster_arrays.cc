@@ -1,0 +1,134 @@
+// The part of Cluster that knows arrays: one record in the queue until its tasks start, and its end
+// with its last task.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "common/check.h"
+#include "scheduler/core/cluster.h"
+
+namespace berth {
+namespace {
+
+JobState StateOfTasks(const Job& array) {
+  if (array.cancel_requested) {
+    return JobState::kCancelled;
+  }
+  if (array.tasks.failed > 0) {
+    return JobState::kFailed;
+  }
+  return array.tasks.cancelled > 0 ? JobState::kCancelled : JobState::kSucceeded;
+}
+
+JobEnd EndOfTasks(const Job& task) {
+  JobEnd end = task.attempt.end;
+  end.message = absl::StrFormat("task %d (job %d): %s", task.array_index, task.id.value(),
+                                end.message.empty() ? Name(end.reason) : end.message);
+  return end;
+}
+
+}  // namespace
+
+int64_t Cluster::UnstartedTasks(const Job& job) {
+  return job.is_array() ? job.spec.array.count - job.tasks.next : 1;
+}
+
+int Cluster::Startable(const Job& job) {
+  if (!job.is_array()) {
+    return 1;
+  }
+  const int left = job.spec.array.count - job.tasks.next;
+  const int bound = job.spec.array.concurrent_max;
+  return bound == 0 ? left : std::min(left, std::max(bound - job.tasks.live, 0));
+}
+
+const std::set<JobId>& Cluster::TasksOf(JobId array) const {
+  static const std::set<JobId> kNone;
+  const auto found = array_tasks_.find(array);
+  return found == array_tasks_.end() ? kNone : found->second;
+}
+
+JobId Cluster::AddTask(JobId array_id) {
+  Job& array = MutableJob(array_id);
+  BERTH_CHECK(array.state == JobState::kQueued && Startable(array) > 0);
+  last_job_ = JobId(last_job_.value() + 1);
+  Job task;
+  task.id = last_job_;
+  task.spec = array.spec;
+  task.spec.array = ArrayRange();
+  task.spec.hold = false;
+  task.spec.begin_at = absl::InfinitePast();
+  task.state = JobState::kQueued;
+  task.submitted_at = array.submitted_at;
+  task.array = array_id;
+  task.array_index = array.spec.array.first + array.tasks.next * array.spec.array.step;
+  UnindexPending(array);
+  ++array.tasks.next;
+  ++array.tasks.live;
+  if (array.tasks.next < array.spec.array.count) {
+    IndexPending(array);
+  } else {
+    Move(array.state, JobState::kRunning);
+    DecideStarted(array_id);
+  }
+  return InsertJob(std::move(task));
+}
+
+void Cluster::CancelTasks(JobId id, absl::Time now) {
+  Job& array = MutableJob(id);
+  if (array.tasks.live == 0) {
+    array.tasks.cancelled += array.spec.array.count - array.tasks.next;
+    FinishJob(id, JobState::kCancelled, now);
+    return;
+  }
+  if (IsPending(array)) {
+    UnindexPending(array);
+    if (array.state == JobState::kHeld) {
+      Move(array.state, JobState::kQueued);
+    }
+    Move(array.state, JobState::kRunning);
+    array.tasks.cancelled += array.spec.array.count - array.tasks.next;
+    array.tasks.next = array.spec.array.count;
+  }
+  if (array.state == JobState::kRunning) {
+    Move(array.state, JobState::kStopping);
+  }
+}
+
+void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended) {
+  const Job& task = jobs_.at(id);
+  if (!task.array) {
+    return;
+  }
+  Job& array = MutableJob(task.array);
+  const bool pending = IsPending(array);
+  if (pending) {
+    UnindexPending(array);
+  }
+  std::set<JobId>& live = array_tasks_.at(array.id);
+  live.erase(id);
+  array.tasks.live = static_cast<int>(live.size());
+  if (live.empty()) {
+    array_tasks_.erase(array.id);
+  }
+  if (task.state == JobState::kSucceeded) {
+    ++array.tasks.succeeded;
+  } else if (task.state == JobState::kCancelled) {
+    ++array.tasks.cancelled;
+  } else if (++array.tasks.failed == 1 && !array.cancel_requested) {
+    array.attempt.end = EndOfTasks(task);
+  }
+  if (pending) {
+    IndexPending(array);
+  } else if (array.tasks.live == 0) {
+    if (array.attempt.end.reason == EndReason::kNone) {
+      array.attempt.end.reason = EndReason::kExit;
+    }
+    EndJob(array.id, StateOfTasks(array), now);
+    ended.push_back(array.id);
+  }
+}
+
+}  // namespace berth

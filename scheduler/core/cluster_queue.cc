@@ -1,0 +1,123 @@
+// The part of Cluster that keeps the pending jobs: who may be planned now, in groups that look
+// alike.
+
+#include <utility>
+
+#include "scheduler/core/cluster.h"
+
+namespace berth {
+
+GroupKey Cluster::KeyOf(const Job& job) {
+  return {job.spec.tenant,
+          job.spec.project,
+          job.spec.priority,
+          job.spec.preemptible,
+          job.spec.may_borrow,
+          absl::ToInt64Milliseconds(job.spec.time_limit),
+          absl::ToInt64Milliseconds(job.spec.grace),
+          job.spec.gang,
+          job.suspect_nodes};
+}
+
+bool Cluster::IsPending(const Job& job) {
+  return job.state == JobState::kQueued || job.state == JobState::kHeld;
+}
+
+GroupId Cluster::EnsureGroup(const Job& job) {
+  const auto [known, added] = group_ids_.emplace(KeyOf(job), GroupId(last_group_.value() + 1));
+  if (added) {
+    last_group_ = known->second;
+    groups_[last_group_].key = known->first;
+    groups_[last_group_].blocker.code = ReasonCode::kBeingEvaluated;
+  }
+  return known->second;
+}
+
+template <typename Change>
+void Cluster::ChangeGroup(GroupId id, Change change) {
+  PendingGroup& group = groups_.at(id);
+  const auto place = [&] { return QueuePlace{group.key.priority, *group.ready.begin(), id}; };
+  const TenantId tenant = group.key.tenant;
+  std::map<TenantId, TenantQueue>& queues =
+      queues_[group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes.front()];
+  TenantQueue& queue = queues[tenant];
+  if (!group.ready.empty()) {
+    queue.erase(place());
+  }
+  change(group);
+  if (!group.ready.empty()) {
+    queue.insert(place());
+  } else if (group.waiting.empty()) {
+    group_ids_.erase(group.key);
+    groups_.erase(id);
+  }
+  if (queue.empty()) {
+    queues.erase(tenant);
+  }
+}
+
+bool Cluster::IsReady(const Job& job) {
+  return job.not_before == absl::InfinitePast() && job.spec.dependencies.empty() &&
+         Startable(job) > 0;
+}
+
+void Cluster::IndexPending(Job& job) {
+  const int64_t tasks = UnstartedTasks(job);
+  pending_count_[job.spec.tenant] += tasks;
+  if (job.state == JobState::kHeld) {
+    return;
+  }
+  job.group = EnsureGroup(job);
+  const bool ready = IsReady(job);
+  ChangeGroup(job.group, [&](PendingGroup& group) {
+    (ready ? group.ready : group.waiting).insert(job.id);
+    group.tasks += tasks;
+  });
+  if (job.not_before > absl::InfinitePast()) {
+    waking_.insert({job.not_before, job.id});
+  }
+  plan_version_ += ready ? 1 : 0;
+}
+
+void Cluster::UnindexPending(Job& job) {
+  const int64_t tasks = UnstartedTasks(job);
+  pending_count_[job.spec.tenant] -= tasks;
+  if (job.state == JobState::kHeld) {
+    return;
+  }
+  waking_.erase({job.not_before, job.id});
+  ChangeGroup(std::exchange(job.group, GroupId()), [&](PendingGroup& group) {
+    group.ready.erase(job.id);
+    group.waiting.erase(job.id);
+    group.tasks -= tasks;
+  });
+}
+
+void Cluster::WakeJobs(absl::Time now) {
+  while (!waking_.empty() && waking_.begin()->first <= now) {
+    Job& job = MutableJob(waking_.begin()->second);
+    UnindexPending(job);
+    job.not_before = absl::InfinitePast();
+    IndexPending(job);
+  }
+}
+
+std::optional<absl::Time> Cluster::NextWake() const {
+  return waking_.empty() ? std::nullopt : std::optional<absl::Time>(waking_.begin()->first);
+}
+
+void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
+  const auto found = groups_.find(id);
+  if (found != groups_.end()) {
+    found->second.blocker = blocker;
+  }
+}
+
+void Cluster::SetHeld(JobId id, bool held) {
+  Job& job = MutableJob(id);
+  UnindexPending(job);
+  Move(job.state, held ? JobState::kHeld : JobState::kQueued);
+  IndexPending(job);
+}
+
+}  // namespace berth

@@ -1,0 +1,174 @@
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "common/status_macros.h"
+#include "scheduler/core/invariants.h"
+
+namespace berth {
+namespace {
+
+template <typename... Args>
+absl::Status Broken(const absl::FormatSpec<Args...>& format, const Args&... args) {
+  return absl::InternalError(absl::StrFormat(format, args...));
+}
+
+int64_t Unstarted(const Job& job) {
+  return job.is_array() ? job.spec.array.count - job.tasks.next : 1;
+}
+
+bool MayBePlanned(const Cluster& cluster, const Job& job) {
+  return job.not_before == absl::InfinitePast() && job.spec.dependencies.empty() &&
+         cluster.StartableTasks(job.id) > 0;
+}
+
+// Every queued job is in its group, among the ready ones exactly when it may be planned; every
+// group with ready jobs has its one place in its tenant's queue.
+absl::Status CheckGroups(const Cluster& cluster) {
+  std::map<JobId, GroupId> ready;
+  std::map<JobId, GroupId> waiting;
+  size_t places = 0;
+  for (const auto& [id, group] : cluster.groups()) {
+    int64_t tasks = 0;
+    for (const auto& [members, found] : {
+             std::pair{&group.ready,   &ready  },
+             std::pair{&group.waiting, &waiting}
+    }) {
+      for (JobId job : *members) {
+        (*found)[job] = id;
+        tasks += Unstarted(cluster.GetJob(job));
+      }
+    }
+    if (tasks != group.tasks) {
+      return Broken("groups are broken: group %d has %d tasks, counted %d", id.value(), tasks,
+                    group.tasks);
+    }
+    const ClassId first = group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes[0];
+    const auto queue = cluster.queues().find(first);
+    const auto tenant =
+        queue == cluster.queues().end() ? std::map<TenantId, TenantQueue>() : queue->second;
+    const bool placed = tenant.contains(group.key.tenant) && !group.ready.empty() &&
+                        tenant.at(group.key.tenant)
+                            .contains(QueuePlace{group.key.priority, *group.ready.begin(), id});
+    if (placed == group.ready.empty()) {
+      return Broken("queues are broken: group %d has no place", id.value());
+    }
+    places += placed ? 1 : 0;
+  }
+  for (const auto& [device_class, tenants] : cluster.queues()) {
+    for (const auto& [tenant, queue] : tenants) {
+      places -= std::min(places, queue.size());
+    }
+  }
+  size_t queued = 0;
+  for (const auto& [id, job] : cluster.jobs()) {
+    if (job.state != JobState::kQueued) {
+      continue;
+    }
+    ++queued;
+    const auto& expected = MayBePlanned(cluster, job) ? ready : waiting;
+    if (!expected.contains(id) || expected.at(id) != job.group) {
+      return Broken("groups are broken: job %d is not where it belongs", id.value());
+    }
+  }
+  return queued == ready.size() + waiting.size() && places == 0
+             ? absl::OkStatus()
+             : Broken("groups are broken: %d queued, %d grouped", queued,
+                      ready.size() + waiting.size());
+}
+
+absl::Status CheckCounts(const Cluster& cluster) {
+  std::map<TenantId, int64_t> pending;
+  for (const auto& [id, job] : cluster.jobs()) {
+    if (job.state == JobState::kQueued || job.state == JobState::kHeld) {
+      pending[job.spec.tenant] += Unstarted(job);
+    }
+  }
+  for (const auto& [id, tenant] : cluster.quota().tenants()) {
+    if (cluster.PendingCount(id) != pending[id]) {
+      return Broken("pending counts are broken: tenant %d has %d, counted %d", id.value(),
+                    pending[id], cluster.PendingCount(id));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// An array's record adds up, its state follows from it, and its bound holds.
+absl::Status CheckArray(const Cluster& cluster, const Job& array) {
+  const ArrayProgress& tasks = array.tasks;
+  const ArrayRange& range = array.spec.array;
+  const bool pending = array.state == JobState::kQueued || array.state == JobState::kHeld;
+  std::set<int> indexes;
+  for (JobId id : cluster.TasksOf(array.id)) {
+    const Job* task = cluster.FindJob(id);
+    if (task == nullptr || IsTerminal(task->state) || task->array != array.id ||
+        task->spec.tenant != array.spec.tenant) {
+      return Broken("arrays are broken: job %d is no live task of %d", id.value(),
+                    array.id.value());
+    }
+    const int offset = task->array_index - range.first;
+    if (offset % range.step != 0 || offset / range.step >= tasks.next) {
+      return Broken("arrays are broken: array %d has a task %d", array.id.value(),
+                    task->array_index);
+    }
+    indexes.insert(task->array_index);
+  }
+  const bool adds_up = tasks.live == static_cast<int>(indexes.size()) &&
+                       tasks.ended() + tasks.live == tasks.next && tasks.next <= range.count;
+  const bool right_state =
+      pending ? tasks.next < range.count : tasks.next == range.count && tasks.live > 0;
+  const bool within = range.concurrent_max == 0 || tasks.live <= range.concurrent_max;
+  return adds_up && right_state && within && array.allocations.empty()
+             ? absl::OkStatus()
+             : Broken("arrays are broken: array %d is %s with %d of %d started, %d live, %d ended",
+                      array.id.value(), std::string(Name(array.state)), tasks.next, range.count,
+                      tasks.live, tasks.ended());
+}
+
+// What a job waits for is live, its own tenant's, and open.
+absl::Status CheckDependencies(const Cluster& cluster, const Job& job) {
+  for (const Dependency& dependency : job.spec.dependencies) {
+    const Job* parent = cluster.FindJob(dependency.job);
+    const bool pending = job.state == JobState::kQueued || job.state == JobState::kHeld;
+    if (!pending || parent == nullptr || parent->spec.tenant != job.spec.tenant ||
+        DependencyHolds(dependency.kind, *parent).has_value() ||
+        !cluster.DependentsOf(dependency.job).contains(job.id)) {
+      return Broken("dependencies are broken: job %d waits for job %d", job.id.value(),
+                    dependency.job.value());
+    }
+  }
+  for (JobId child : cluster.DependentsOf(job.id)) {
+    const auto& waits = cluster.GetJob(child).spec.dependencies;
+    if (std::none_of(waits.begin(), waits.end(),
+                     [&](const Dependency& dependency) { return dependency.job == job.id; })) {
+      return Broken("dependencies are broken: job %d does not wait for job %d", child.value(),
+                    job.id.value());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckPendingInvariants(const Cluster& cluster) {
+  RETURN_IF_ERROR(CheckGroups(cluster));
+  RETURN_IF_ERROR(CheckCounts(cluster));
+  for (const auto& [id, job] : cluster.jobs()) {
+    if (IsTerminal(job.state)) {
+      continue;
+    }
+    if (job.is_array()) {
+      RETURN_IF_ERROR(CheckArray(cluster, job));
+    } else if (job.array && !cluster.TasksOf(job.array).contains(id)) {
+      return Broken("arrays are broken: job %d is not known to its array", id.value());
+    }
+    RETURN_IF_ERROR(CheckDependencies(cluster, job));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace berth
