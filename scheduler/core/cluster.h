@@ -104,6 +104,7 @@ class Cluster {
   const std::map<JobId, Start>& nominations() const { return nominations_; }
   // Reclaims whose claim has neither started nor given up.
   const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
+  const std::map<BookingId, Booking>& bookings() const { return bookings_; }
   // As of the last round, by class.
   const std::map<ClassId, Anchor>& anchors() const { return anchors_; }
   // Queued and held ones; an array counts as its tasks that have not started.
@@ -279,6 +280,7 @@ class Cluster {
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim
   std::map<ClassId, Anchor> anchors_;
+  std::map<BookingId, Booking> bookings_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;
   std::map<JobId, std::set<JobId>> array_tasks_;  // live ones

@@ -82,6 +82,7 @@ void Cluster::IndexPending(Job& job) {
 void Cluster::UnindexPending(Job& job) {
   const int64_t tasks = UnstartedTasks(job);
   pending_count_[job.spec.tenant] -= tasks;
+  ++plan_version_;
   if (job.state == JobState::kHeld) {
     return;
   }

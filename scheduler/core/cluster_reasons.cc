@@ -215,6 +215,13 @@ Blocker Cluster::BlockerOf(const Job& job) const {
             .have = job.tasks.live,
             .bound = job.spec.array.concurrent_max};
   }
+  if (const auto claim = open_reclaims_.find(job.id); claim != open_reclaims_.end()) {
+    const Reclaim& reclaim = claim->second;
+    return {.code = ReasonCode::kRecalling,
+            .device_class = reclaim.device_class,
+            .asked = int64_t{reclaim.nodes} * reclaim.devices_per_node,
+            .until = reclaim.due};
+  }
   return groups_.at(job.group).blocker;
 }
 

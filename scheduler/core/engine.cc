@@ -7,6 +7,7 @@
 #include "scheduler/core/job_progress.h"
 #include "scheduler/core/job_requests.h"
 #include "scheduler/core/node_protocol.h"
+#include "scheduler/core/plan_application.h"
 #include "scheduler/core/planner.h"
 #include "scheduler/core/quota_requests.h"
 #include "scheduler/core/step.h"
@@ -56,26 +57,25 @@ void Engine::Apply(const AgentEvent& event, absl::Time now) {
   const Step step{cluster_, policy_, sched_epoch_, now, commands_};
   if (std::holds_alternative<Tick>(event)) {
     last_tick_ = now;
+    look_again_ = look_again_ || now >= next_look_;
   }
   std::visit([&](const auto& agent_event) { Handle(step, agent_event); }, event);
 }
 
 bool Engine::PlanDue() const {
-  return cluster_.plan_version() != planned_version_ && !cluster_.groups().empty();
+  const bool anybody = !cluster_.groups().empty() || !cluster_.nominations().empty();
+  return anybody && (look_again_ || cluster_.plan_version() != planned_version_);
 }
 
 void Engine::RunRound(absl::Time now) {
   const uint64_t version = cluster_.plan_version();
   const Step step{cluster_, policy_, sched_epoch_, now, commands_};
-  const Plan plan = MakePlan(cluster_, policy_, now);
-  for (const Start& start : plan.starts) {
-    DispatchJob(step, start);
-  }
-  for (const auto& [group, blocker] : plan.blockers) {
-    cluster_.SetBlocker(group, blocker);
-  }
+  Plan plan = MakePlan(cluster_, policy_, now);
   // A round that was cut short goes on with the next.
   const bool cut = static_cast<int>(plan.starts.size()) >= policy_.starts_per_round_max;
+  next_look_ = plan.next_look;
+  look_again_ = false;
+  ApplyPlan(step, std::move(plan));
   planned_version_ = cut ? version : cluster_.plan_version();
 }
 
@@ -85,7 +85,7 @@ std::vector<NodeCommand> Engine::TakeCommands() {
 
 absl::Time Engine::NextTick() const {
   const absl::Time regular = last_tick_ + kTickInterval;
-  return std::min(regular, cluster_.NextWake().value_or(regular));
+  return std::min({regular, next_look_, cluster_.NextWake().value_or(regular)});
 }
 
 }  // namespace berth

@@ -10,13 +10,13 @@ const FreeView::CountIndex& FreeView::Index(ClassId device_class) const {
   if (const auto changed = indexes_.find(device_class); changed != indexes_.end()) {
     return changed->second;
   }
-  const auto found = cluster_.free_index().find(device_class);
-  return found == cluster_.free_index().end() ? kEmpty : found->second;
+  const auto found = cluster_->free_index().find(device_class);
+  return found == cluster_->free_index().end() ? kEmpty : found->second;
 }
 
 const NodeLoad& FreeView::Load(NodeId node) const {
   const auto changed = loads_.find(node);
-  return changed == loads_.end() ? cluster_.GetLoad(node) : changed->second;
+  return changed == loads_.end() ? cluster_->GetLoad(node) : changed->second;
 }
 
 int64_t FreeView::FreeCount(ClassId device_class) const {
@@ -27,40 +27,47 @@ int64_t FreeView::FreeCount(ClassId device_class) const {
   return count;
 }
 
-bool FreeView::Suits(const GangShape& gang, NodeId node) const {
-  return gang.per_node.Fits(Load(node).free) && MatchesLabels(gang, cluster_.GetNode(node));
+bool FreeView::Suits(const PlaceRequest& request, NodeId id) const {
+  const Node& node = cluster_->GetNode(id);
+  if (request.suspect_nodes != nullptr &&
+      std::count(request.suspect_nodes->begin(), request.suspect_nodes->end(), id) > 0) {
+    return false;
+  }
+  return request.gang.per_node.Fits(Load(id).free) && MatchesLabels(request.gang, node);
 }
 
-std::vector<NodeId> FreeView::PickNodes(const GangShape& gang, ClassId device_class) const {
+std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request) const {
   std::vector<NodeId> picked;
-  const CountIndex& index = Index(device_class);
-  for (auto level = index.lower_bound(gang.devices_per_node); level != index.end(); ++level) {
+  const CountIndex& index = Index(request.device_class);
+  for (auto level = index.lower_bound(request.gang.devices_per_node); level != index.end();
+       ++level) {
     for (NodeId node : level->second) {
-      if (!Suits(gang, node)) {
+      if (!Suits(request, node)) {
         continue;
       }
       picked.push_back(node);
-      if (static_cast<int>(picked.size()) == gang.nodes) {
+      if (static_cast<int>(picked.size()) == request.nodes) {
         return picked;
       }
     }
   }
-  return {};
+  return static_cast<int>(picked.size()) >= request.gang.least_nodes() ? picked
+                                                                       : std::vector<NodeId>();
 }
 
-std::vector<NodeId> FreeView::PickHosts(const GangShape& gang) const {
+std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request) const {
   std::vector<std::pair<int, NodeId>> hosts;  // the least busy first
-  for (const auto& [id, node] : cluster_.nodes()) {
-    if (node.state == NodeState::kReady && Suits(gang, id)) {
+  for (const auto& [id, node] : cluster_->nodes()) {
+    if (node.state == NodeState::kReady && Suits(request, id)) {
       hosts.emplace_back(Load(id).jobs, id);
     }
   }
-  if (static_cast<int>(hosts.size()) < gang.nodes) {
+  if (static_cast<int>(hosts.size()) < request.nodes) {
     return {};
   }
-  std::partial_sort(hosts.begin(), hosts.begin() + gang.nodes, hosts.end());
+  std::partial_sort(hosts.begin(), hosts.begin() + request.nodes, hosts.end());
   std::vector<NodeId> picked;
-  for (int i = 0; i < gang.nodes; ++i) {
+  for (int i = 0; i < request.nodes; ++i) {
     picked.push_back(hosts[i].second);
   }
   return picked;
@@ -69,7 +76,7 @@ std::vector<NodeId> FreeView::PickHosts(const GangShape& gang) const {
 std::vector<DeviceShare> FreeView::PickDevices(NodeId node, ClassId device_class, int count) const {
   std::map<std::string, std::vector<DeviceShare>> rings;
   const NodeLoad& load = Load(node);
-  for (const Device& device : cluster_.GetNode(node).facts.devices) {
+  for (const Device& device : cluster_->GetNode(node).facts.devices) {
     if (device.device_class == device_class && device.health != DeviceHealth::kQuarantined &&
         !load.device_milli.contains(device.index) && !load.nominated.contains(device.index)) {
       rings[device.ring].push_back({device.index, kWholeDeviceMilli, device.uuid});
@@ -103,59 +110,120 @@ std::vector<DeviceShare> FreeView::PickDevices(NodeId node, ClassId device_class
   return picked;
 }
 
-std::optional<std::vector<Placement>> FreeView::Place(const GangShape& gang, ClassId device_class,
+std::optional<std::vector<Placement>> FreeView::Place(const PlaceRequest& request,
                                                       Blocker& why) const {
-  const std::vector<NodeId> nodes = device_class ? PickNodes(gang, device_class) : PickHosts(gang);
+  const ClassId device_class = request.device_class;
+  const std::vector<NodeId> nodes = device_class ? PickNodes(request) : PickHosts(request);
   if (nodes.empty()) {
-    why = Explain(gang, device_class);
+    why = Explain(request);
     return std::nullopt;
   }
   std::vector<Placement> members;
   members.reserve(nodes.size());
   for (NodeId node : nodes) {
-    members.push_back({node, device_class ? PickDevices(node, device_class, gang.devices_per_node)
-                                          : std::vector<DeviceShare>()});
+    members.push_back({node, device_class
+                                 ? PickDevices(node, device_class, request.gang.devices_per_node)
+                                 : std::vector<DeviceShare>()});
   }
   std::sort(members.begin(), members.end(),
             [](const Placement& a, const Placement& b) { return a.node < b.node; });
   return members;
 }
 
-void FreeView::Take(const GangShape& gang, ClassId device_class,
-                    const std::vector<Placement>& members) {
-  if (device_class && !indexes_.contains(device_class)) {
-    indexes_[device_class] = Index(device_class);
+bool FreeView::CanPlace(const PlaceRequest& request) const {
+  return !(request.device_class ? PickNodes(request) : PickHosts(request)).empty();
+}
+
+NodeLoad& FreeView::MutableLoad(NodeId node) {
+  return loads_.try_emplace(node, Load(node)).first->second;
+}
+
+void FreeView::Reindex(NodeId id) {
+  NodeLoad& load = MutableLoad(id);
+  const Node& node = cluster_->GetNode(id);
+  std::map<ClassId, int> free;
+  for (const Device& device : node.facts.devices) {
+    const bool usable =
+        node.state == NodeState::kReady && device.health != DeviceHealth::kQuarantined;
+    free[device.device_class] += usable && !load.device_milli.contains(device.index) &&
+                                         !load.nominated.contains(device.index)
+                                     ? 1
+                                     : 0;
   }
-  for (const Placement& member : members) {
-    if (!loads_.contains(member.node)) {
-      loads_[member.node] = cluster_.GetLoad(member.node);
+  for (const auto& [device_class, count] : free) {
+    if (!indexes_.contains(device_class)) {
+      indexes_[device_class] = Index(device_class);
     }
-    NodeLoad& load = loads_[member.node];
-    load.free -= gang.per_node;
-    ++load.jobs;
-    if (!device_class) {
-      continue;
-    }
-    for (const DeviceShare& share : member.devices) {
-      load.device_milli[share.index] = share.milli;
-    }
-    int& free = load.free_devices[device_class];
     CountIndex& index = indexes_[device_class];
-    index[free].erase(member.node);
-    if (index[free].empty()) {
-      index.erase(free);
+    int& before = load.free_devices[device_class];
+    index[before].erase(id);
+    if (index[before].empty()) {
+      index.erase(before);
     }
-    free -= static_cast<int>(member.devices.size());
-    if (free > 0) {
-      index[free].insert(member.node);
+    before = count;
+    if (count > 0) {
+      index[count].insert(id);
     }
   }
 }
 
-Blocker FreeView::Explain(const GangShape& gang, ClassId device_class) const {
+void FreeView::Take(const PlaceRequest& request, const std::vector<Placement>& members) {
+  for (const Placement& member : members) {
+    NodeLoad& load = MutableLoad(member.node);
+    load.free -= request.gang.per_node;
+    ++load.jobs;
+    for (const DeviceShare& share : member.devices) {
+      load.device_milli[share.index] = share.milli;
+    }
+    Reindex(member.node);
+  }
+}
+
+void FreeView::Give(const Allocation& allocation) {
+  NodeLoad& load = MutableLoad(allocation.node);
+  load.free += allocation.host;
+  --load.jobs;
+  for (const DeviceShare& share : allocation.devices) {
+    load.device_milli.erase(share.index);
+  }
+  Reindex(allocation.node);
+}
+
+void FreeView::TakeBack(const Allocation& allocation) {
+  NodeLoad& load = MutableLoad(allocation.node);
+  load.free -= allocation.host;
+  ++load.jobs;
+  for (const DeviceShare& share : allocation.devices) {
+    load.device_milli[share.index] = share.milli;
+  }
+  Reindex(allocation.node);
+}
+
+void FreeView::Keep(const std::vector<Placement>& members) {
+  for (const Placement& member : members) {
+    NodeLoad& load = MutableLoad(member.node);
+    for (const DeviceShare& share : member.devices) {
+      load.nominated.insert(share.index);
+    }
+    Reindex(member.node);
+  }
+}
+
+bool FreeView::AreUnallocated(const std::vector<Placement>& members) const {
+  return std::all_of(members.begin(), members.end(), [this](const Placement& member) {
+    const NodeLoad& load = Load(member.node);
+    return std::none_of(
+        member.devices.begin(), member.devices.end(),
+        [&load](const DeviceShare& share) { return load.device_milli.contains(share.index); });
+  });
+}
+
+Blocker FreeView::Explain(const PlaceRequest& request) const {
+  const GangShape& gang = request.gang;
+  const ClassId device_class = request.device_class;
   int suitable = 0;  // ready, with enough healthy devices, labels match
   int whole = 0;     // of those, with enough free devices
-  for (const auto& [id, node] : cluster_.nodes()) {
+  for (const auto& [id, node] : cluster_->nodes()) {
     if (node.state != NodeState::kReady || !MatchesLabels(gang, node)) {
       continue;
     }
@@ -184,7 +252,7 @@ Blocker FreeView::Explain(const GangShape& gang, ClassId device_class) const {
             .device_class = device_class,
             .asked = gang.devices(),
             .have = free,
-            .bound = cluster_.UsableDevices(device_class)};
+            .bound = cluster_->UsableDevices(device_class)};
   }
   return {.code = ReasonCode::kFragmentation,
           .device_class = device_class,

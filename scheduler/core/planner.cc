@@ -4,30 +4,41 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
 
 #include "scheduler/core/admission.h"
-#include "scheduler/core/placement.h"
 #include "scheduler/core/queue_order.h"
+#include "scheduler/core/round_books.h"
 
 namespace berth {
 namespace {
 
-enum class Phase { kOwned, kBorrow };
-
-// The state of one round: the cluster, and what this round has already given away.
+// One round: who is considered when, and what follows when he cannot start.
 class Round {
  public:
-  Round(const Cluster& cluster, const Policy& policy)
-      : cluster_(cluster), policy_(policy), free_(cluster) {}
+  Round(const Cluster& cluster, const Policy& policy, absl::Time now)
+      : cluster_(cluster), policy_(policy), now_(now), books_(cluster, policy, now) {}
 
   Plan Run() {
+    books_.SettleNominations();
     for (const Phase phase : {Phase::kOwned, Phase::kBorrow}) {
       for (const auto& [device_class, tenants] : cluster_.queues()) {
+        if (phase == Phase::kBorrow) {
+          AnchorOldest(device_class, tenants);
+        }
         RunPhase(phase, device_class, tenants);
       }
     }
-    plan_.blockers.assign(blockers_.begin(), blockers_.end());
-    return std::move(plan_);
+    Plan plan = books_.TakePlan();
+    for (GroupId id : touched_) {
+      const GroupState& state = states_.at(id);
+      if (!(state.blocker == cluster_.GetGroup(id).blocker)) {
+        plan.blockers.emplace_back(id, state.blocker);
+      }
+    }
+    return plan;
   }
 
  private:
@@ -44,8 +55,34 @@ class Round {
     }
   };
 
-  bool Full() const {
-    return static_cast<int>(plan_.starts.size()) >= policy_.starts_per_round_max;
+  // How far a group has come in this round.
+  struct GroupState {
+    std::set<JobId>::const_iterator next;
+    int tasks_started = 0;  // of the array at `next`
+    bool hopeless = false;  // nothing more of it starts in this round
+    Blocker blocker;
+  };
+
+  GroupState& StateOf(GroupId id) {
+    const auto [found, added] = states_.try_emplace(id);
+    if (added) {
+      found->second.next = cluster_.GetGroup(id).ready.begin();
+      found->second.blocker = cluster_.GetGroup(id).blocker;
+      touched_.push_back(id);
+    }
+    return found->second;
+  }
+
+  // The next job of the group that is not started or nominated yet; none if there is none.
+  JobId NextJob(GroupId id, GroupState& state) {
+    const std::set<JobId>& ready = cluster_.GetGroup(id).ready;
+    while (state.next != ready.end() &&
+           (books_.IsNominated(*state.next) ||
+            state.tasks_started >= cluster_.StartableTasks(*state.next))) {
+      state.tasks_started = 0;
+      ++state.next;
+    }
+    return state.next == ready.end() ? JobId() : *state.next;
   }
 
   void RunPhase(Phase phase, ClassId device_class, const std::map<TenantId, TenantQueue>& tenants) {
@@ -53,13 +90,19 @@ class Round {
     for (const auto& [tenant, groups] : tenants) {
       line.insert({ShareOf(phase, tenant, device_class), tenant, groups.begin()});
     }
-    while (!line.empty() && !Full()) {
+    while (!line.empty() && !books_.IsFull()) {
       Turn turn = line.extract(line.begin()).value();
       const TenantQueue& groups = tenants.at(turn.tenant);
-      if (!StartNext(phase, turn.next_group->group)) {
-        ++turn.next_group;
+      bool started = false;
+      while (!started && turn.next_group != groups.end()) {
+        started = StartNext(phase, turn.next_group->group);
+        if (!started && LocksQueue(phase, *turn.next_group, groups)) {
+          turn.next_group = groups.end();
+        } else if (!started) {
+          ++turn.next_group;
+        }
       }
-      if (turn.next_group != groups.end()) {
+      if (started) {
         turn.share = ShareOf(phase, turn.tenant, device_class);
         line.insert(turn);
       }
@@ -67,172 +110,160 @@ class Round {
   }
 
   Share ShareOf(Phase phase, TenantId tenant, ClassId device_class) const {
-    const QuotaKey key{tenant, ProjectId(), device_class};
-    const QuotaLimits limits = cluster_.quota().Limits(key);
-    const int64_t used = Use(key).used();
-    return phase == Phase::kOwned ? OwnedShare(limits, used) : BorrowShare(limits, used);
+    const QuotaView::Position& position = books_.quota().Of(tenant, device_class);
+    const int64_t used = position.use.used();
+    return phase == Phase::kOwned ? OwnedShare(position.limits, used)
+                                  : BorrowShare(position.limits, used);
   }
 
-  // Starts the group's oldest job that is not started yet; false when the group is done for this
-  // phase.
+  // Starts the group's next job, or has devices recalled for it; false when the group is done for
+  // this phase.
   bool StartNext(Phase phase, GroupId id) {
+    GroupState& state = StateOf(id);
     const PendingGroup& group = cluster_.GetGroup(id);
-    const auto cursor = cursors_.emplace(id, group.ready.begin()).first;
-    if (cursor->second == group.ready.end() || hopeless_.contains(id)) {
+    const JobId job = NextJob(id, state);
+    if (!job || state.hopeless) {
       return false;
     }
-    std::optional<Blocker> blocker = CheckTenant(group.key);
-    if (blocker.has_value()) {
-      hopeless_.insert(id);
-    } else {
-      blocker = TryClasses(phase, group.key, *cursor->second);
-    }
-    if (blocker.has_value()) {
-      blockers_[id] = *blocker;
+    if (cluster_.quota().FindTenant(group.key.tenant)->suspended) {
+      state.hopeless = true;
+      state.blocker = {.code = ReasonCode::kTenantSuspended};
       return false;
     }
-    blockers_.erase(id);
-    ++cursor->second;
+    const std::vector<ClassId> classes = ClassOrder(cluster_, group.key.tenant, group.key.gang);
+    std::optional<Blocker> first;
+    bool by_quota = false;
+    for (ClassId device_class : classes) {
+      const auto blocker = books_.TryStart({group, job, device_class, phase});
+      if (!blocker.has_value()) {
+        ++state.tasks_started;
+        state.blocker = {.code = ReasonCode::kBeingEvaluated};
+        return true;
+      }
+      by_quota |= IsQuota(blocker->code);
+      first = first.has_value() ? first : blocker;
+    }
+    state.blocker = first.value_or(Blocker{.code = ReasonCode::kNoNodes});
+    if (phase == Phase::kOwned && Recall(group, job, classes)) {
+      ++state.tasks_started;
+      return true;
+    }
+    state.hopeless = !by_quota;
+    if (phase == Phase::kOwned && MayAnchor(group.key.tenant)) {
+      Anchor(group, job, classes, phase);
+    }
+    return false;
+  }
+
+  // A1 to A4: another phase may see it otherwise.
+  static bool IsQuota(ReasonCode code) {
+    return code >= ReasonCode::kTenantLimit && code <= ReasonCode::kShortfall;
+  }
+
+  bool Recall(const PendingGroup& group, JobId job, const std::vector<ClassId>& classes) {
+    for (const ReclaimScope scope : {ReclaimScope::kBorrowers, ReclaimScope::kLowerPriority}) {
+      for (ClassId device_class : classes) {
+        if (books_.TryRecall({group, job, device_class, Phase::kOwned}, scope)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  bool MayAnchor(TenantId tenant) const {
+    return cluster_.quota().FindTenant(tenant)->queue_preset != QueuePreset::kTraverse;
+  }
+
+  bool Anchor(const PendingGroup& group, JobId job, const std::vector<ClassId>& classes,
+              Phase phase) {
+    return std::any_of(classes.begin(), classes.end(), [&](ClassId device_class) {
+      return books_.TryAnchor({group, job, device_class, phase});
+    });
+  }
+
+  // Whether nothing of the tenant may pass this group, which could not start (quota.md, "Order").
+  bool LocksQueue(Phase phase, const QueuePlace& head, const TenantQueue& groups) {
+    GroupState& state = states_.at(head.group);
+    const JobId job = NextJob(head.group, state);
+    if (!job) {
+      return false;
+    }
+    const Tenant& tenant = *cluster_.quota().FindTenant(cluster_.GetGroup(head.group).key.tenant);
+    const absl::Time unlocks = cluster_.GetJob(job).submitted_at + tenant.stepped_timeout;
+    const bool stepped = tenant.queue_preset == QueuePreset::kStepped && now_ < unlocks;
+    if (tenant.queue_preset != QueuePreset::kFifo && !stepped) {
+      return false;
+    }
+    if (stepped) {
+      books_.LookAgainAt(unlocks);
+    }
+    if (phase == Phase::kBorrow) {
+      for (auto behind = std::next(groups.find(head)); behind != groups.end(); ++behind) {
+        StateOf(behind->group).blocker = {.code = ReasonCode::kQueueHead, .job = job};
+      }
+    }
     return true;
   }
 
-  std::optional<Blocker> CheckTenant(const GroupKey& key) const {
-    const Tenant* tenant = cluster_.quota().FindTenant(key.tenant);
-    if (!tenant->suspended) {
-      return std::nullopt;
-    }
-    return Blocker{.code = ReasonCode::kTenantSuspended};
+  absl::Time RipeAt(JobId job) const {
+    return cluster_.GetJob(job).submitted_at + policy_.borrow_age;
   }
+  bool IsRipe(JobId job) const { return RipeAt(job) <= now_; }
 
-  // Nothing if the job starts, else the reason of the first alternative.
-  std::optional<Blocker> TryClasses(Phase phase, const GroupKey& key, JobId job) {
-    std::optional<Blocker> first;
-    for (ClassId device_class : ClassOrder(cluster_, key.tenant, key.gang)) {
-      auto reason = TryClass(phase, key, device_class, job);
-      if (!reason.has_value()) {
-        return std::nullopt;
-      }
-      if (!first.has_value()) {
-        first = std::move(reason);
-      }
+  // The oldest borrow request that has waited for long goes first, and nothing may delay it.
+  void AnchorOldest(ClassId device_class, const std::map<TenantId, TenantQueue>& tenants) {
+    if (books_.HasAnchor(device_class)) {
+      return;
     }
-    return first.has_value() ? first : Blocker{.code = ReasonCode::kNoNodes};
-  }
-
-  std::optional<Blocker> TryClass(Phase phase, const GroupKey& key, ClassId device_class,
-                                  JobId job) {
-    Funding funding = Funding::kOwned;
-    if (device_class) {
-      if (auto reason = CheckQuota(phase, key, device_class, funding); reason.has_value()) {
-        return reason;
+    std::vector<std::pair<JobId, GroupId>> aged;
+    for (const auto& [tenant, groups] : tenants) {
+      if (!MayAnchor(tenant)) {
+        continue;
+      }
+      for (const QueuePlace& place : groups) {
+        GroupState& state = StateOf(place.group);
+        const JobId job = NextJob(place.group, state);
+        if (!job) {
+          continue;
+        }
+        if (IsRipe(job)) {
+          aged.emplace_back(job, place.group);
+        } else {
+          books_.LookAgainAt(RipeAt(job));
+        }
       }
     }
-    Blocker reason;
-    auto members = free_.Place(key.gang, device_class, reason);
-    if (!members.has_value()) {
-      return reason;
-    }
-    free_.Take(key.gang, device_class, *members);
-    Charge(key, device_class, funding);
-    plan_.starts.push_back({job, device_class, funding, *std::move(members)});
-    return std::nullopt;
-  }
-
-  // quota.md, "Admission" A1 to A4, and the label the gang would get.
-  std::optional<Blocker> CheckQuota(Phase phase, const GroupKey& key, ClassId device_class,
-                                    Funding& funding) const {
-    const QuotaKey tenant_key{key.tenant, ProjectId(), device_class};
-    const QuotaKey project_key{key.tenant, key.project, device_class};
-    if (auto reason = CheckLimit(tenant_key, key.gang); reason.has_value()) {
-      return reason;
-    }
-    if (auto reason = CheckLimit(project_key, key.gang); reason.has_value()) {
-      return reason;
-    }
-    const QuotaLimits limits = cluster_.quota().Limits(tenant_key);
-    const QuotaUse use = Use(tenant_key);
-    const int64_t devices = key.gang.devices();
-    const bool owned_claim = use.used() + devices <= limits.entitlement;
-    funding = use.owned + devices <= limits.entitlement ? Funding::kOwned : Funding::kBorrowed;
-    const bool owned_only = !key.preemptible || !key.may_borrow;
-    const bool fits_owned = key.preemptible ? owned_claim
-                                            : use.non_preemptible + devices <= limits.entitlement &&
-                                                  funding == Funding::kOwned;
-    if ((owned_only && !fits_owned) || (phase == Phase::kOwned && !owned_claim)) {
-      return Blocker{.code = ReasonCode::kBorrowing,
-                     .device_class = device_class,
-                     .asked = devices,
-                     .have = use.used(),
-                     .bound = limits.entitlement};
-    }
-    return owned_claim ? std::nullopt : CheckNonLendable(key, device_class);
-  }
-
-  std::optional<Blocker> CheckLimit(const QuotaKey& key, const GangShape& gang) const {
-    const QuotaLimits limits = cluster_.quota().Limits(key);
-    const int64_t used = Use(key).used();
-    if (!limits.limit.has_value() || used + gang.devices() <= *limits.limit) {
-      return std::nullopt;
-    }
-    return Blocker{.code = key.project ? ReasonCode::kProjectLimit : ReasonCode::kTenantLimit,
-                   .device_class = key.device_class,
-                   .asked = gang.devices(),
-                   .have = used,
-                   .bound = *limits.limit};
-  }
-
-  // A4: what the other tenants keep back of their unused entitlement stays free.
-  std::optional<Blocker> CheckNonLendable(const GroupKey& key, ClassId device_class) const {
-    int64_t kept = 0;
-    for (const auto& [other, limits] : cluster_.quota().limits()) {
-      if (other.device_class == device_class && !other.project && other.tenant != key.tenant) {
-        kept += std::max<int64_t>(limits.non_lendable - Use(other).used(), 0);
+    std::sort(aged.begin(), aged.end());
+    for (const auto& [oldest, id] : aged) {
+      if (books_.IsFull()) {
+        return;
       }
-    }
-    const int64_t free = free_.FreeCount(device_class);
-    if (kept == 0 || free - kept >= key.gang.devices()) {
-      return std::nullopt;
-    }
-    return Blocker{.code = ReasonCode::kNonLendable,
-                   .device_class = device_class,
-                   .asked = key.gang.devices(),
-                   .have = free,
-                   .bound = kept};
-  }
-
-  QuotaUse Use(const QuotaKey& key) const {
-    QuotaUse use = cluster_.quota().Use(key);
-    if (const auto extra = charged_.find(key); extra != charged_.end()) {
-      use.owned += extra->second.owned;
-      use.borrowed += extra->second.borrowed;
-      use.non_preemptible += extra->second.non_preemptible;
-    }
-    return use;
-  }
-
-  void Charge(const GroupKey& key, ClassId device_class, Funding funding) {
-    const int64_t devices = key.gang.devices();
-    for (const ProjectId project : {ProjectId(), key.project}) {
-      QuotaUse& use = charged_[{key.tenant, project, device_class}];
-      (funding == Funding::kOwned ? use.owned : use.borrowed) += devices;
-      use.non_preemptible += key.preemptible ? 0 : devices;
+      const PendingGroup& group = cluster_.GetGroup(id);
+      JobId job = oldest;
+      while (job && IsRipe(job) && StartNext(Phase::kBorrow, id)) {
+        job = NextJob(id, StateOf(id));
+      }
+      if (job && IsRipe(job) &&
+          Anchor(group, job, ClassOrder(cluster_, group.key.tenant, group.key.gang),
+                 Phase::kBorrow)) {
+        return;
+      }
     }
   }
 
   const Cluster& cluster_;
   const Policy& policy_;
-  FreeView free_;
-  std::map<QuotaKey, QuotaUse> charged_;
-  std::map<GroupId, std::set<JobId>::const_iterator> cursors_;
-  std::set<GroupId> hopeless_;
-  std::map<GroupId, Blocker> blockers_;
-  Plan plan_;
+  const absl::Time now_;
+  RoundBooks books_;
+  absl::flat_hash_map<GroupId, GroupState> states_;
+  std::vector<GroupId> touched_;
 };
 
 }  // namespace
 
-Plan MakePlan(const Cluster& cluster, const Policy& policy, absl::Time /*now*/) {
-  return Round(cluster, policy).Run();
+Plan MakePlan(const Cluster& cluster, const Policy& policy, absl::Time now) {
+  return Round(cluster, policy, now).Run();
 }
 
 }  // namespace berth

@@ -4,6 +4,7 @@
 // The certificate of a reclaim: who claimed what, who could be asked to give it back, who was, and
 // the numbers of quota.md R1 to R5. Whoever lost a job can check it.
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct ReclaimCandidate {
 };
 
 struct Reclaim {
+  static constexpr size_t kCandidatesMax = 256;
+
   ReclaimId id;
   absl::Time at = absl::InfinitePast();
   JobId claim;
@@ -42,10 +45,12 @@ struct Reclaim {
   int devices_per_node = 0;
   int64_t entitlement = 0;  // R1: used + asked <= entitlement
   int64_t used = 0;
-  int64_t free_devices = 0;                  // of the class, before anything is given back
-  int64_t lost_device_seconds = 0;           // R4: of the chosen
-  std::vector<ReclaimCandidate> candidates;  // in the order of R3
-  absl::Time due = absl::InfinitePast();     // R5: when all chosen ones must be gone
+  int64_t free_devices = 0;         // of the class, before anything is given back
+  int64_t lost_device_seconds = 0;  // R4: of the chosen
+  // Those that were asked, in the order of R3 and at most `kCandidatesMax`, and all that gave back.
+  std::vector<ReclaimCandidate> candidates;
+  int64_t candidate_count = 0;            // gangs that could have been asked
+  absl::Time due = absl::InfinitePast();  // R5: when all chosen ones must be gone
   // When the claim had its devices; InfinitePast while it waits, InfiniteFuture when it gave up.
   absl::Time settled_at = absl::InfinitePast();
 };

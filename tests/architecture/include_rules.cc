@@ -47,13 +47,16 @@ plan
 quota_tree
 event changes node_command
 cluster
-admission queue_order placement topology backfill reclaim budget
-planner step job_progress node_protocol invariants
+topology
+placement quota_view
+admission queue_order backfill reclaim budget
+round_books
+planner step job_progress node_protocol invariants plan_application
 center_requests job_requests quota_requests
 forecast
 engine
 )";
-constexpr size_t kPolicyRung = 7;
+constexpr size_t kPolicyRung = 9;
 constexpr const char* kCore = "scheduler/core/";
 
 struct Layer {

@@ -1,0 +1,65 @@
+#include "scheduler/core/plan_application.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "scheduler/core/job_progress.h"
+
+namespace berth {
+namespace {
+
+// Whoever is stopped may know why, but not whose job it is that comes: his own tenant's, or that of
+// an owner.
+std::string MessageFor(const Cluster& cluster, const Reclaim& certificate,
+                       const ReclaimCandidate& candidate) {
+  if (certificate.tenant == candidate.tenant) {
+    return absl::StrFormat("gives %d %s back to job %d of its own tenant", candidate.devices,
+                           cluster.ClassName(certificate.device_class), certificate.claim.value());
+  }
+  return absl::StrFormat("gives %d borrowed %s back to their owner", candidate.devices,
+                         cluster.ClassName(certificate.device_class));
+}
+
+void ApplyRecall(const Step& step, Recall recall) {
+  // A claim of an array is that of its next task.
+  if (step.cluster.GetJob(recall.claim.job).is_array()) {
+    recall.claim.job = step.cluster.AddTask(recall.claim.job);
+    recall.certificate.claim = recall.claim.job;
+  }
+  for (const ReclaimCandidate& candidate : recall.certificate.candidates) {
+    if (!candidate.chosen) {
+      continue;
+    }
+    const std::string message = MessageFor(step.cluster, recall.certificate, candidate);
+    if (candidate.shrink) {
+      ShrinkJob(step, candidate.job, candidate.members, candidate.notice, message);
+    } else {
+      StopJob(step, candidate.job, {.reason = EndReason::kPreempted, .message = message},
+              candidate.notice);
+    }
+  }
+  step.cluster.Nominate(recall.claim, std::move(recall.certificate));
+}
+
+}  // namespace
+
+void ApplyPlan(const Step& step, Plan plan) {
+  for (JobId claim : plan.lapsed) {
+    step.cluster.DropNomination(claim, absl::InfiniteFuture());
+  }
+  for (const Start& start : plan.starts) {
+    step.cluster.DropNomination(start.job, step.now);
+    DispatchJob(step, start);
+  }
+  for (Recall& recall : plan.recalls) {
+    ApplyRecall(step, std::move(recall));
+  }
+  for (const auto& [group, blocker] : plan.blockers) {
+    step.cluster.SetBlocker(group, blocker);
+  }
+  step.cluster.SetAnchors(std::move(plan.anchors));
+}
+
+}  // namespace berth

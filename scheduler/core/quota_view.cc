@@ -1,0 +1,188 @@
+#include "scheduler/core/quota_view.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace berth {
+namespace {
+
+// What must be kept free for an owner.
+int64_t KeptOf(const QuotaView::Position& position) {
+  return std::max<int64_t>(position.limits.non_lendable - position.use.used(), 0);
+}
+
+// How many nodes of `per_node` devices fit into `room` devices.
+int64_t NodesIn(int64_t room, int64_t per_node, int nodes) {
+  return room < 0 ? 0 : std::min<int64_t>(room / std::max<int64_t>(per_node, 1), nodes);
+}
+
+}  // namespace
+
+QuotaView::ClassBook& QuotaView::Book(ClassId device_class) const {
+  const auto [found, added] = books_.try_emplace(device_class);
+  ClassBook& book = found->second;
+  if (!added) {
+    return book;
+  }
+  for (const auto& [id, tenant] : cluster_.quota().tenants()) {
+    const QuotaKey key{id, ProjectId(), device_class};
+    Position& position = book.tenants[id];
+    position.limits = cluster_.quota().Limits(key);
+    position.use = cluster_.quota().Use(key);
+    position.share = position.limits.entitlement;
+    book.kept += KeptOf(position);
+  }
+  ShareOut(device_class, book);
+  return book;
+}
+
+// quota.md, "Edge cases": capacity below the sum of demanded E.
+void QuotaView::ShareOut(ClassId device_class, ClassBook& book) const {
+  const int64_t capacity = cluster_.UsableDevices(device_class);
+  if (cluster_.quota().EntitlementSum(device_class) <= capacity) {
+    return;
+  }
+  std::map<TenantId, int64_t> demands;
+  int64_t sum = 0;
+  for (const auto& [id, position] : book.tenants) {
+    const int64_t wanted =
+        position.use.used() + cluster_.PendingDevices(id, ProjectId(), device_class);
+    demands[id] = std::min(position.limits.entitlement, wanted);
+    sum += demands[id];
+  }
+  if (sum <= capacity) {
+    return;
+  }
+  std::vector<std::pair<int64_t, TenantId>> remainders;  // the largest first
+  int64_t left = capacity;
+  for (const auto& [id, demand] : demands) {
+    const __int128 scaled = static_cast<__int128>(demand) * capacity;
+    book.tenants[id].share = static_cast<int64_t>(scaled / sum);
+    left -= book.tenants[id].share;
+    remainders.emplace_back(-static_cast<int64_t>(scaled % sum), id);
+  }
+  std::sort(remainders.begin(), remainders.end());
+  for (int64_t i = 0; i < left; ++i) {
+    ++book.tenants[remainders[static_cast<size_t>(i)].second].share;
+  }
+}
+
+QuotaView::Position& QuotaView::MutablePosition(TenantId tenant, ClassId device_class) const {
+  return Book(device_class).tenants[tenant];
+}
+
+const QuotaView::Position& QuotaView::Of(TenantId tenant, ClassId device_class) const {
+  return MutablePosition(tenant, device_class);
+}
+
+QuotaUse QuotaView::ProjectUse(const QuotaKey& key) const {
+  QuotaUse use = cluster_.quota().Use(key);
+  if (const auto charge = project_charges_.find(key); charge != project_charges_.end()) {
+    use.owned += charge->second.owned;
+    use.borrowed += charge->second.borrowed;
+  }
+  return use;
+}
+
+std::optional<Blocker> QuotaView::Admit(const GroupKey& key, ClassId device_class, Phase phase,
+                                        Grant& grant) const {
+  const GangShape& gang = key.gang;
+  const Position& position = Of(key.tenant, device_class);
+  const int64_t used = position.use.used();
+  const int64_t per_node = gang.devices_per_node;
+  Blocker blocker{.device_class = device_class, .asked = gang.least_devices(), .have = used};
+  int64_t nodes = gang.nodes;
+  // Narrows the gang to `room` devices; true when not even its least size is left.
+  const auto stops = [&](ReasonCode code, int64_t room, int64_t have, int64_t bound) {
+    nodes = std::min(nodes, NodesIn(room, per_node, gang.nodes));
+    if (nodes >= gang.least_nodes()) {
+      return false;
+    }
+    blocker.code = code;
+    blocker.have = have;
+    blocker.bound = bound;
+    return true;
+  };
+  const std::optional<int64_t>& limit = position.limits.limit;
+  if (limit.has_value() && stops(ReasonCode::kTenantLimit, *limit - used, used, *limit)) {
+    return blocker;
+  }
+  const QuotaKey project_key{key.tenant, key.project, device_class};
+  if (const auto bound = cluster_.quota().Limits(project_key).limit; bound.has_value()) {
+    const int64_t project_used = ProjectUse(project_key).used();
+    if (stops(ReasonCode::kProjectLimit, *bound - project_used, project_used, *bound)) {
+      return blocker;
+    }
+  }
+  const int64_t entitlement = position.limits.entitlement;
+  const int64_t taken = std::max(position.use.non_preemptible, position.use.owned);
+  if (!key.preemptible &&
+      stops(ReasonCode::kNonPreemptible, entitlement - taken, taken, entitlement)) {
+    return blocker;
+  }
+  const bool owned_only = phase == Phase::kOwned || (!key.may_borrow && key.preemptible);
+  if (owned_only && stops(ReasonCode::kBorrowing, entitlement - used, used, entitlement)) {
+    return blocker;
+  }
+  if (phase == Phase::kOwned && stops(ReasonCode::kShortfall, position.share - used, used,
+                                      cluster_.quota().EntitlementSum(device_class))) {
+    blocker.asked = position.share;
+    blocker.other = cluster_.UsableDevices(device_class);
+    return blocker;
+  }
+  grant.nodes = static_cast<int>(nodes);
+  grant.owned_claim = used + nodes * per_node <= entitlement;
+  grant.funding =
+      position.use.owned + nodes * per_node <= entitlement ? Funding::kOwned : Funding::kBorrowed;
+  return std::nullopt;
+}
+
+std::optional<Blocker> QuotaView::CheckLendable(TenantId tenant, ClassId device_class,
+                                                int64_t devices, int64_t free) const {
+  const ClassBook& book = Book(device_class);
+  const int64_t kept = book.kept - KeptOf(Of(tenant, device_class));
+  if (kept == 0 || free - kept >= devices) {
+    return std::nullopt;
+  }
+  return Blocker{.code = ReasonCode::kNonLendable,
+                 .device_class = device_class,
+                 .asked = devices,
+                 .have = free,
+                 .bound = kept};
+}
+
+void QuotaView::Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,
+                    int64_t sign) {
+  ClassBook& book = Book(device_class);
+  Position& position = book.tenants[tenant];
+  book.kept -= KeptOf(position);
+  QuotaUse& charge = project_charges_[{tenant, project, device_class}];
+  for (QuotaUse* sum : {&position.use, &charge}) {
+    sum->owned += sign * use.owned;
+    sum->borrowed += sign * use.borrowed;
+    sum->non_preemptible += sign * use.non_preemptible;
+  }
+  book.kept += KeptOf(position);
+}
+
+void QuotaView::Charge(const GroupKey& key, ClassId device_class, int64_t devices,
+                       Funding funding) {
+  const bool owned = funding == Funding::kOwned;
+  Add(key.tenant, key.project, device_class,
+      {.owned = owned ? devices : 0,
+       .borrowed = owned ? 0 : devices,
+       .non_preemptible = key.preemptible ? 0 : devices},
+      1);
+}
+
+void QuotaView::Uncharge(const Job& job, int64_t devices) {
+  const bool owned = job.attempt.funding == Funding::kOwned;
+  Add(job.spec.tenant, job.spec.project, job.attempt.device_class,
+      {.owned = owned ? devices : 0,
+       .borrowed = owned ? 0 : devices,
+       .non_preemptible = job.spec.preemptible ? 0 : devices},
+      -1);
+}
+
+}  // namespace berth

@@ -1,0 +1,72 @@
+#ifndef BERTH_SCHEDULER_CORE_QUOTA_VIEW_H_
+#define BERTH_SCHEDULER_CORE_QUOTA_VIEW_H_
+
+// What tenants own and use after the decisions of this round, and what a gang may take of it
+// (quota.md, "Admission" A1 to A4). Lives as long as the round; the cluster must not change
+// meanwhile.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "scheduler/core/cluster.h"
+#include "scheduler/core/pending_reason.h"
+
+namespace berth {
+
+// Owned claims go before borrow requests.
+enum class Phase { kOwned, kBorrow };
+
+// What a gang may take of one class.
+struct Grant {
+  int nodes = 0;  // at most
+  Funding funding = Funding::kOwned;
+  bool owned_claim = false;  // within the entitlement as a whole: may reclaim
+};
+
+class QuotaView {
+ public:
+  explicit QuotaView(const Cluster& cluster) : cluster_(cluster) {}
+
+  struct Position {
+    QuotaLimits limits;
+    QuotaUse use;
+    // Of the entitlement, what can be claimed now: less only where the class has fewer usable
+    // devices than its owners demand (largest remainder).
+    int64_t share = 0;
+  };
+  const Position& Of(TenantId tenant, ClassId device_class) const;
+
+  // A1 to A3: how many nodes of the gang may start in this phase, an elastic gang fewer than it
+  // asks for; or why none.
+  std::optional<Blocker> Admit(const GroupKey& key, ClassId device_class, Phase phase,
+                               Grant& grant) const;
+  // A4: after the start the other tenants' unused non-lendable parts must still be free.
+  std::optional<Blocker> CheckLendable(TenantId tenant, ClassId device_class, int64_t devices,
+                                       int64_t free) const;
+
+  void Charge(const GroupKey& key, ClassId device_class, int64_t devices, Funding funding);
+  // A running gang is about to give devices back.
+  void Uncharge(const Job& job, int64_t devices);
+
+ private:
+  struct ClassBook {
+    std::map<TenantId, Position> tenants;
+    int64_t kept = 0;  // sum of the unused non-lendable parts
+  };
+
+  ClassBook& Book(ClassId device_class) const;
+  void ShareOut(ClassId device_class, ClassBook& book) const;
+  Position& MutablePosition(TenantId tenant, ClassId device_class) const;
+  QuotaUse ProjectUse(const QuotaKey& key) const;
+  void Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,
+           int64_t sign);
+
+  const Cluster& cluster_;
+  mutable std::map<ClassId, ClassBook> books_;  // filled when asked for
+  std::map<QuotaKey, QuotaUse> project_charges_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_QUOTA_VIEW_H_

@@ -1,0 +1,104 @@
+#ifndef BERTH_SCHEDULER_CORE_RECLAIM_H_
+#define BERTH_SCHEDULER_CORE_RECLAIM_H_
+
+// Who gives devices back for a claim (quota.md, R1 to R6): borrowed gangs only, elastic ones shrink
+// first, and no proper subset of the chosen would do. A function of its arguments.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "scheduler/core/cluster.h"
+#include "scheduler/core/placement.h"
+#include "scheduler/core/plan.h"
+#include "scheduler/core/policy.h"
+
+namespace berth {
+
+// Something that one gang can give back at once: one member of an elastic gang, or all it has left.
+struct GiveBack {
+  JobId job;
+  TenantId tenant;
+  std::vector<AllocationId> allocations;
+  int64_t devices = 0;
+  int64_t lost_device_seconds = 0;
+  bool whole = false;  // the gang ends; else it shrinks
+  // Only together with that unit: the member of the next higher rank.
+  std::optional<size_t> after = std::nullopt;
+};
+
+// Whom a claim may ask.
+enum class ReclaimScope {
+  kBorrowers,      // an owned claim: every borrowed gang of the class
+  kLowerPriority,  // a priority inside a tenant: its own preemptible gangs of lower priority
+};
+
+struct ReclaimRequest {
+  const GroupKey& key;
+  JobId job;
+  const PlaceRequest& place;
+  ReclaimScope scope = ReclaimScope::kBorrowers;
+  int64_t devices_at_least = 0;  // to give back, for the quota's sake
+};
+
+// What could become free of one device class, as of one round. The round tells it of every start.
+class Reclaimer {
+ public:
+  // `view`: what is free in the round so far; it is copied.
+  Reclaimer(const Cluster& cluster, const Policy& policy, ClassId device_class,
+            const FreeView& view, absl::Time now);
+
+  // The least that must be given back so that the claim can start, and where it starts then;
+  // nothing if not even all of it would do. What was found is not found again.
+  std::optional<Recall> Find(const ReclaimRequest& request);
+  // A start of this round.
+  void Take(const PlaceRequest& request, const std::vector<Placement>& members);
+  // When a gang that may not be asked yet may be (Policy::reclaim_min_run).
+  absl::Time next_look() const { return next_look_; }
+
+ private:
+  using Units = std::vector<size_t>;
+  class Trial;
+
+  // (U - E)+ / max(w, 1) of a tenant, compared exactly.
+  struct Excess {
+    int64_t excess = 0;
+    int64_t weight = 1;
+  };
+  struct Candidates {
+    std::map<TenantId, Units> shrinks;  // in the order of R3
+    std::map<TenantId, Units> wholes;
+    int64_t gangs = 0;
+  };
+
+  bool MayBeAsked(const Job& job, const ReclaimRequest& request);
+  void AddUnits(const Job& job, Candidates& candidates);
+  Candidates FindCandidates(const ReclaimRequest& request);
+  Excess ExcessOf(TenantId tenant) const;
+  bool Before(size_t a, size_t b) const;
+  // Gives back in the order of R3 until the claim fits; nothing if it never does.
+  std::optional<Units> Greedy(const Candidates& candidates, TenantId claimant, Trial& trial) const;
+  void Prune(Units& chosen, Trial& trial) const;
+  Units BestSubset(const Units& prefix, Units best, const ReclaimRequest& request) const;
+  std::pair<int64_t, size_t> CostOf(const Units& units) const;
+  std::vector<ReclaimCandidate> Rows(const Units& asked, const Units& chosen) const;
+  Reclaim Certify(const ReclaimRequest& request, const Units& asked, const Units& chosen) const;
+
+  const Cluster& cluster_;
+  const Policy& policy_;
+  const ClassId device_class_;
+  const absl::Time now_;
+  FreeView base_;  // free now, or being given back already
+  std::vector<GiveBack> units_;
+  std::map<JobId, int64_t> spent_;  // devices that gangs give back for earlier claims
+  std::map<TenantId, int64_t> given_;
+  absl::Time next_look_ = absl::InfiniteFuture();
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_RECLAIM_H_

@@ -1,0 +1,83 @@
+#ifndef BERTH_SCHEDULER_CORE_ROUND_BOOKS_H_
+#define BERTH_SCHEDULER_CORE_ROUND_BOOKS_H_
+
+// What one planning round has given away so far, and every view of the cluster that must know of it
+// at once: what is free, what tenants use, what could be reclaimed, and what an anchor needs. Lives
+// as long as the round; the cluster must not change meanwhile.
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "scheduler/core/backfill.h"
+#include "scheduler/core/cluster.h"
+#include "scheduler/core/placement.h"
+#include "scheduler/core/plan.h"
+#include "scheduler/core/policy.h"
+#include "scheduler/core/quota_view.h"
+#include "scheduler/core/reclaim.h"
+
+namespace berth {
+
+// One try to start a job in one class.
+struct Trial {
+  const PendingGroup& group;
+  JobId job;
+  ClassId device_class;
+  Phase phase = Phase::kOwned;
+};
+
+class RoundBooks {
+ public:
+  RoundBooks(const Cluster& cluster, const Policy& policy, absl::Time now);
+
+  // Claims whose devices are all there start, those that cannot start any more lapse, the others
+  // keep theirs (quota.md, A6).
+  void SettleNominations();
+  // Starts the job, or says why not.
+  std::optional<Blocker> TryStart(const Trial& trial);
+  // Makes others give back what an owned claim needs, or a higher priority inside a tenant.
+  bool TryRecall(const Trial& trial, ReclaimScope scope);
+  // Makes the job the one of its class that nothing may delay. False: the class has one already, or
+  // the job could not start even if everything ended.
+  bool TryAnchor(const Trial& trial);
+  bool HasAnchor(ClassId device_class) const { return guards_.contains(device_class); }
+
+  // Has its devices coming: not to be considered.
+  bool IsNominated(JobId job) const { return nominated_.contains(job); }
+  bool IsFull() const {
+    return static_cast<int>(plan_.starts.size()) >= policy_.starts_per_round_max;
+  }
+  const QuotaView& quota() const { return quota_; }
+  // Time alone may change the plan then.
+  void LookAgainAt(absl::Time time);
+  Plan TakePlan();
+
+ private:
+  PlaceRequest MakeRequest(const GroupKey& key, ClassId device_class, const Grant& grant) const;
+  std::optional<Grant> GrantFor(const Trial& trial, ReclaimScope scope, int64_t& to_free) const;
+  bool IsUsable(const std::vector<Placement>& members) const;
+  // The anchor's veto against these places; nothing if it has none.
+  std::optional<Blocker> AskGuard(const Trial& trial, const PlaceRequest& request,
+                                  const std::vector<Placement>& members);
+  void Record(const GroupKey& key, const PlaceRequest& request, Start start);
+  Reclaimer& ReclaimerOf(ClassId device_class);
+
+  const Cluster& cluster_;
+  const Policy& policy_;
+  const absl::Time now_;
+  FreeView free_;
+  QuotaView quota_;
+  std::map<ClassId, Reclaimer> reclaimers_;
+  std::map<ClassId, Guard> guards_;
+  std::map<ClassId, GangShape> anchored_shapes_;
+  std::vector<RoundStart> round_starts_;
+  std::set<JobId> nominated_;
+  Plan plan_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_SCHEDULER_CORE_ROUND_BOOKS_H_
