@@ -299,11 +299,7 @@ void Cluster::Restore(StoredState state) {
     jobs_.at(allocation.job).allocations.push_back(allocation.id);
     AdoptAllocation(std::move(allocation));
   }
-  // Nobody keeps devices for a claim any more: the planner finds it again.
-  for (Reclaim& reclaim : state.nouns.reclaims) {
-    reclaim.settled_at = absl::InfiniteFuture();
-    new_nouns_.reclaims.push_back(std::move(reclaim));
-  }
+  GiveUpReclaims(std::move(state.nouns.reclaims));
   for (const auto& [id, node] : nodes_) {
     RefreshNode(id);
   }

@@ -250,6 +250,8 @@ class Cluster {
   // Jobs with this label that hold devices of the class, in the order of "Labels".
   std::vector<JobId> LabelOrder(TenantId tenant, ClassId device_class, Funding funding) const;
   void IndexHolder(const Job& job, bool holds);
+  // After a restart nobody keeps devices for a claim any more: the planner finds it again.
+  void GiveUpReclaims(std::vector<Reclaim> open);
   void Relabel(JobId id, Funding funding);
   static QuotaTree::Gang GangOf(const Job& job, int64_t devices);
   // Puts an allocation on its node and into the quota use.

@@ -136,6 +136,13 @@ void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
   ++plan_version_;
 }
 
+void Cluster::GiveUpReclaims(std::vector<Reclaim> open) {
+  for (Reclaim& reclaim : open) {
+    reclaim.settled_at = absl::InfiniteFuture();
+    new_nouns_.reclaims.push_back(std::move(reclaim));
+  }
+}
+
 void Cluster::SetAnchors(std::vector<Anchor> anchors) {
   anchors_.clear();
   for (Anchor& anchor : anchors) {

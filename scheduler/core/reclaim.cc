@@ -373,7 +373,12 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
   };
   recall.certificate.nodes = static_cast<int>(recall.claim.members.size());
   recall.certificate.candidate_count = candidates.gangs;
-  for (size_t index : chosen) {
+  found_ = std::move(chosen);
+  return recall;
+}
+
+void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
+  for (size_t index : found_) {
     const GiveBack& unit = units_[index];
     spent_[unit.job] += unit.devices;
     given_[unit.tenant] += unit.devices;
@@ -381,8 +386,7 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
       base_.Give(cluster_.GetAllocation(id));
     }
   }
-  base_.Take(request.place, recall.claim.members);
-  return recall;
+  base_.Take(request, recall.claim.members);
 }
 
 }  // namespace berth

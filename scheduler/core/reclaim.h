@@ -53,8 +53,10 @@ class Reclaimer {
             const FreeView& view, absl::Time now);
 
   // The least that must be given back so that the claim can start, and where it starts then;
-  // nothing if not even all of it would do. What was found is not found again.
+  // nothing if not even all of it would do.
   std::optional<Recall> Find(const ReclaimRequest& request);
+  // What Find returned last is decided: it is not found again.
+  void Accept(const PlaceRequest& request, const Recall& recall);
   // A start of this round.
   void Take(const PlaceRequest& request, const std::vector<Placement>& members);
   // When a gang that may not be asked yet may be (Policy::reclaim_min_run).
@@ -92,8 +94,9 @@ class Reclaimer {
   const Policy& policy_;
   const ClassId device_class_;
   const absl::Time now_;
-  FreeView base_;  // free now, or being given back already
-  std::vector<GiveBack> units_;
+  FreeView base_;                   // free now, or being given back already
+  std::vector<GiveBack> units_;     // of the last request
+  Units found_;                     // the chosen ones
   std::map<JobId, int64_t> spent_;  // devices that gangs give back for earlier claims
   std::map<TenantId, int64_t> given_;
   absl::Time next_look_ = absl::InfiniteFuture();

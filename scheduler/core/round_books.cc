@@ -207,6 +207,12 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
   if (!recall.has_value()) {
     return false;
   }
+  const auto guard = guards_.find(trial.device_class);
+  const absl::Time end = recall->certificate.due + LimitOf(key);
+  if (guard != guards_.end() && !guard->second.TryTake(request, recall->claim.members, end)) {
+    return false;
+  }
+  reclaimer.Accept(request, *recall);
   free_.Keep(recall->claim.members);
   quota_.Charge(key, trial.device_class, DevicesOf(recall->claim.members), grant->funding);
   LookAgainAt(recall->certificate.due + policy_.nomination_timeout);

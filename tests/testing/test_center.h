@@ -40,7 +40,15 @@ struct TestJob {
 
 class TestCenter {
  public:
-  TestCenter() : engine_(Policy(), 1) {
+  // Agents that nobody expects to hear of, for tests of what time does to jobs.
+  static Policy PatientPolicy() {
+    Policy policy;
+    policy.suspect_after = absl::Hours(1000);
+    policy.lost_after = absl::Hours(2000);
+    return policy;
+  }
+
+  explicit TestCenter(const Policy& policy = Policy()) : engine_(policy, 1) {
     operator_.role = Role::kOperator;
     BERTH_CHECK(
         engine_.Apply(operator_, BootstrapOperator{"root", "t0", std::string(32, 'h')}, now_).ok());

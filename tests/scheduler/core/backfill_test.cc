@@ -1,0 +1,96 @@
+#include "scheduler/core/backfill.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/testing/test_center.h"
+
+namespace berth {
+namespace {
+
+// Two nodes of 8; everything belongs to acme, so that nothing can be recalled.
+class BackfillTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    center_.AddTenant("acme");
+    center_.AddTenant("beta");
+    center_.AddNode("n1");
+    center_.AddNode("n2");
+    center_.SetQuota("acme", {.entitlement = 16});
+  }
+  JobId Running(const TestJob& job) {
+    const JobId id = center_.Submit(job);
+    center_.Round();
+    center_.RunJob(id);
+    return id;
+  }
+  // The second node is partly busy for two hours; a claim of 5 devices on each must wait for that.
+  JobId Anchored() {
+    const JobId first = Running({.devices = 5, .time_limit = absl::Hours(2)});
+    Running({.devices = 5, .time_limit = absl::Hours(2)});
+    center_.ExitJob(first);
+    const JobId claim = center_.Submit({.nodes = 2, .devices = 5});
+    center_.Round();
+    return claim;
+  }
+  PendingReason Reason(JobId id) {
+    return center_.cluster().ReasonOf(center_.cluster().GetJob(id));
+  }
+
+  TestCenter center_{TestCenter::PatientPolicy()};
+};
+
+TEST_F(BackfillTest, OnlyWhatEndsInTimePassesTheAnchor) {
+  const JobId anchored = Anchored();
+  ASSERT_TRUE(center_.cluster().anchors().contains(*center_.cluster().FindClass("sim")));
+  const Anchor& anchor = center_.cluster().anchors().begin()->second;
+  EXPECT_EQ(anchor.job, anchored);
+  EXPECT_EQ(anchor.shadow, center_.now() + absl::Hours(2));
+  const JobId slow = center_.Submit({.devices = 4, .time_limit = absl::Hours(3)});
+  const JobId quick = center_.Submit({.devices = 4, .time_limit = absl::Hours(1)});
+  center_.Round();
+  EXPECT_EQ(center_.state(quick), JobState::kStarting);
+  EXPECT_EQ(center_.state(slow), JobState::kQueued);
+  EXPECT_EQ(Reason(slow).code, ReasonCode::kBehindAnchor);
+}
+
+TEST_F(BackfillTest, WhatTheAnchorDoesNotNeedIsFreeForLongerJobs) {
+  Running({.devices = 6, .time_limit = absl::Hours(2)});
+  Running({.devices = 6, .time_limit = absl::Hours(2)});
+  const JobId anchored = center_.Submit({.devices = 6});
+  const JobId slow = center_.Submit({.devices = 2, .time_limit = absl::Hours(9)});
+  center_.Round();
+  EXPECT_EQ(center_.state(anchored), JobState::kQueued);
+  EXPECT_EQ(center_.state(slow), JobState::kStarting);
+}
+
+TEST_F(BackfillTest, ABorrowerThatCanBeRecalledInTimePasses) {
+  const JobId anchored = Anchored();
+  const JobId borrower =
+      center_.Submit({.tenant = "beta", .devices = 8, .time_limit = absl::Hours(9)});
+  center_.Round();
+  ASSERT_EQ(center_.state(borrower), JobState::kStarting);
+  center_.RunJob(borrower);
+  // Five minutes of notice and the kill timeout before the shadow it is recalled.
+  center_.Advance(absl::Hours(2) - absl::Minutes(5) - absl::Seconds(30));
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_EQ(center_.state(borrower), JobState::kStopping);
+  EXPECT_TRUE(center_.cluster().nominations().contains(anchored));
+}
+
+TEST_F(BackfillTest, ABorrowRequestThatHasWaitedLongIsAnchored) {
+  center_.SetQuota("acme", {.entitlement = 0});
+  Running({.devices = 8, .time_limit = absl::Hours(20)});
+  const JobId large =
+      center_.Submit({.tenant = "beta", .nodes = 2, .devices = 8, .time_limit = absl::Hours(30)});
+  const JobId early = Running({.devices = 1, .time_limit = absl::Hours(30)});
+  EXPECT_EQ(center_.state(early), JobState::kRunning);
+  center_.Advance(center_.engine().policy().borrow_age);
+  const JobId late = center_.Submit({.devices = 1, .time_limit = absl::Hours(30)});
+  center_.Round();
+  EXPECT_EQ(center_.cluster().anchors().begin()->second.job, large);
+  EXPECT_EQ(Reason(late).code, ReasonCode::kBehindAnchor);
+}
+
+}  // namespace
+}  // namespace berth

@@ -1,0 +1,200 @@
+#include "scheduler/core/reclaim.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/testing/test_center.h"
+
+namespace berth {
+namespace {
+
+// Two nodes of 8; acme owns 8 of the 16 and beta owns nothing.
+class ReclaimTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* tenant : {"acme", "beta", "gamma"}) {
+      center_.AddTenant(tenant);
+    }
+    center_.AddNode("n1");
+    center_.AddNode("n2");
+    center_.SetQuota("acme", {.entitlement = 8});
+  }
+  JobId Running(const TestJob& job) {
+    const JobId id = center_.Submit(job);
+    center_.Round();
+    center_.RunJob(id);
+    return id;
+  }
+  void Killed(JobId id) {
+    for (AllocationId member : center_.GetJob(id).allocations) {
+      center_.Report(member, ReportKind::kKilled);
+    }
+    center_.Commit();
+  }
+  PendingReason Reason(JobId id) {
+    return center_.cluster().ReasonOf(center_.cluster().GetJob(id));
+  }
+  void ExpectSound() {
+    const absl::Status status = CheckInvariants(center_.cluster());
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  TestCenter center_;
+};
+
+TEST_F(ReclaimTest, AnOwnerGetsLentDevicesBackAfterTheNotice) {
+  const JobId first = Running({.tenant = "beta", .devices = 8});
+  center_.Advance(absl::Seconds(10));
+  const JobId second = Running({.tenant = "beta", .devices = 8});
+  const JobId claim = center_.Submit({.devices = 8});
+  center_.Round();
+  // R3: the later start of the two has lost least.
+  EXPECT_EQ(center_.state(first), JobState::kRunning);
+  EXPECT_EQ(center_.state(second), JobState::kStopping);
+  EXPECT_EQ(Reason(claim).code, ReasonCode::kRecalling);
+  const Reclaim certificate = center_.cluster().open_reclaims().at(claim);
+  EXPECT_EQ(certificate.entitlement, 8);
+  EXPECT_EQ(certificate.used, 0);
+  EXPECT_EQ(certificate.candidate_count, 2);
+  EXPECT_EQ(certificate.due, center_.now() + absl::Minutes(5) + absl::Seconds(30));
+  Killed(second);
+  center_.Round();
+  EXPECT_EQ(center_.GetJob(claim).attempt.funding, Funding::kOwned);
+  EXPECT_EQ(center_.state(claim), JobState::kStarting);
+  EXPECT_EQ(center_.GetJob(second).state, JobState::kQueued);
+  EXPECT_EQ(center_.GetJob(second).attempt.end.reason, EndReason::kPreempted);
+  EXPECT_TRUE(center_.cluster().nominations().empty());
+  ExpectSound();
+}
+
+TEST_F(ReclaimTest, WhatIsFreedForAClaimIsNobodyElses) {
+  const JobId small = Running({.tenant = "beta", .devices = 4});
+  const JobId other = Running({.tenant = "beta", .devices = 4});
+  const JobId rest = Running({.tenant = "beta", .devices = 8});
+  const JobId claim = center_.Submit({.devices = 8});
+  center_.Round();
+  ASSERT_EQ(Reason(claim).code, ReasonCode::kRecalling);
+  // Another request would fit what the first victim leaves.
+  const JobId thief = center_.Submit({.tenant = "gamma", .devices = 2});
+  for (JobId victim : {small, other, rest}) {
+    if (center_.state(victim) == JobState::kStopping) {
+      Killed(victim);
+    }
+  }
+  center_.Round();
+  EXPECT_EQ(center_.state(claim), JobState::kStarting);
+  EXPECT_EQ(center_.state(thief), JobState::kQueued);
+  ExpectSound();
+}
+
+TEST_F(ReclaimTest, ACancelledClaimGivesItsDevicesBack) {
+  Running({.tenant = "beta", .devices = 8});
+  const JobId victim = Running({.tenant = "beta", .devices = 8});
+  const JobId claim = center_.Submit({.devices = 8});
+  center_.Round();
+  Killed(victim);
+  center_.Must(CancelJob{claim, "", false});
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_TRUE(center_.cluster().nominations().empty());
+  center_.Advance(absl::Seconds(5));
+  center_.Round();
+  EXPECT_EQ(center_.state(victim), JobState::kStarting);
+  ExpectSound();
+}
+
+TEST_F(ReclaimTest, ABorrowerStopsNobody) {
+  Running({.tenant = "beta", .devices = 8});
+  Running({.tenant = "beta", .devices = 8});
+  const JobId hopeful = center_.Submit({.tenant = "gamma", .devices = 1, .priority = 1000});
+  center_.Round();
+  EXPECT_EQ(Reason(hopeful).code, ReasonCode::kDevicesBusy);
+  EXPECT_TRUE(center_.cluster().nominations().empty());
+}
+
+TEST_F(ReclaimTest, OwnedWorkIsNoVictim) {
+  center_.SetQuota("beta", {.entitlement = 8});
+  Running({.tenant = "beta", .devices = 8});
+  const JobId borrowed = Running({.tenant = "gamma", .devices = 8});
+  const JobId claim = center_.Submit({.devices = 4});
+  center_.Round();
+  EXPECT_EQ(center_.state(borrowed), JobState::kStopping);
+  EXPECT_EQ(center_.cluster().open_reclaims().at(claim).candidate_count, 1);
+}
+
+TEST_F(ReclaimTest, NoGangIsStoppedThatTheClaimCanDoWithout) {
+  // Six single devices and a gang of two fill the first node; a claim of two needs the gang alone
+  // or two singles, never three.
+  std::vector<JobId> jobs;
+  for (int i = 0; i < 6; ++i) {
+    jobs.push_back(Running({.tenant = "beta", .devices = 1}));
+  }
+  jobs.push_back(Running({.tenant = "beta", .devices = 2}));
+  jobs.push_back(Running({.tenant = "gamma", .devices = 8}));
+  center_.Submit({.devices = 2});
+  center_.Round();
+  int64_t given = 0;
+  for (JobId id : jobs) {
+    given += center_.state(id) == JobState::kStopping ? center_.GetJob(id).spec.gang.devices() : 0;
+  }
+  EXPECT_TRUE(given == 2 || given == 8) << given;
+}
+
+TEST_F(ReclaimTest, TheTenantFarthestAboveItsEntitlementIsAskedFirst) {
+  center_.SetQuota("gamma", {.entitlement = 0, .weight = 4});
+  const JobId light = Running({.tenant = "beta", .devices = 6});
+  const JobId heavy = Running({.tenant = "gamma", .devices = 8});
+  center_.Submit({.devices = 6});
+  center_.Round();
+  // 6 / 1 is more than 8 / 4.
+  EXPECT_EQ(center_.state(light), JobState::kStopping);
+  EXPECT_EQ(center_.state(heavy), JobState::kRunning);
+}
+
+TEST_F(ReclaimTest, AHigherPriorityOfTheSameTenantGoesFirst) {
+  center_.SetQuota("acme", {.entitlement = 8, .limit = 8});
+  const JobId low = Running({.devices = 8});
+  const JobId equal = center_.Submit({.devices = 8});
+  center_.Round();
+  EXPECT_EQ(center_.state(low), JobState::kRunning);
+  const JobId high = center_.Submit({.devices = 8, .priority = 5});
+  center_.Round();
+  EXPECT_EQ(center_.state(low), JobState::kStopping);
+  EXPECT_TRUE(center_.cluster().open_reclaims().at(high).within_tenant);
+  Killed(low);
+  center_.Round();
+  EXPECT_EQ(center_.state(high), JobState::kStarting);
+  EXPECT_EQ(center_.state(equal), JobState::kQueued);
+  ExpectSound();
+}
+
+TEST_F(ReclaimTest, AClaimWhoseNodeIsLostLooksElsewhere) {
+  Running({.tenant = "beta", .devices = 8});
+  const JobId victim = Running({.tenant = "beta", .devices = 8});
+  const JobId claim = center_.Submit({.devices = 8});
+  center_.Round();
+  const NodeId node = center_.cluster().nominations().at(claim).members[0].node;
+  center_.Must(DrainNode{center_.cluster().GetNode(node).name, ""});
+  center_.Round();
+  center_.Round();
+  EXPECT_EQ(center_.state(victim), JobState::kStopping);
+  ASSERT_TRUE(center_.cluster().nominations().contains(claim));
+  EXPECT_NE(center_.cluster().nominations().at(claim).members[0].node, node);
+  ExpectSound();
+}
+
+TEST_F(ReclaimTest, EveryTaskOfAnArrayMayClaimAtOnce) {
+  Running({.tenant = "beta", .devices = 8});
+  Running({.tenant = "beta", .devices = 8});
+  SubmitJob submit;
+  submit.spec.name = "array";
+  submit.spec.gang.devices_per_node = 4;
+  submit.spec.array = {.first = 0, .count = 2};
+  submit.device_classes = {"sim"};
+  ASSERT_TRUE(center_.TryAs(center_.UserOf("acme"), submit).ok());
+  center_.Round();
+  EXPECT_EQ(center_.cluster().nominations().size(), 2U);
+  ExpectSound();
+}
+
+}  // namespace
+}  // namespace berth
