@@ -1,0 +1,108 @@
+// berth-sim: the scheduler in virtual time, and the policies it is compared with.
+
+#include <cstdio>
+#include <functional>
+#include <string>
+
+#include "sim/policies/placement_policy.h"
+#include "sim/policies/replay_policy.h"
+#include "sim/replay.h"
+#include "sim/saturate.h"
+#include <CLI/CLI.hpp>
+
+namespace berth::sim {
+namespace {
+
+using Command = std::function<absl::Status()>;
+
+template <typename Entry>
+std::string Describe(const std::vector<Entry>& entries) {
+  std::string text = "Policies:";
+  for (const Entry& entry : entries) {
+    std::string name = entry.name;
+    name.resize(16, ' ');
+    text += "\n  " + name + entry.summary;
+  }
+  return text + "\n";
+}
+
+void AddReplay(CLI::App& app, Command& chosen) {
+  CLI::App* command = app.add_subcommand(
+      "replay",
+      "Replay a log of jobs under a policy.\n\n"
+      "Examples:\n"
+      "  berth-sim replay --policy easy --jobs kth_sp2_jobs.csv --devices 100\n"
+      "  berth-sim replay --policy easy --estimate run --jobs kth_sp2_jobs.csv --devices 100 "
+      "--schedule starts.csv\n"
+      "  berth-sim replay --policy srtf --jobs muri_trace1.csv --cluster 8x8 --report srtf.json "
+      "--plot srtf.svg");
+  auto* options = new ReplayOptions;  // lives as long as the program
+  command->add_option("--policy", options->policy, "see below")->required();
+  command->add_option("--jobs", options->jobs, "CSV: job_id,submit_s,run_s,gpus[,req_s,user,vc]")
+      ->required();
+  command->add_option("--devices", options->devices, "one flat pool of so many devices");
+  command->add_option("--cluster", options->cluster, "NODESxDEVICES, for example 8x8");
+  command->add_option("--nodes", options->nodes, "CSV: sn,gpu[,cpu_milli,memory_mib,model]");
+  command
+      ->add_option("--estimate", options->estimate,
+                   "what is believed of a job's run time: request (its limit) or run (the truth)")
+      ->capture_default_str();
+  command->add_option("--schedule", options->schedule, "write job_id,start_s,end_s to this file");
+  command->add_option("--report", options->report, "write the metrics as JSON to this file");
+  command->add_option("--plot", options->plot, "draw utilisation and queue into this SVG file");
+  command->footer(Describe(ReplayPolicies()));
+  command->callback([options, &chosen] { chosen = [options] { return RunReplay(*options); }; });
+}
+
+void AddSaturate(CLI::App& app, Command& chosen) {
+  CLI::App* command =
+      app.add_subcommand("saturate",
+                         "Place a stream of pods until nothing fits; nothing departs.\n\n"
+                         "Example:\n"
+                         "  berth-sim saturate --policy fgd --nodes openb_nodes_s42.csv --stream "
+                         "openb_stream_s42.csv --report fgd.json");
+  auto* options = new SaturateOptions;  // lives as long as the program
+  command->add_option("--policy", options->policy, "see below")->required();
+  command->add_option("--nodes", options->nodes, "CSV: sn,cpu_milli,gpu[,memory_mib,model]")
+      ->required();
+  command
+      ->add_option("--stream", options->stream,
+                   "CSV: name,cpu_milli,num_gpu,gpu_milli[,memory_mib,gpu_spec]")
+      ->required();
+  command->add_option("--report", options->report, "write the metrics as JSON to this file");
+  command->add_option("--seed", options->seed, "of random choices")->capture_default_str();
+  command->footer(Describe(PlacementPolicies()));
+  command->callback([options, &chosen] { chosen = [options] { return RunSaturate(*options); }; });
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "The scheduler in virtual time, and the policies it is compared with.\n\n"
+      "Examples:\n"
+      "  berth-sim replay --policy easy --jobs kth_sp2_jobs.csv --devices 100\n"
+      "  berth-sim saturate --policy fgd --nodes openb_nodes_s42.csv --stream "
+      "openb_stream_s42.csv\n"
+      "  berth-sim replay --help");
+  app.require_subcommand(1);
+  Command chosen;
+  AddReplay(app, chosen);
+  AddSaturate(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const absl::Status status = chosen();
+  if (!status.ok()) {
+    std::fprintf(stderr, "berth-sim: %s\n", std::string(status.message()).c_str());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace berth::sim
+
+int main(int argc, char** argv) {
+  return berth::sim::Main(argc, argv);
+}
