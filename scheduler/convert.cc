@@ -263,10 +263,10 @@ v1::Node ToProto(const Node& node, const Cluster& cluster, bool with_tenants) {
   message.set_state(RaiseEnum<v1::NodeState>(node.state));
   message.set_state_detail(node.state_detail);
   *message.mutable_facts() = ToProto(node.facts, cluster);
-  const NodeLoad& load = cluster.GetLoad(node.id);
+  const NodeLoad& load = cluster.free_index().Load(node.id);
   int devices_free = 0;
-  for (const auto& [device_class, count] : load.free_devices) {
-    devices_free += count;
+  for (const ClassDevices& devices : cluster.free_index().Site(node.id).classes) {
+    devices_free += CountDevices(devices.usable & ~load.taken());
   }
   message.set_devices_free(devices_free);
   message.set_jobs(load.jobs);

@@ -80,10 +80,8 @@ int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_
   }
   int count = 0;
   for (const auto& [id, node] : cluster.nodes()) {
-    const auto& known = cluster.GetLoad(id).known_devices;
-    const auto devices = known.find(device_class);
-    const bool enough =
-        !device_class || (devices != known.end() && devices->second >= gang.devices_per_node);
+    const int known = CountDevices(cluster.free_index().Site(id).Known(device_class));
+    const bool enough = !device_class || known >= gang.devices_per_node;
     if (node.state != NodeState::kRemoved && enough && gang.per_node.Fits(node.facts.capacity) &&
         MatchesLabels(gang, node)) {
       ++count;

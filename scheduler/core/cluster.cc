@@ -19,10 +19,6 @@ Id NextId(const Map& map) {
   return map.empty() ? Id(1) : Id(map.rbegin()->first.value() + 1);
 }
 
-bool IsUsable(const Node& node) {
-  return node.state == NodeState::kReady;
-}
-
 }  // namespace
 
 const Job* Cluster::FindJob(JobId id) const {
@@ -42,9 +38,6 @@ const Node* Cluster::FindNode(NodeId id) const {
 }
 const Node& Cluster::GetNode(NodeId id) const {
   return nodes_.at(id);
-}
-const NodeLoad& Cluster::GetLoad(NodeId id) const {
-  return loads_.at(id);
 }
 const User* Cluster::FindUser(UserId id) const {
   return FindValue(users_, id);
@@ -102,25 +95,15 @@ int64_t Cluster::PendingDevices(TenantId tenant, ProjectId project, ClassId devi
 }
 
 int64_t Cluster::KnownDevices(ClassId device_class) const {
-  const auto* count = FindValue(known_devices_, device_class);
-  return count == nullptr ? 0 : *count;
+  return free_index_.OfClass(device_class).known.devices();
 }
 
 int64_t Cluster::UsableDevices(ClassId device_class) const {
-  const auto* count = FindValue(usable_devices_, device_class);
-  return count == nullptr ? 0 : *count;
+  return free_index_.OfClass(device_class).usable.devices();
 }
 
 int Cluster::NodesWith(ClassId device_class, int devices) const {
-  const auto* sizes = FindValue(node_sizes_, device_class);
-  if (sizes == nullptr) {
-    return 0;
-  }
-  int nodes = 0;
-  for (auto size = sizes->lower_bound(devices); size != sizes->end(); ++size) {
-    nodes += size->second;
-  }
-  return nodes;
+  return free_index_.OfClass(device_class).known.NodesWith(devices);
 }
 
 ClassId Cluster::InternClass(absl::string_view name) {
@@ -166,6 +149,13 @@ void Cluster::PutLimits(const QuotaKey& key, const QuotaLimits& limits) {
   ++plan_version_;
 }
 
+void Cluster::PutBooking(Booking booking) {
+  new_nouns_.bookings.push_back(booking);
+  const BookingId id = booking.id;
+  bookings_[id] = std::move(booking);
+  ++plan_version_;
+}
+
 NodeId Cluster::EnsureNode(absl::string_view name) {
   if (const Node* known = FindNodeByName(name); known != nullptr) {
     return known->id;
@@ -175,7 +165,7 @@ NodeId Cluster::EnsureNode(absl::string_view name) {
   node.name = std::string(name);
   node_names_[node.name] = node.id;
   allocations_on_[node.id];
-  loads_[node.id];
+  free_index_.PutNode(node);
   changed_nodes_.insert(node.id);
   const NodeId id = node.id;
   nodes_[id] = std::move(node);
@@ -198,63 +188,29 @@ void Cluster::SetNodeState(NodeId id, NodeState state, absl::string_view detail)
   RefreshNode(id);
 }
 
+ShareOwner Cluster::OwnerOf(const Job& job) {
+  return {job.spec.tenant, job.spec.project, job.attempt.funding, job.spec.preemptible};
+}
+
 void Cluster::RefreshNode(NodeId id) {
-  const Node& node = nodes_.at(id);
-  NodeLoad& load = loads_.at(id);
-  IndexNode(id, load, -1);
-  load.free = node.facts.capacity;
-  for (AllocationId allocation : allocations_on_.at(id)) {
-    load.free -= allocations_.at(allocation).host;
+  free_index_.PutNode(nodes_.at(id));
+  for (AllocationId held : allocations_on_.at(id)) {
+    const Allocation& allocation = allocations_.at(held);
+    free_index_.Take(allocation, OwnerOf(jobs_.at(allocation.job)));
   }
-  load.jobs = static_cast<int>(allocations_on_.at(id).size());
-  load.known_devices.clear();
-  load.usable_devices.clear();
-  load.free_devices.clear();
-  for (const Device& device : node.facts.devices) {
-    ++load.known_devices[device.device_class];
-    if (!IsUsable(node) || device.health == DeviceHealth::kQuarantined) {
-      continue;
-    }
-    ++load.usable_devices[device.device_class];
-    if (!load.device_milli.contains(device.index) && !load.nominated.contains(device.index)) {
-      ++load.free_devices[device.device_class];
+  for (const auto& [claim, start] : nominations_) {
+    for (const Placement& member : start.members) {
+      if (member.node == id) {
+        free_index_.SetNominated(id, member.devices, true);
+      }
     }
   }
-  IndexNode(id, load, 1);
   ++plan_version_;
 }
 
 void Cluster::SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated) {
-  NodeLoad& load = loads_.at(id);
-  for (const DeviceShare& share : devices) {
-    if (nominated) {
-      load.nominated.insert(share.index);
-    } else {
-      load.nominated.erase(share.index);
-    }
-  }
-  RefreshNode(id);
-}
-
-void Cluster::IndexNode(NodeId id, const NodeLoad& load, int sign) {
-  for (const auto& [device_class, count] : load.known_devices) {
-    known_devices_[device_class] += sign * count;
-    node_sizes_[device_class][count] += sign;
-  }
-  for (const auto& [device_class, count] : load.usable_devices) {
-    usable_devices_[device_class] += sign * count;
-  }
-  for (const auto& [device_class, count] : load.free_devices) {
-    if (sign > 0) {
-      free_index_[device_class][count].insert(id);
-      continue;
-    }
-    auto& by_count = free_index_[device_class];
-    by_count[count].erase(id);
-    if (by_count[count].empty()) {
-      by_count.erase(count);
-    }
-  }
+  free_index_.SetNominated(id, devices, nominated);
+  ++plan_version_;
 }
 
 void Cluster::Restore(StoredState state) {
@@ -285,7 +241,7 @@ void Cluster::Restore(StoredState state) {
     const NodeId id = node.id;
     node_names_[node.name] = id;
     allocations_on_[id];
-    loads_[id];
+    free_index_.PutNode(node);
     nodes_[id] = std::move(node);
   }
   for (Job& job : state.nouns.jobs) {
@@ -300,9 +256,6 @@ void Cluster::Restore(StoredState state) {
     AdoptAllocation(std::move(allocation));
   }
   GiveUpReclaims(std::move(state.nouns.reclaims));
-  for (const auto& [id, node] : nodes_) {
-    RefreshNode(id);
-  }
   IndexJobs();
 }
 

@@ -17,7 +17,9 @@
 #include "absl/time/time.h"
 
 #include "scheduler/core/allocation.h"
+#include "scheduler/core/booking.h"
 #include "scheduler/core/changes.h"
+#include "scheduler/core/free_index.h"
 #include "scheduler/core/identity.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
@@ -47,18 +49,6 @@ struct QueuePlace {
 };
 using TenantQueue = std::set<QueuePlace>;
 
-// What is free on a node now. Kept beside the node for the planner.
-struct NodeLoad {
-  HostResources free;
-  std::map<int, int> device_milli;  // in use, by device index; zero entries are left out
-  std::set<int> nominated;          // kept for a claim: free for nobody else
-  int jobs = 0;                     // allocations held
-  // Whole devices by class; zero entries are left out. Usable: healthy, on a ready node.
-  std::map<ClassId, int> known_devices;
-  std::map<ClassId, int> usable_devices;
-  std::map<ClassId, int> free_devices;  // usable and not allocated
-};
-
 class Cluster {
  public:
   // ---- Reading ----
@@ -69,7 +59,6 @@ class Cluster {
   const Node* FindNode(NodeId id) const;
   const Node& GetNode(NodeId id) const;
   const Node* FindNodeByName(absl::string_view name) const;
-  const NodeLoad& GetLoad(NodeId id) const;
   std::optional<ClassId> FindClass(absl::string_view name) const;
   const std::string& ClassName(ClassId id) const;  // "" for none
   const User* FindUser(UserId id) const;
@@ -87,10 +76,10 @@ class Cluster {
   const PendingGroup& GetGroup(GroupId id) const { return groups_.at(id); }
   // Groups with ready jobs, by the class they try first and by tenant.
   const std::map<ClassId, std::map<TenantId, TenantQueue>>& queues() const { return queues_; }
-  // Usable nodes with n free whole devices of a class: index[class][n].
-  const std::map<ClassId, std::map<int, std::set<NodeId>>>& free_index() const {
-    return free_index_;
-  }
+  // What is free on which node.
+  const FreeIndex& free_index() const { return free_index_; }
+  // With whom an active job may share a device.
+  static ShareOwner OwnerOf(const Job& job);
   // Allocations held on a node, by id.
   const std::set<AllocationId>& AllocationsOn(NodeId node) const;
   // Live jobs that hold, or are about to give back, devices. An array never does.
@@ -135,6 +124,7 @@ class Cluster {
   UserId AddUser(User user);
   void PutToken(Token token);
   void PutLimits(const QuotaKey& key, const QuotaLimits& limits);
+  void PutBooking(Booking booking);
   NodeId EnsureNode(absl::string_view name);
   // Replaces what is not tied to live allocations: the caller has checked the inventory.
   void PutFacts(NodeId id, NodeFacts facts);
@@ -242,11 +232,9 @@ class Cluster {
   void ChangeGroup(GroupId id, Change change);
   void IndexPending(Job& job);
   void UnindexPending(Job& job);
-  void TakeDevices(const Allocation& allocation, int sign);
   void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated);
-  // Recomputes a node's counts and its place in the indexes.
+  // Recomputes what is free on a node whose facts or state are new.
   void RefreshNode(NodeId id);
-  void IndexNode(NodeId id, const NodeLoad& load, int sign);
   // Jobs with this label that hold devices of the class, in the order of "Labels".
   std::vector<JobId> LabelOrder(TenantId tenant, ClassId device_class, Funding funding) const;
   void IndexHolder(const Job& job, bool holds);
@@ -261,7 +249,6 @@ class Cluster {
   std::map<JobId, Job> jobs_;
   std::map<AllocationId, Allocation> allocations_;
   std::map<NodeId, Node> nodes_;
-  std::map<NodeId, NodeLoad> loads_;
   std::map<NodeId, std::set<AllocationId>> allocations_on_;
   std::map<std::string, NodeId> node_names_;
   std::map<ClassId, std::string> classes_;
@@ -272,17 +259,14 @@ class Cluster {
   std::map<GroupId, PendingGroup> groups_;
   std::map<GroupKey, GroupId> group_ids_;
   std::map<ClassId, std::map<TenantId, TenantQueue>> queues_;
-  std::map<ClassId, std::map<int, std::set<NodeId>>> free_index_;
-  std::map<ClassId, std::map<int, int>> node_sizes_;  // [class][known devices] -> nodes
-  std::map<ClassId, int64_t> known_devices_;
-  std::map<ClassId, int64_t> usable_devices_;
+  FreeIndex free_index_;
   std::set<JobId> active_jobs_;
   std::map<ClassId, std::set<JobId>> holders_;
   std::map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
+  std::map<BookingId, Booking> bookings_;
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim
   std::map<ClassId, Anchor> anchors_;
-  std::map<BookingId, Booking> bookings_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;
   std::map<JobId, std::set<JobId>> array_tasks_;  // live ones

@@ -61,24 +61,13 @@ QuotaTree::Gang Cluster::GangOf(const Job& job, int64_t devices) {
 void Cluster::AdoptAllocation(Allocation allocation) {
   if (allocation.state != AllocationState::kReleased) {
     allocations_on_.at(allocation.node).insert(allocation.id);
-    TakeDevices(allocation, 1);
     const Job& job = jobs_.at(allocation.job);
+    free_index_.Take(allocation, OwnerOf(job));
     quota_.Add(GangOf(job, static_cast<int64_t>(allocation.devices.size())));
+    ++plan_version_;
   }
   const AllocationId id = allocation.id;
   allocations_[id] = std::move(allocation);
-}
-
-void Cluster::TakeDevices(const Allocation& allocation, int sign) {
-  std::map<int, int>& in_use = loads_.at(allocation.node).device_milli;
-  for (const DeviceShare& share : allocation.devices) {
-    int& milli = in_use[share.index];
-    milli += sign * share.milli;
-    BERTH_CHECK(milli >= 0 && milli <= kWholeDeviceMilli);
-    if (milli == 0) {
-      in_use.erase(share.index);
-    }
-  }
 }
 
 void Cluster::StartJob(const Start& start, absl::Time now) {
@@ -117,7 +106,6 @@ void Cluster::StartJob(const Start& start, absl::Time now) {
     job.allocations.push_back(allocation.id);
     changed_allocations_.insert(allocation.id);
     AdoptAllocation(std::move(allocation));
-    RefreshNode(member.node);
   }
 }
 
@@ -172,10 +160,10 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   allocation.evidence = evidence;
   allocation.released_at = now;
   allocations_on_.at(allocation.node).erase(id);
-  TakeDevices(allocation, -1);
+  free_index_.Release(allocation);
+  ++plan_version_;
   const Job& job = MutableJob(allocation.job);
   quota_.Remove(GangOf(job, static_cast<int64_t>(allocation.devices.size())));
-  RefreshNode(allocation.node);
   if (job.attempt.funding == Funding::kOwned) {
     UpgradeLabels(job.spec.tenant, job.attempt.device_class);
   }

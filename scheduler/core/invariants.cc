@@ -33,51 +33,79 @@ absl::Status CheckDevices(const Cluster& cluster) {
     }
   }
   for (const auto& [device, milli] : in_use) {
-    const auto& books = cluster.GetLoad(device.first).device_milli;
-    const auto entry = books.find(device.second);
-    if (milli > kWholeDeviceMilli || entry == books.end() || entry->second != milli) {
+    if (milli > kWholeDeviceMilli) {
       return Broken("I2a", absl::StrFormat("node %d device %d has %d milli given out",
                                            device.first.value(), device.second, milli));
     }
   }
-  size_t booked = 0;
   for (const auto& [id, node] : cluster.nodes()) {
-    booked += cluster.GetLoad(id).device_milli.size();
+    const NodeSite& site = cluster.free_index().Site(id);
+    for (size_t position = 0; position < site.indices.size(); ++position) {
+      const int booked = cluster.free_index().Load(id).MilliAt(static_cast<int>(position));
+      const auto device = in_use.find({id, site.indices[position]});
+      const int held = device == in_use.end() ? 0 : device->second;
+      if (booked != held) {
+        return Broken("I2a", absl::StrFormat("node %d device %d: %d milli booked, %d given out",
+                                             id.value(), site.indices[position], booked, held));
+      }
+    }
   }
-  return booked == in_use.size() ? absl::OkStatus()
-                                 : Broken("I2a", absl::StrFormat("%d devices booked, %d in use",
-                                                                 booked, in_use.size()));
+  return absl::OkStatus();
+}
+
+// The devices of each class on each node that are free by the node's facts and the allocations.
+std::map<std::pair<ClassId, NodeId>, int> FreeDevices(const Cluster& cluster) {
+  std::set<std::pair<NodeId, int>> taken;
+  for (const auto& [id, allocation] : cluster.allocations()) {
+    for (const DeviceShare& share : allocation.devices) {
+      if (Holds(allocation)) {
+        taken.insert({allocation.node, share.index});
+      }
+    }
+  }
+  for (const auto& [claim, start] : cluster.nominations()) {
+    for (const Placement& member : start.members) {
+      for (const DeviceShare& share : member.devices) {
+        taken.insert({member.node, share.index});
+      }
+    }
+  }
+  std::map<std::pair<ClassId, NodeId>, int> free;
+  for (const auto& [id, node] : cluster.nodes()) {
+    for (const Device& device : node.facts.devices) {
+      if (node.state == NodeState::kReady && device.health != DeviceHealth::kQuarantined &&
+          !taken.contains({id, device.index})) {
+        ++free[{device.device_class, id}];
+      }
+    }
+  }
+  return free;
 }
 
 // The free index lists exactly the free devices of usable nodes.
 absl::Status CheckFreeIndex(const Cluster& cluster) {
-  std::map<std::pair<ClassId, NodeId>, int> expected;
-  for (const auto& [id, node] : cluster.nodes()) {
-    if (node.state != NodeState::kReady) {
-      continue;
-    }
-    for (const Device& device : node.facts.devices) {
-      if (device.health != DeviceHealth::kQuarantined &&
-          !cluster.GetLoad(id).device_milli.contains(device.index) &&
-          !cluster.GetLoad(id).nominated.contains(device.index)) {
-        ++expected[{device.device_class, id}];
-      }
-    }
-  }
+  const std::map<std::pair<ClassId, NodeId>, int> expected = FreeDevices(cluster);
   size_t listed = 0;
-  for (const auto& [device_class, by_count] : cluster.free_index()) {
-    for (const auto& [count, nodes] : by_count) {
-      for (NodeId node : nodes) {
-        ++listed;
-        const auto entry = expected.find({device_class, node});
-        if (entry == expected.end() || entry->second != count) {
-          return Broken("free index",
-                        absl::StrFormat("node %d listed with %d", node.value(), count));
+  for (const auto& [device_class, name] : cluster.classes()) {
+    const CountIndex& index = cluster.free_index().OfClass(device_class).free;
+    int64_t devices = 0;
+    for (size_t count = 1; count < index.by_count().size(); ++count) {
+      for (const auto& [key, free] : expected) {
+        const bool here = index.by_count()[count].contains(key.second);
+        if (key.first == device_class && here != (free == static_cast<int>(count))) {
+          return Broken("free index", absl::StrFormat("node %d has %d free, listed with %d: %d",
+                                                      key.second.value(), free, count, here));
         }
       }
+      listed += static_cast<size_t>(index.by_count()[count].size());
+      devices += static_cast<int64_t>(count) * index.by_count()[count].size();
+    }
+    if (devices != index.devices()) {
+      return Broken("free index",
+                    absl::StrFormat("%s: %d listed, %d counted", name, devices, index.devices()));
     }
   }
-  return listed == expected.size() ? absl::OkStatus() : Broken("free index", "a node is missing");
+  return listed == expected.size() ? absl::OkStatus() : Broken("free index", "a node too many");
 }
 
 // I3 and quota.md I1: use adds up, and the owned sum stays within the entitlement.
@@ -113,9 +141,11 @@ absl::Status CheckQuota(const Cluster& cluster) {
   return absl::OkStatus();
 }
 
-// I4: a dispatched gang has exactly its members, all of the current attempt, on distinct nodes.
+// I4: a dispatched gang has exactly its members, an elastic one as many as it may, all of the
+// current attempt, on distinct nodes.
 absl::Status CheckGang(const Cluster& cluster, const Job& job) {
-  if (static_cast<int>(job.allocations.size()) != job.spec.gang.nodes) {
+  const auto members = static_cast<int>(job.allocations.size());
+  if (members > job.spec.gang.nodes || members < job.spec.gang.least_nodes()) {
     return Broken("I4", absl::StrFormat("job %d has %d of %d members", job.id.value(),
                                         job.allocations.size(), job.spec.gang.nodes));
   }

@@ -4,260 +4,343 @@
 #include <utility>
 
 namespace berth {
+namespace {
 
-const FreeView::CountIndex& FreeView::Index(ClassId device_class) const {
-  static const CountIndex kEmpty;
-  if (const auto changed = indexes_.find(device_class); changed != indexes_.end()) {
-    return changed->second;
-  }
-  const auto found = cluster_->free_index().find(device_class);
-  return found == cluster_->free_index().end() ? kEmpty : found->second;
+bool AsksOfHost(const GangShape& gang) {
+  return gang.per_node != HostResources{};
 }
+
+}  // namespace
+
+FreeView::FreeView(const Cluster& cluster)
+    : cluster_(&cluster),
+      index_(&cluster.free_index()),
+      chunks_(index_->size() / kChunk + 1),
+      free_(index_->classes()),
+      filters_(std::make_shared<Filters>()) {}
 
 const NodeLoad& FreeView::Load(NodeId node) const {
-  const auto changed = loads_.find(node);
-  return changed == loads_.end() ? cluster_->GetLoad(node) : changed->second;
-}
-
-int64_t FreeView::FreeCount(ClassId device_class) const {
-  int64_t count = 0;
-  for (const auto& [free, nodes] : Index(device_class)) {
-    count += free * static_cast<int64_t>(nodes.size());
-  }
-  return count;
-}
-
-bool FreeView::Suits(const PlaceRequest& request, NodeId id) const {
-  const Node& node = cluster_->GetNode(id);
-  if (request.suspect_nodes != nullptr &&
-      std::count(request.suspect_nodes->begin(), request.suspect_nodes->end(), id) > 0) {
-    return false;
-  }
-  return request.gang.per_node.Fits(Load(id).free) && MatchesLabels(request.gang, node);
-}
-
-std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request) const {
-  std::vector<NodeId> picked;
-  const CountIndex& index = Index(request.device_class);
-  for (auto level = index.lower_bound(request.gang.devices_per_node); level != index.end();
-       ++level) {
-    for (NodeId node : level->second) {
-      if (!Suits(request, node)) {
-        continue;
-      }
-      picked.push_back(node);
-      if (static_cast<int>(picked.size()) == request.nodes) {
-        return picked;
-      }
-    }
-  }
-  return static_cast<int>(picked.size()) >= request.gang.least_nodes() ? picked
-                                                                       : std::vector<NodeId>();
-}
-
-std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request) const {
-  std::vector<std::pair<int, NodeId>> hosts;  // the least busy first
-  for (const auto& [id, node] : cluster_->nodes()) {
-    if (node.state == NodeState::kReady && Suits(request, id)) {
-      hosts.emplace_back(Load(id).jobs, id);
-    }
-  }
-  if (static_cast<int>(hosts.size()) < request.nodes) {
-    return {};
-  }
-  std::partial_sort(hosts.begin(), hosts.begin() + request.nodes, hosts.end());
-  std::vector<NodeId> picked;
-  for (int i = 0; i < request.nodes; ++i) {
-    picked.push_back(hosts[i].second);
-  }
-  return picked;
-}
-
-std::vector<DeviceShare> FreeView::PickDevices(NodeId node, ClassId device_class, int count) const {
-  std::map<std::string, std::vector<DeviceShare>> rings;
-  const NodeLoad& load = Load(node);
-  for (const Device& device : cluster_->GetNode(node).facts.devices) {
-    if (device.device_class == device_class && device.health != DeviceHealth::kQuarantined &&
-        !load.device_milli.contains(device.index) && !load.nominated.contains(device.index)) {
-      rings[device.ring].push_back({device.index, kWholeDeviceMilli, device.uuid});
-    }
-  }
-  // The smallest ring that holds them all; else ring after ring, the fullest first.
-  std::vector<std::vector<DeviceShare>> by_size;
-  by_size.reserve(rings.size());
-  for (auto& [name, devices] : rings) {
-    by_size.push_back(std::move(devices));
-  }
-  std::stable_sort(by_size.begin(), by_size.end(),
-                   [](const auto& a, const auto& b) { return a.size() < b.size(); });
-  const auto whole = std::find_if(by_size.begin(), by_size.end(), [count](const auto& devices) {
-    return static_cast<int>(devices.size()) >= count;
-  });
-  std::vector<DeviceShare> picked;
-  if (whole != by_size.end()) {
-    picked.assign(whole->begin(), whole->begin() + count);
-    return picked;
-  }
-  for (auto ring = by_size.rbegin(); ring != by_size.rend(); ++ring) {
-    for (const DeviceShare& share : *ring) {
-      if (static_cast<int>(picked.size()) < count) {
-        picked.push_back(share);
-      }
-    }
-  }
-  std::sort(picked.begin(), picked.end(),
-            [](const DeviceShare& a, const DeviceShare& b) { return a.index < b.index; });
-  return picked;
-}
-
-std::optional<std::vector<Placement>> FreeView::Place(const PlaceRequest& request,
-                                                      Blocker& why) const {
-  const ClassId device_class = request.device_class;
-  const std::vector<NodeId> nodes = device_class ? PickNodes(request) : PickHosts(request);
-  if (nodes.empty()) {
-    why = Explain(request);
-    return std::nullopt;
-  }
-  std::vector<Placement> members;
-  members.reserve(nodes.size());
-  for (NodeId node : nodes) {
-    members.push_back({node, device_class
-                                 ? PickDevices(node, device_class, request.gang.devices_per_node)
-                                 : std::vector<DeviceShare>()});
-  }
-  std::sort(members.begin(), members.end(),
-            [](const Placement& a, const Placement& b) { return a.node < b.node; });
-  return members;
-}
-
-bool FreeView::CanPlace(const PlaceRequest& request) const {
-  return !(request.device_class ? PickNodes(request) : PickHosts(request)).empty();
+  const auto& chunk = chunks_[node.value() / kChunk];
+  return chunk == nullptr ? index_->Load(node) : (*chunk)[node.value() % kChunk];
 }
 
 NodeLoad& FreeView::MutableLoad(NodeId node) {
-  return loads_.try_emplace(node, Load(node)).first->second;
+  std::shared_ptr<Chunk>& chunk = chunks_.at(node.value() / kChunk);
+  if (chunk == nullptr) {
+    chunk = std::make_shared<Chunk>();
+    const size_t first = node.value() / kChunk * kChunk;
+    for (size_t at = 0; at < kChunk && first + at < index_->size(); ++at) {
+      (*chunk)[at] = index_->Load(NodeId(first + at));
+    }
+  } else if (chunk.use_count() > 1) {
+    chunk = std::make_shared<Chunk>(*chunk);
+  }
+  return (*chunk)[node.value() % kChunk];
 }
 
-void FreeView::Reindex(NodeId id) {
-  NodeLoad& load = MutableLoad(id);
-  const Node& node = cluster_->GetNode(id);
-  std::map<ClassId, int> free;
-  for (const Device& device : node.facts.devices) {
-    const bool usable =
-        node.state == NodeState::kReady && device.health != DeviceHealth::kQuarantined;
-    free[device.device_class] += usable && !load.device_milli.contains(device.index) &&
-                                         !load.nominated.contains(device.index)
-                                     ? 1
-                                     : 0;
+const CountIndex& FreeView::Free(ClassId device_class) const {
+  const size_t at = device_class.value();
+  return at < free_.size() && free_[at] != nullptr ? *free_[at]
+                                                   : index_->OfClass(device_class).free;
+}
+
+CountIndex& FreeView::MutableFree(ClassId device_class) {
+  std::shared_ptr<CountIndex>& free = free_.at(device_class.value());
+  if (free == nullptr) {
+    free = std::make_shared<CountIndex>(index_->OfClass(device_class).free);
+  } else if (free.use_count() > 1) {
+    free = std::make_shared<CountIndex>(*free);
   }
-  for (const auto& [device_class, count] : free) {
-    if (!indexes_.contains(device_class)) {
-      indexes_[device_class] = Index(device_class);
-    }
-    CountIndex& index = indexes_[device_class];
-    int& before = load.free_devices[device_class];
-    index[before].erase(id);
-    if (index[before].empty()) {
-      index.erase(before);
-    }
-    before = count;
-    if (count > 0) {
-      index[count].insert(id);
-    }
-  }
+  return *free;
+}
+
+template <typename Change>
+void FreeView::ChangeLoad(NodeId node, Change change) {
+  NodeLoad& load = MutableLoad(node);
+  const DeviceMask before = load.taken();
+  change(load);
+  ForEachMove(Site(node), before, load.taken(), [&](ClassId device_class, int from, int to) {
+    MutableFree(device_class).Move(node, from, to);
+  });
 }
 
 void FreeView::Take(const PlaceRequest& request, const std::vector<Placement>& members) {
   for (const Placement& member : members) {
-    NodeLoad& load = MutableLoad(member.node);
-    load.free -= request.gang.per_node;
-    ++load.jobs;
-    for (const DeviceShare& share : member.devices) {
-      load.device_milli[share.index] = share.milli;
-    }
-    Reindex(member.node);
+    ChangeLoad(member.node, [&](NodeLoad& load) {
+      load.Take(Site(member.node), member.devices, request.gang.per_node, request.owner());
+    });
   }
 }
 
 void FreeView::Give(const Allocation& allocation) {
-  NodeLoad& load = MutableLoad(allocation.node);
-  load.free += allocation.host;
-  --load.jobs;
-  for (const DeviceShare& share : allocation.devices) {
-    load.device_milli.erase(share.index);
-  }
-  Reindex(allocation.node);
+  ChangeLoad(allocation.node, [&](NodeLoad& load) {
+    load.Release(Site(allocation.node), allocation.devices, allocation.host);
+  });
 }
 
 void FreeView::TakeBack(const Allocation& allocation) {
-  NodeLoad& load = MutableLoad(allocation.node);
-  load.free -= allocation.host;
-  ++load.jobs;
-  for (const DeviceShare& share : allocation.devices) {
-    load.device_milli[share.index] = share.milli;
-  }
-  Reindex(allocation.node);
+  const ShareOwner owner = Cluster::OwnerOf(cluster_->GetJob(allocation.job));
+  ChangeLoad(allocation.node, [&](NodeLoad& load) {
+    load.Take(Site(allocation.node), allocation.devices, allocation.host, owner);
+  });
+}
+
+void FreeView::Keep(NodeId node, DeviceMask devices) {
+  ChangeLoad(node, [devices](NodeLoad& load) { load.nominated |= devices; });
+}
+
+void FreeView::Give(NodeId node, DeviceMask devices) {
+  ChangeLoad(node, [devices](NodeLoad& load) { load.nominated &= ~devices; });
 }
 
 void FreeView::Keep(const std::vector<Placement>& members) {
   for (const Placement& member : members) {
-    NodeLoad& load = MutableLoad(member.node);
-    for (const DeviceShare& share : member.devices) {
-      load.nominated.insert(share.index);
-    }
-    Reindex(member.node);
+    Keep(member.node, MaskOf(Site(member.node), member.devices));
+  }
+}
+
+void FreeView::Give(const std::vector<Placement>& members) {
+  for (const Placement& member : members) {
+    Give(member.node, MaskOf(Site(member.node), member.devices));
   }
 }
 
 bool FreeView::AreUnallocated(const std::vector<Placement>& members) const {
   return std::all_of(members.begin(), members.end(), [this](const Placement& member) {
-    const NodeLoad& load = Load(member.node);
-    return std::none_of(
-        member.devices.begin(), member.devices.end(),
-        [&load](const DeviceShare& share) { return load.device_milli.contains(share.index); });
+    const NodeSite& site = Site(member.node);
+    DeviceMask usable = 0;
+    for (const ClassDevices& devices : site.classes) {
+      usable |= devices.usable;
+    }
+    const DeviceMask asked = MaskOf(site, member.devices);
+    return site.ready && CountDevices(asked) == static_cast<int>(member.devices.size()) &&
+           (asked & ~usable) == 0 && (asked & Load(member.node).busy) == 0;
   });
 }
 
-Blocker FreeView::Explain(const PlaceRequest& request) const {
+std::vector<BookingId> FreeView::BookingsAgainst(const PlaceRequest& request) const {
+  std::vector<BookingId> against;
+  for (const auto& [id, booking] : cluster_->bookings()) {
+    if (booking.Excludes(request.tenant, request.start, request.end)) {
+      against.push_back(id);
+    }
+  }
+  return against;
+}
+
+NodeSet FreeView::BuildFilter(const FilterKey& key) const {
+  const auto& [labels, excluded, suspects, bookings] = key;
+  GangShape gang;
+  gang.node_labels = labels;
+  gang.excluded_nodes = excluded;
+  NodeSet nodes;
+  index_->ready().ForEach(nullptr, [&](NodeId id) {
+    if (MatchesLabels(gang, cluster_->GetNode(id))) {
+      nodes.insert(id);
+    }
+    return true;
+  });
+  for (NodeId suspect : suspects) {
+    nodes.erase(suspect);
+  }
+  for (BookingId booking : bookings) {
+    for (NodeId node : cluster_->bookings().at(booking).nodes) {
+      nodes.erase(node);
+    }
+  }
+  return nodes;
+}
+
+const NodeSet* FreeView::Filter(const PlaceRequest& request, bool with_bookings) const {
+  const std::vector<BookingId> bookings =
+      with_bookings ? BookingsAgainst(request) : std::vector<BookingId>();
   const GangShape& gang = request.gang;
-  const ClassId device_class = request.device_class;
-  int suitable = 0;  // ready, with enough healthy devices, labels match
-  int whole = 0;     // of those, with enough free devices
-  for (const auto& [id, node] : cluster_->nodes()) {
-    if (node.state != NodeState::kReady || !MatchesLabels(gang, node)) {
-      continue;
+  if (gang.node_labels.empty() && gang.excluded_nodes.empty() && request.suspects().empty() &&
+      bookings.empty()) {
+    return nullptr;
+  }
+  const auto key = std::tie(gang.node_labels, gang.excluded_nodes, request.suspects(), bookings);
+  auto known = filters_->find(key);
+  if (known == filters_->end()) {
+    known = filters_->emplace(FilterKey(key), NodeSet()).first;
+    known->second = BuildFilter(known->first);
+  }
+  return &known->second;
+}
+
+bool FreeView::HostFits(const PlaceRequest& request, NodeId node) const {
+  return request.gang.per_node.Fits(Load(node).free);
+}
+
+std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request) const {
+  const int wanted = request.gang.devices_per_node;
+  const CountIndex& free = Free(request.device_class);
+  if (free.NodesWith(wanted) < request.least_nodes()) {
+    return {};
+  }
+  const NodeSet* filter = Filter(request, true);
+  if (filter != nullptr && free.NodesWith(wanted, *filter) < request.least_nodes()) {
+    return {};
+  }
+  const bool any_host = !AsksOfHost(request.gang);
+  std::vector<NodeId> picked;
+  picked.reserve(static_cast<size_t>(request.nodes));
+  for (auto count = static_cast<size_t>(wanted); count < free.by_count().size(); ++count) {
+    const bool go_on = free.by_count()[count].ForEach(filter, [&](NodeId node) {
+      if (any_host || HostFits(request, node)) {
+        picked.push_back(node);
+      }
+      return static_cast<int>(picked.size()) < request.nodes;
+    });
+    if (!go_on) {
+      break;
     }
-    const NodeLoad& load = Load(id);
-    const auto usable = load.usable_devices.find(device_class);
-    const int count = usable == load.usable_devices.end() ? 0 : usable->second;
-    if (device_class && count < gang.devices_per_node) {
-      continue;
+  }
+  if (static_cast<int>(picked.size()) < request.least_nodes()) {
+    return {};
+  }
+  std::sort(picked.begin(), picked.end());
+  return picked;
+}
+
+std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request) const {
+  std::vector<std::pair<int, NodeId>> hosts;  // the least busy first
+  index_->ready().ForEach(Filter(request, true), [&](NodeId node) {
+    if (HostFits(request, node)) {
+      hosts.emplace_back(Load(node).jobs, node);
     }
-    ++suitable;
-    const auto free = load.free_devices.find(device_class);
-    whole +=
-        !device_class || (free != load.free_devices.end() && free->second >= gang.devices_per_node)
-            ? 1
-            : 0;
+    return true;
+  });
+  if (static_cast<int>(hosts.size()) < request.least_nodes()) {
+    return {};
   }
-  if (suitable < gang.nodes) {
-    return {.code = ReasonCode::kNoNodes, .device_class = device_class, .have = suitable};
+  const size_t count = std::min(hosts.size(), static_cast<size_t>(request.nodes));
+  std::partial_sort(hosts.begin(), hosts.begin() + static_cast<std::ptrdiff_t>(count), hosts.end());
+  std::vector<NodeId> picked;
+  picked.reserve(count);
+  for (size_t at = 0; at < count; ++at) {
+    picked.push_back(hosts[at].second);
   }
-  if (whole >= gang.nodes) {
-    return {.code = ReasonCode::kHostResources, .device_class = device_class};
+  std::sort(picked.begin(), picked.end());
+  return picked;
+}
+
+DeviceMask FreeView::PickDevices(NodeId node, ClassId device_class, int count) const {
+  const NodeSite& site = Site(node);
+  const DeviceMask free = site.Usable(device_class) & ~Load(node).taken();
+  // The smallest ring that holds them all; else ring after ring, the fullest first.
+  std::vector<std::pair<int, DeviceMask>> rings;
+  rings.reserve(site.rings.size());
+  for (DeviceMask ring : site.rings) {
+    rings.emplace_back(CountDevices(ring & free), ring & free);
   }
-  const int64_t free = FreeCount(device_class);
-  if (free < gang.devices()) {
-    return {.code = ReasonCode::kDevicesBusy,
-            .device_class = device_class,
-            .asked = gang.devices(),
-            .have = free,
-            .bound = cluster_->UsableDevices(device_class)};
+  std::stable_sort(rings.begin(), rings.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  const auto whole = std::find_if(rings.begin(), rings.end(),
+                                  [count](const auto& ring) { return ring.first >= count; });
+  if (whole != rings.end()) {
+    rings = {*whole};
   }
-  return {.code = ReasonCode::kFragmentation,
-          .device_class = device_class,
-          .have = whole,
-          .bound = free};
+  std::reverse(rings.begin(), rings.end());
+  DeviceMask picked = 0;
+  for (auto [size, left] : rings) {
+    for (; left != 0 && count > 0; --count) {
+      const DeviceMask device = DeviceAt(FirstDevice(left));
+      picked |= device;
+      left &= ~device;
+    }
+  }
+  return picked;
+}
+
+Placement FreeView::MakePlacement(NodeId node, DeviceMask devices, int milli) const {
+  Placement placement{node, {}};
+  if (devices == 0) {
+    return placement;
+  }
+  const std::vector<Device>& all = cluster_->GetNode(node).facts.devices;
+  placement.devices.reserve(static_cast<size_t>(CountDevices(devices)));
+  for (DeviceMask left = devices; left != 0; left &= left - 1) {
+    const Device& device = all.at(static_cast<size_t>(FirstDevice(left)));
+    placement.devices.push_back({device.index, milli, device.uuid});
+  }
+  return placement;
+}
+
+int FreeView::FindRoom(const PlaceRequest& request, NodeId node) const {
+  const SharedDevice* best = nullptr;
+  const DeviceMask usable = Site(node).Usable(request.device_class);
+  const NodeLoad& load = Load(node);
+  for (const SharedDevice& device : load.shared) {
+    const DeviceMask bit = DeviceAt(device.position);
+    if (device.owner == request.owner() && (bit & usable) != 0 && (bit & load.nominated) == 0 &&
+        device.milli + request.gang.device_share_milli <= kWholeDeviceMilli &&
+        (best == nullptr || device.milli > best->milli)) {
+      best = &device;
+    }
+  }
+  return best == nullptr ? -1 : best->position;
+}
+
+std::optional<Placement> FreeView::PickShare(const PlaceRequest& request) const {
+  // The fullest device that has room; else a new one where the fewest are free.
+  std::optional<std::pair<int, NodeId>> best;
+  index_->ready().ForEach(Filter(request, true), [&](NodeId node) {
+    const NodeLoad& load = Load(node);
+    if (load.shared.empty() || !HostFits(request, node)) {
+      return true;
+    }
+    const int room = FindRoom(request, node);
+    if (room >= 0 && (!best.has_value() || load.MilliAt(room) > best->first)) {
+      best = {load.MilliAt(room), node};
+    }
+    return true;
+  });
+  if (best.has_value()) {
+    const NodeId node = best->second;
+    return MakePlacement(node, DeviceAt(FindRoom(request, node)), request.gang.device_share_milli);
+  }
+  const std::vector<NodeId> nodes = PickNodes(request);
+  if (nodes.empty()) {
+    return std::nullopt;
+  }
+  return MakePlacement(nodes.front(), PickDevices(nodes.front(), request.device_class, 1),
+                       request.gang.device_share_milli);
+}
+
+bool FreeView::CanPlace(const PlaceRequest& request) const {
+  if (!request.device_class) {
+    return !PickHosts(request).empty();
+  }
+  if (request.gang.device_share_milli > 0) {
+    return PickShare(request).has_value();
+  }
+  return !PickNodes(request).empty();
+}
+
+std::optional<std::vector<Placement>> FreeView::Place(const PlaceRequest& request,
+                                                      Blocker& why) const {
+  std::vector<Placement> members;
+  if (request.device_class && request.gang.device_share_milli > 0) {
+    if (std::optional<Placement> share = PickShare(request); share.has_value()) {
+      members.push_back(*std::move(share));
+    }
+  } else {
+    const std::vector<NodeId> nodes =
+        request.device_class ? PickNodes(request) : PickHosts(request);
+    members.reserve(nodes.size());
+    for (NodeId node : nodes) {
+      const DeviceMask devices = request.device_class ? PickDevices(node, request.device_class,
+                                                                    request.gang.devices_per_node)
+                                                      : DeviceMask{0};
+      members.push_back(MakePlacement(node, devices, kWholeDeviceMilli));
+    }
+  }
+  if (members.empty()) {
+    why = Explain(request);
+    return std::nullopt;
+  }
+  return members;
 }
 
 }  // namespace berth

@@ -3,10 +3,12 @@
 
 // Nodes and devices for one gang: best fit by free devices, so that whole nodes stay whole.
 
+#include <array>
 #include <map>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -28,53 +30,107 @@ struct PlaceRequest {
   ProjectId project;
   Funding funding = Funding::kNone;
   bool preemptible = true;
-  int nodes;  // at most; an elastic gang takes as many as there are, at least its least
+  int nodes;           // at most; an elastic gang takes as many as there are, at least its least
+  bool fixed = false;  // exactly `nodes`, even if the gang is elastic
   absl::Time start = absl::InfinitePast();
   absl::Time end = absl::InfinitePast();               // it may hold its places until then
   const std::vector<NodeId>* suspect_nodes = nullptr;  // to be avoided
+
+  const std::vector<NodeId>& suspects() const {
+    static const std::vector<NodeId> kNone;
+    return suspect_nodes == nullptr ? kNone : *suspect_nodes;
+  }
+  int least_nodes() const { return fixed ? nodes : std::min(nodes, gang.least_nodes()); }
+  ShareOwner owner() const { return {tenant, project, funding, preemptible}; }
 };
 
-// What is free on a cluster after the starts already decided in this round, or if something were
-// given back. Lives as long as the round; the cluster must not change meanwhile. Copies are cheap.
+// What stands first between a node and a member of a gang, in this order.
+enum class NodeVerdict {
+  kWrongClass,     // has no device of the class
+  kOut,            // not ready
+  kLabels,         // its labels or name do not suit
+  kSuspect,        // an attempt of the job ended there by the node's fault
+  kBooked,         // promised away before the job would end
+  kTooSmall,       // fewer usable devices than a member needs
+  kHostResources,  // too few free cores or memory
+  kBusy,           // too few free devices
+  kNominated,      // would have enough, but for those kept for a claim
+  kFree,
+};
+
+// What is free on a cluster after the starts already decided in this round. The cluster must
+// outlive it and not change meanwhile. Copying costs a few microseconds: a what-if inside the
+// round. One thread for it and its copies.
 class FreeView {
  public:
-  explicit FreeView(const Cluster& cluster) : cluster_(&cluster) {}
+  explicit FreeView(const Cluster& cluster);
 
-  // Members by rank, or nothing and, in `why`, the reason with its numbers.
+  // Members by rank, or nothing and, in `why`, the first reason with its numbers.
   std::optional<std::vector<Placement>> Place(const PlaceRequest& request, Blocker& why) const;
+  // Whether Place would find something.
   bool CanPlace(const PlaceRequest& request) const;
+  // The first reason why there is no place; kNone where there is one.
+  Blocker Explain(const PlaceRequest& request) const;
+  // Every known node, by what stands between it and a member.
+  std::map<NodeVerdict, std::vector<NodeId>> Partition(const PlaceRequest& request) const;
+
   // Makes the places of a decided start unavailable to the next.
   void Take(const PlaceRequest& request, const std::vector<Placement>& members);
-  // As if this allocation were released. What is kept for a claim stays kept.
+  // As if the allocation were released. What is kept for a claim stays kept.
   void Give(const Allocation& allocation);
   // Undoes Give.
   void TakeBack(const Allocation& allocation);
-  // Keeps the devices of a claim from everybody, those that are still allocated, too.
+  // Leaves devices out for everybody, as a nomination does, and ends that.
   void Keep(const std::vector<Placement>& members);
-  // Whether no allocation holds any of these devices.
-  bool AreUnallocated(const std::vector<Placement>& members) const;
+  void Give(const std::vector<Placement>& members);
+  void Keep(NodeId node, DeviceMask devices);
+  void Give(NodeId node, DeviceMask devices);
 
   // Whole free devices of a class.
-  int64_t FreeCount(ClassId device_class) const;
+  int64_t FreeCount(ClassId device_class) const { return Free(device_class).devices(); }
+  // Whether exactly these devices are usable and not given out, kept for a claim or not.
+  bool AreUnallocated(const std::vector<Placement>& members) const;
+  const NodeLoad& Load(NodeId node) const;
+  const NodeSite& Site(NodeId node) const { return index_->Site(node); }
+  const Cluster& cluster() const { return *cluster_; }
 
  private:
-  using CountIndex = std::map<int, std::set<NodeId>>;
+  static constexpr size_t kChunk = 32;
+  using Chunk = std::array<NodeLoad, kChunk>;
+  // What the nodes must be, apart from devices and host resources, for one kind of request.
+  using FilterKey = std::tuple<std::map<std::string, std::string>, std::vector<std::string>,
+                               std::vector<NodeId>, std::vector<BookingId>>;
+  using Filters = std::map<FilterKey, NodeSet, std::less<>>;
 
-  const CountIndex& Index(ClassId device_class) const;
-  const NodeLoad& Load(NodeId node) const;
-  bool Suits(const PlaceRequest& request, NodeId node) const;
+  const CountIndex& Free(ClassId device_class) const;
+  CountIndex& MutableFree(ClassId device_class);
+  NodeLoad& MutableLoad(NodeId node);
+  template <typename Change>
+  void ChangeLoad(NodeId node, Change change);
+
+  // Null: every node will do. Bookings count only if asked for.
+  const NodeSet* Filter(const PlaceRequest& request, bool with_bookings) const;
+  std::vector<BookingId> BookingsAgainst(const PlaceRequest& request) const;
+  NodeSet BuildFilter(const FilterKey& key) const;
+
+  bool HostFits(const PlaceRequest& request, NodeId node) const;
+  // At least request.least_nodes() nodes, or none.
   std::vector<NodeId> PickNodes(const PlaceRequest& request) const;
   std::vector<NodeId> PickHosts(const PlaceRequest& request) const;
-  std::vector<DeviceShare> PickDevices(NodeId node, ClassId device_class, int count) const;
-  Blocker Explain(const PlaceRequest& request) const;
-  NodeLoad& MutableLoad(NodeId node);
-  // Puts a node where its count of free devices belongs.
-  void Reindex(NodeId node);
+  std::optional<Placement> PickShare(const PlaceRequest& request) const;
+  // A device of which a share is given out to the same owner and which has room for one more; -1.
+  int FindRoom(const PlaceRequest& request, NodeId node) const;
+  DeviceMask PickDevices(NodeId node, ClassId device_class, int count) const;
+  Placement MakePlacement(NodeId node, DeviceMask devices, int milli) const;
+  NodeVerdict Judge(const PlaceRequest& request, const Node& node) const;
 
   const Cluster* cluster_;
-  // Copies of what this round has changed.
-  std::map<ClassId, CountIndex> indexes_;
-  std::map<NodeId, NodeLoad> loads_;
+  const FreeIndex* index_;
+  // What this round has changed; null where it is as in the cluster. Copied before it is written to
+  // while another view has it too.
+  std::vector<std::shared_ptr<Chunk>> chunks_;
+  std::vector<std::shared_ptr<CountIndex>> free_;  // by class
+  std::shared_ptr<Filters> filters_;               // the same for all copies
 };
 
 }  // namespace berth

@@ -41,10 +41,10 @@ tests/                  common/ proto/ scheduler/ agent/ client/ sim/
 // Inside scheduler/core, lowest rung first. A file may include its own rung and those below it.
 constexpr const char* kCoreLadder = R"(
 ids
-names enum_names resources lifecycle
+names enum_names resources lifecycle node_set
 identity job node allocation policy pending_reason booking reclaim_record
 plan
-quota_tree
+quota_tree free_index
 event changes node_command
 cluster
 topology

@@ -1,0 +1,262 @@
+#include "scheduler/core/free_index.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "common/check.h"
+
+namespace berth {
+namespace {
+
+NodeSite SiteOf(const Node& node) {
+  NodeSite site;
+  site.ready = node.state == NodeState::kReady;
+  std::map<ClassId, ClassDevices> classes;
+  std::map<std::string, DeviceMask> rings;
+  for (const Device& device : node.facts.devices) {
+    const int position = static_cast<int>(site.indices.size());
+    if (position == kDevicesPerNodeMax || node.state == NodeState::kRemoved) {
+      break;
+    }
+    site.indices.push_back(device.index);
+    ClassDevices& entry = classes[device.device_class];
+    entry.device_class = device.device_class;
+    entry.known |= DeviceAt(position);
+    if (site.ready && device.health != DeviceHealth::kQuarantined) {
+      entry.usable |= DeviceAt(position);
+    }
+    rings[device.ring] |= DeviceAt(position);
+  }
+  for (const auto& [id, entry] : classes) {
+    site.classes.push_back(entry);
+  }
+  for (const auto& [name, ring] : rings) {
+    site.rings.push_back(ring);
+  }
+  return site;
+}
+
+const ClassDevices* FindClass(const NodeSite& site, ClassId id) {
+  for (const ClassDevices& devices : site.classes) {
+    if (devices.device_class == id) {
+      return &devices;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+DeviceMask NodeSite::Known(ClassId device_class) const {
+  const ClassDevices* devices = FindClass(*this, device_class);
+  return devices == nullptr ? 0 : devices->known;
+}
+
+DeviceMask NodeSite::Usable(ClassId device_class) const {
+  const ClassDevices* devices = FindClass(*this, device_class);
+  return devices == nullptr ? 0 : devices->usable;
+}
+
+int NodeSite::PositionOf(int index) const {
+  const auto at = static_cast<size_t>(index);
+  if (at < indices.size() && indices[at] == index) {
+    return index;
+  }
+  const auto found = std::find(indices.begin(), indices.end(), index);
+  return found == indices.end() ? -1 : static_cast<int>(found - indices.begin());
+}
+
+DeviceMask MaskOf(const NodeSite& site, const std::vector<DeviceShare>& devices) {
+  DeviceMask mask = 0;
+  for (const DeviceShare& share : devices) {
+    const int position = site.PositionOf(share.index);
+    mask |= position < 0 ? 0 : DeviceAt(position);
+  }
+  return mask;
+}
+
+const SharedDevice* NodeLoad::FindShared(int position) const {
+  for (const SharedDevice& device : shared) {
+    if (device.position == position) {
+      return &device;
+    }
+  }
+  return nullptr;
+}
+
+int NodeLoad::MilliAt(int position) const {
+  if ((busy & DeviceAt(position)) == 0) {
+    return 0;
+  }
+  const SharedDevice* device = FindShared(position);
+  return device == nullptr ? kWholeDeviceMilli : device->milli;
+}
+
+void NodeLoad::TakeShare(int position, int milli, const ShareOwner& owner) {
+  auto device = std::find_if(shared.begin(), shared.end(),
+                             [position](const auto& entry) { return entry.position >= position; });
+  if (device == shared.end() || device->position != position) {
+    BERTH_CHECK((busy & DeviceAt(position)) == 0);
+    device = shared.insert(device, {position, 0, owner});
+    busy |= DeviceAt(position);
+  }
+  device->milli += milli;
+  BERTH_CHECK(device->milli <= kWholeDeviceMilli);
+}
+
+void NodeLoad::ReleaseShare(int position, int milli) {
+  const auto device = std::find_if(shared.begin(), shared.end(), [position](const auto& entry) {
+    return entry.position == position;
+  });
+  BERTH_CHECK(device != shared.end() && device->milli >= milli);
+  device->milli -= milli;
+  if (device->milli == 0) {
+    shared.erase(device);
+    busy &= ~DeviceAt(position);
+  }
+}
+
+void NodeLoad::Take(const NodeSite& site, const std::vector<DeviceShare>& devices,
+                    const HostResources& host, const ShareOwner& owner) {
+  free -= host;
+  ++jobs;
+  for (const DeviceShare& share : devices) {
+    const int position = site.PositionOf(share.index);
+    if (position < 0) {
+      continue;
+    }
+    if (share.milli < kWholeDeviceMilli) {
+      TakeShare(position, share.milli, owner);
+      continue;
+    }
+    BERTH_CHECK((busy & DeviceAt(position)) == 0);
+    busy |= DeviceAt(position);
+  }
+}
+
+void NodeLoad::Release(const NodeSite& site, const std::vector<DeviceShare>& devices,
+                       const HostResources& host) {
+  free += host;
+  --jobs;
+  for (const DeviceShare& share : devices) {
+    const int position = site.PositionOf(share.index);
+    if (position < 0) {
+      continue;
+    }
+    if (share.milli < kWholeDeviceMilli) {
+      ReleaseShare(position, share.milli);
+      continue;
+    }
+    BERTH_CHECK((busy & DeviceAt(position)) != 0);
+    busy &= ~DeviceAt(position);
+  }
+}
+
+int CountIndex::NodesWith(int at_least) const {
+  int nodes = 0;
+  for (size_t count = static_cast<size_t>(std::max(at_least, 1)); count < by_count_.size();
+       ++count) {
+    nodes += by_count_[count].size();
+  }
+  return nodes;
+}
+
+int CountIndex::NodesWith(int at_least, const NodeSet& filter) const {
+  int nodes = 0;
+  for (size_t count = static_cast<size_t>(std::max(at_least, 1)); count < by_count_.size();
+       ++count) {
+    nodes += by_count_[count].empty() ? 0 : by_count_[count].CountCommon(filter);
+  }
+  return nodes;
+}
+
+void CountIndex::Move(NodeId node, int from, int to) {
+  if (from > 0) {
+    by_count_.at(static_cast<size_t>(from)).erase(node);
+  }
+  if (to > 0) {
+    if (by_count_.size() <= static_cast<size_t>(to)) {
+      by_count_.resize(static_cast<size_t>(to) + 1);
+    }
+    by_count_[static_cast<size_t>(to)].insert(node);
+  }
+  devices_ += to - from;
+}
+
+const ClassIndex& FreeIndex::OfClass(ClassId id) const {
+  static const ClassIndex kEmpty;
+  return id.value() < classes_.size() ? classes_[id.value()] : kEmpty;
+}
+
+template <typename Change>
+void FreeIndex::ChangeLoad(NodeId id, Change change) {
+  const NodeSite& site = sites_.at(id.value());
+  NodeLoad& load = loads_.at(id.value());
+  const DeviceMask before = load.taken();
+  change(site, load);
+  ForEachMove(site, before, load.taken(), [this, id](ClassId device_class, int from, int to) {
+    classes_[device_class.value()].free.Move(id, from, to);
+  });
+}
+
+void FreeIndex::Unlist(NodeId id) {
+  const NodeSite& site = Site(id);
+  for (const ClassDevices& devices : site.classes) {
+    ClassIndex& index = classes_[devices.device_class.value()];
+    index.known.Move(id, CountDevices(devices.known), 0);
+    index.usable.Move(id, CountDevices(devices.usable), 0);
+    index.free.Move(id, CountDevices(devices.usable & ~Load(id).taken()), 0);
+  }
+  ready_.erase(id);
+}
+
+void FreeIndex::List(NodeId id) {
+  const NodeSite& site = Site(id);
+  for (const ClassDevices& devices : site.classes) {
+    if (classes_.size() <= devices.device_class.value()) {
+      classes_.resize(devices.device_class.value() + 1);
+    }
+    ClassIndex& index = classes_[devices.device_class.value()];
+    index.known.Move(id, 0, CountDevices(devices.known));
+    index.usable.Move(id, 0, CountDevices(devices.usable));
+    index.free.Move(id, 0, CountDevices(devices.usable & ~Load(id).taken()));
+  }
+  if (site.ready) {
+    ready_.insert(id);
+  }
+}
+
+void FreeIndex::PutNode(const Node& node) {
+  const size_t at = node.id.value();
+  if (at >= loads_.size()) {
+    sites_.resize(at + 1);
+    loads_.resize(at + 1);
+  }
+  Unlist(node.id);
+  sites_[at] = SiteOf(node);
+  loads_[at] = {};
+  loads_[at].free = node.facts.capacity;
+  List(node.id);
+}
+
+void FreeIndex::Take(const Allocation& allocation, const ShareOwner& owner) {
+  ChangeLoad(allocation.node, [&](const NodeSite& site, NodeLoad& load) {
+    load.Take(site, allocation.devices, allocation.host, owner);
+  });
+}
+
+void FreeIndex::Release(const Allocation& allocation) {
+  ChangeLoad(allocation.node, [&](const NodeSite& site, NodeLoad& load) {
+    load.Release(site, allocation.devices, allocation.host);
+  });
+}
+
+void FreeIndex::SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated) {
+  ChangeLoad(id, [&](const NodeSite& site, NodeLoad& load) {
+    const DeviceMask mask = MaskOf(site, devices);
+    load.nominated = nominated ? load.nominated | mask : load.nominated & ~mask;
+  });
+}
+
+}  // namespace berth
