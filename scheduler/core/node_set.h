@@ -69,6 +69,9 @@ class NodeSet {
   // it returns false. Returns whether it never did.
   template <typename Visit>
   bool ForEach(const NodeSet* filter, Visit visit) const {
+    if (empty()) {
+      return true;
+    }
     const size_t count =
         filter == nullptr ? words_.size() : std::min(words_.size(), filter->words_.size());
     for (size_t word = 0; word < count; ++word) {
