@@ -96,22 +96,26 @@ int NodeLoad::MilliAt(int position) const {
 void NodeLoad::TakeShare(int position, int milli, const ShareOwner& owner) {
   auto device = std::find_if(shared.begin(), shared.end(),
                              [position](const auto& entry) { return entry.position >= position; });
-  if (device == shared.end() || device->position != position) {
-    BERTH_CHECK((busy & DeviceAt(position)) == 0);
+  const bool open = device != shared.end() && device->position == position;
+  if (!open && (busy & DeviceAt(position)) != 0) {
+    return;
+  }
+  if (!open) {
     device = shared.insert(device, {position, 0, owner});
     busy |= DeviceAt(position);
   }
   device->milli += milli;
-  BERTH_CHECK(device->milli <= kWholeDeviceMilli);
 }
 
 void NodeLoad::ReleaseShare(int position, int milli) {
   const auto device = std::find_if(shared.begin(), shared.end(), [position](const auto& entry) {
     return entry.position == position;
   });
-  BERTH_CHECK(device != shared.end() && device->milli >= milli);
+  if (device == shared.end()) {
+    return;
+  }
   device->milli -= milli;
-  if (device->milli == 0) {
+  if (device->milli <= 0) {
     shared.erase(device);
     busy &= ~DeviceAt(position);
   }
@@ -123,15 +127,11 @@ void NodeLoad::Take(const NodeSite& site, const std::vector<DeviceShare>& device
   ++jobs;
   for (const DeviceShare& share : devices) {
     const int position = site.PositionOf(share.index);
-    if (position < 0) {
-      continue;
-    }
-    if (share.milli < kWholeDeviceMilli) {
+    if (position >= 0 && share.milli < kWholeDeviceMilli) {
       TakeShare(position, share.milli, owner);
-      continue;
+    } else if (position >= 0) {
+      busy |= DeviceAt(position);
     }
-    BERTH_CHECK((busy & DeviceAt(position)) == 0);
-    busy |= DeviceAt(position);
   }
 }
 
@@ -141,16 +141,25 @@ void NodeLoad::Release(const NodeSite& site, const std::vector<DeviceShare>& dev
   --jobs;
   for (const DeviceShare& share : devices) {
     const int position = site.PositionOf(share.index);
-    if (position < 0) {
-      continue;
-    }
-    if (share.milli < kWholeDeviceMilli) {
+    if (position >= 0 && share.milli < kWholeDeviceMilli) {
       ReleaseShare(position, share.milli);
-      continue;
+    } else if (position >= 0) {
+      busy &= ~DeviceAt(position);
     }
-    BERTH_CHECK((busy & DeviceAt(position)) != 0);
-    busy &= ~DeviceAt(position);
   }
+}
+
+bool NodeLoad::CanTake(const NodeSite& site, const std::vector<DeviceShare>& devices,
+                       const ShareOwner& owner) const {
+  return std::all_of(devices.begin(), devices.end(), [&](const DeviceShare& share) {
+    const int position = site.PositionOf(share.index);
+    if (position < 0 || (busy & DeviceAt(position)) == 0) {
+      return true;
+    }
+    const SharedDevice* device = FindShared(position);
+    return device != nullptr && device->owner == owner &&
+           device->milli + share.milli <= kWholeDeviceMilli;
+  });
 }
 
 int CountIndex::NodesWith(int at_least) const {
@@ -242,6 +251,7 @@ void FreeIndex::PutNode(const Node& node) {
 
 void FreeIndex::Take(const Allocation& allocation, const ShareOwner& owner) {
   ChangeLoad(allocation.node, [&](const NodeSite& site, NodeLoad& load) {
+    BERTH_CHECK(load.CanTake(site, allocation.devices, owner));
     load.Take(site, allocation.devices, allocation.host, owner);
   });
 }

@@ -85,8 +85,11 @@ struct NodeLoad {
   // Milli-devices given out of the device at a position.
   int MilliAt(int position) const;
   const SharedDevice* FindShared(int position) const;
+  // Whether these devices are free, or shared with the owner and not full.
+  bool CanTake(const NodeSite& site, const std::vector<DeviceShare>& devices,
+               const ShareOwner& owner) const;
   // Gives devices and host resources out, and takes them back. Devices that the node has no more
-  // are left out. Requires: they are free, or were given out.
+  // are left out; one that is given out already, or back, stays so.
   void Take(const NodeSite& site, const std::vector<DeviceShare>& devices,
             const HostResources& host, const ShareOwner& owner);
   void Release(const NodeSite& site, const std::vector<DeviceShare>& devices,
