@@ -40,6 +40,7 @@ struct Patience {
   CALL(CancelJob)                \
   CALL(HoldJob)                  \
   CALL(ReleaseJob)               \
+  CALL(FindArrayTask)            \
   CALL(ListAllocations)          \
   CALL(ListNodes)                \
   CALL(DrainNode)                \

@@ -21,12 +21,13 @@ constexpr int32_t kStepsBackMax = 1000;
 
 absl::Status NoSuchForm(const Word& word, absl::string_view part) {
   return ErrorAt(word.origin, absl::StrCat("\"", CleanText(part), "\" names no job"),
-                 "use an id like 4812, a range like 4800-4812, last, last~2 or @name");
+                 "use an id like 4812, a task like 4812.7, a range like 4800-4812, last, last~2 or "
+                 "@name");
 }
 
 absl::Status NoJob(absl::string_view message) {
   return MakeError(absl::StatusCode::kNotFound,
-                   {.code = "B4003", .message = message, .why = "", .fix = "berth ps -a"});
+                   {.code = "B1304", .message = message, .why = "", .fix = "berth ps -a"});
 }
 
 // My newest job but `steps_back`, of one name if `name` is not empty.
@@ -44,6 +45,28 @@ absl::StatusOr<uint64_t> FindMine(ApiClient& api, const std::string& name, int32
   return response.jobs(steps_back).id();
 }
 
+// A task of an array by its index: the job that it is.
+absl::StatusOr<std::vector<uint64_t>> FindTask(ApiClient& api, const Word& word,
+                                               const std::string& part,
+                                               const std::vector<std::string>& task) {
+  uint64_t array = 0;
+  int32_t index = 0;
+  // "4799." is how `berth ps` shows the array itself.
+  const bool is_array = task[1].empty();
+  if (!absl::SimpleAtoi(task[0], &array) || array == 0 ||
+      (!is_array && (!absl::SimpleAtoi(task[1], &index) || index < 0))) {
+    return NoSuchForm(word, part);
+  }
+  if (is_array) {
+    return std::vector<uint64_t>{array};
+  }
+  v1::FindArrayTaskRequest request;
+  request.set_array_id(array);
+  request.set_index(index);
+  ASSIGN_OR_RETURN(const v1::FindArrayTaskResponse response, api.FindArrayTask(request));
+  return std::vector<uint64_t>{response.job_id()};
+}
+
 absl::StatusOr<std::vector<uint64_t>> FindPart(ApiClient& api, const Word& word,
                                                const std::string& part) {
   uint64_t first = 0;
@@ -58,6 +81,10 @@ absl::StatusOr<std::vector<uint64_t>> FindPart(ApiClient& api, const Word& word,
   if (absl::StartsWith(part, "@") && part.size() > 1) {
     ASSIGN_OR_RETURN(first, FindMine(api, part.substr(1), 0));
     return std::vector<uint64_t>{first};
+  }
+  const std::vector<std::string> task = absl::StrSplit(part, absl::MaxSplits('.', 1));
+  if (task.size() == 2) {
+    return FindTask(api, word, part, task);
   }
   const std::vector<std::string> ends = absl::StrSplit(part, absl::MaxSplits('-', 1));
   if (!absl::SimpleAtoi(ends[0], &first) || first == 0 ||

@@ -1,7 +1,8 @@
 #ifndef BERTH_CLIENT_JOB_IDS_H_
 #define BERTH_CLIENT_JOB_IDS_H_
 
-// How people name jobs: 4812, last, last~2, @name, 4800-4812, and lists of these with commas.
+// How people name jobs: 4812, 4812.7 (a task of an array), last, last~2, @name, 4800-4812, and
+// lists of these with commas.
 
 #include <cstdint>
 #include <vector>
@@ -13,7 +14,7 @@
 
 namespace berth {
 
-// In the order given, each once. `last` and `@name` ask the scheduler.
+// In the order given, each once. `last`, `@name` and tasks ask the scheduler.
 absl::StatusOr<std::vector<uint64_t>> FindJobIds(ApiClient& api, const std::vector<Word>& words);
 
 // Exactly one job.

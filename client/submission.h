@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 #include "client/job_file.h"
 #include "client/option.h"
@@ -20,12 +22,21 @@ struct SubmissionSource {
   std::string folder;   // the caller's working folder
   std::string project;  // unless an option names one
   const Environment* environment = nullptr;
+  absl::Time now = absl::Now();
+};
+
+// A dependency whose jobs are still words: "last", "@tokenize", "4800-4804".
+struct NamedDependency {
+  v1::DependencyKind kind = v1::DEPENDENCY_KIND_OK;
+  Word jobs;
 };
 
 struct Submission {
   v1::SubmitJobRequest request;
   Arguments arguments;             // of the file and of the command line together
   std::vector<std::string> notes;  // about the file
+  // Not in the request yet: the scheduler must be asked who they are.
+  std::vector<NamedDependency> after;
 };
 
 // `FILE [options] [-- ARGUMENTS]` or `[options] -- COMMAND`. Reads the file. The command line

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 
 #include "client/text.h"
@@ -53,7 +54,57 @@ Json GangJson(const v1::GangSpec& gang) {
       std::vector<std::string>(gang.device_classes().begin(), gang.device_classes().end());
   json["cpu_milli_per_node"] = gang.per_node().cpu_milli();
   json["memory_bytes_per_node"] = gang.per_node().memory_mib() << 20;
+  json["min_nodes"] = gang.min_nodes() == 0 ? Json() : Json(gang.min_nodes());
+  json["device_share"] = gang.device_share_milli() == 0
+                             ? Json()
+                             : Json(static_cast<double>(gang.device_share_milli()) / 1000);
+  json["topology"] = Json();
+  if (gang.topology().level() != v1::TopologyRequest::LEVEL_NONE) {
+    json["topology"] = {
+        {"level",    TopologyWord(gang.topology())},
+        {"required", gang.topology().required()   }
+    };
+  }
+  json["node_labels"] = Json::object();
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>(gang.node_labels().begin(), gang.node_labels().end())) {
+    json["node_labels"][key] = value;
+  }
+  json["excluded_nodes"] =
+      std::vector<std::string>(gang.excluded_nodes().begin(), gang.excluded_nodes().end());
   return json;
+}
+
+Json ArrayJson(const v1::ArrayStatus& array) {
+  return {
+      {"first",          array.first()                                                      },
+      {"count",          array.count()                                                      },
+      {"step",           array.step()                                                       },
+      {"concurrent_max", array.concurrent_max() == 0 ? Json() : Json(array.concurrent_max())},
+      {"started",        array.started()                                                    },
+      {"live",           array.live()                                                       },
+      {"succeeded",      array.succeeded()                                                  },
+      {"failed",         array.failed()                                                     },
+      {"cancelled",      array.cancelled()                                                  },
+  };
+}
+
+// What was added to a job's JSON for arrays, dependencies and begin times.
+void AddPlace(const v1::Job& job, Json& json) {
+  json["array"] = job.has_array() ? ArrayJson(job.array()) : Json();
+  json["array_id"] = job.array_id() == 0 ? Json() : Json(job.array_id());
+  json["array_index"] = job.array_id() == 0 ? Json() : Json(job.array_index());
+  json["dependencies"] = Json::array();
+  for (const v1::Dependency& dependency : job.dependencies()) {
+    json["dependencies"].push_back({
+        {"kind", DependencyWord(dependency.kind())},
+        {"job",  dependency.job_id()              }
+    });
+  }
+  json["begin_at"] = TimeJson(job.begin_time_us());
+  json["checkpoint_at"] = TimeJson(job.checkpoint_at_us());
+  json["preemptible"] = !job.not_preemptible();
+  json["may_borrow"] = !job.no_borrow();
 }
 
 Json DevicesJson(const v1::Job& job) {
@@ -81,6 +132,9 @@ std::string JobLength(const v1::Job& job, absl::Time now) {
 
 // Where it runs, or why it does not.
 std::string WhereOrWhy(const v1::Job& job) {
+  if (job.has_array() && job.array().started() > 0) {
+    return ArrayProgressText(job.array());
+  }
   if (IsEnded(job.state())) {
     const std::string nodes = absl::StrJoin(NodesOf(job), ",");
     return job.state() == v1::JOB_STATE_SUCCEEDED || job.end().message().empty()
@@ -91,6 +145,16 @@ std::string WhereOrWhy(const v1::Job& job) {
     return job.reason().message();
   }
   return absl::StrJoin(NodesOf(job), ",");
+}
+
+// In use, or asked for; of an array, by its live tasks.
+std::string DeviceCount(const v1::Job& job) {
+  const v1::GangSpec& gang = job.gang();
+  if (gang.device_share_milli() > 0) {
+    return absl::StrFormat("%g", gang.device_share_milli() / 1000.0);
+  }
+  const int64_t tasks = job.has_array() ? job.array().live() : 1;
+  return absl::StrCat(tasks * gang.nodes() * gang.devices_per_node());
 }
 
 Column Left(const char* header, int drop = 0) {
@@ -115,8 +179,34 @@ std::string DeviceIndexes(const v1::Allocation& allocation) {
 
 }  // namespace
 
+std::string JobIdText(const v1::Job& job) {
+  if (job.array_id() != 0) {
+    return absl::StrCat(job.array_id(), ".", job.array_index());
+  }
+  return absl::StrCat(job.id(), job.has_array() ? "." : "");
+}
+
+std::string ArrayProgressText(const v1::ArrayStatus& array) {
+  const int32_t done = array.succeeded() + array.failed() + array.cancelled();
+  const int32_t waiting = array.count() - array.live() - done;
+  std::vector<std::string> parts;
+  for (const auto& [number, word] : {
+           std::pair{waiting,        "waiting"},
+           std::pair{done,           "done"   },
+           std::pair{array.failed(), "failed" }
+  }) {
+    if (number > 0) {
+      parts.push_back(absl::StrCat(number, " ", word));
+    }
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
 std::string StateSummary(const v1::Job& job) {
   std::string text = JobStateWord(job.state());
+  if (job.has_array() && !IsEnded(job.state()) && job.array().started() > 0) {
+    return absl::StrCat("running ", job.array().live(), "/", job.array().count());
+  }
   if (job.state() != v1::JOB_STATE_FAILED) {
     return job.attempt() > 0 && !IsEnded(job.state()) ? absl::StrCat(text, " #", job.attempt())
                                                       : text;
@@ -144,8 +234,29 @@ std::string ShapeText(const v1::GangSpec& gang) {
     return absl::StrCat(number, " ", noun, number == 1 ? "" : "s");
   };
   const std::string classes = absl::StrJoin(gang.device_classes(), "|");
-  return absl::StrCat(count(gang.nodes(), "node"), " × ", count(gang.devices_per_node(), "device"),
-                      classes.empty() ? "" : " ", classes);
+  const std::string nodes = gang.min_nodes() > 0 && gang.min_nodes() < gang.nodes()
+                                ? absl::StrCat(gang.min_nodes(), "-", count(gang.nodes(), "node"))
+                                : count(gang.nodes(), "node");
+  const std::string devices =
+      gang.device_share_milli() > 0
+          ? absl::StrFormat("%g of a device", gang.device_share_milli() / 1000.0)
+          : count(gang.devices_per_node(), "device");
+  return absl::StrCat(nodes, " × ", devices, classes.empty() ? "" : " ", classes);
+}
+
+std::string TopologyWord(const v1::TopologyRequest& topology) {
+  switch (topology.level()) {
+    case v1::TopologyRequest::LEVEL_RING:
+      return "same-ring";
+    case v1::TopologyRequest::LEVEL_RACK:
+      return "same-rack";
+    case v1::TopologyRequest::LEVEL_BLOCK:
+      return "same-block";
+    case v1::TopologyRequest::LEVEL_POD:
+      return "same-pod";
+    default:  // none, or one that this version does not know yet
+      return "none";
+  }
 }
 
 Json TimeJson(int64_t micros) {
@@ -175,6 +286,7 @@ Json JobJson(const v1::Job& job) {
   json["priority"] = job.priority();
   json["cancel_requested"] = job.cancel_requested();
   json["notes"] = std::vector<std::string>(job.notes().begin(), job.notes().end());
+  AddPlace(job, json);
   json["allocations"] = Json::array();
   for (const v1::Allocation& allocation : job.allocations()) {
     json["allocations"].push_back(AllocationJson(allocation));
@@ -299,11 +411,10 @@ Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now
     constexpr int kNameCellsMax = 32;
     listing.rows.push_back({
         .json = JobJson(job),
-        .cells = {absl::StrCat(job.id()), CutToWidth(CleanText(job.name()), kNameCellsMax),
-                  job.tenant(), job.user(), job.project(), StateSummary(job),
-                  absl::StrCat(gang.nodes() * gang.devices_per_node()), absl::StrCat(gang.nodes()),
-                  JobLength(job, now), TimeForPeople(TimeFromMicros(job.ended_at_us()), now),
-                  WhereOrWhy(job)}
+        .cells = {JobIdText(job), CutToWidth(CleanText(job.name()), kNameCellsMax), job.tenant(),
+                  job.user(), job.project(), StateSummary(job), DeviceCount(job),
+                  job.has_array() ? "-" : absl::StrCat(gang.nodes()), JobLength(job, now),
+                  TimeForPeople(TimeFromMicros(job.ended_at_us()), now), WhereOrWhy(job)}
     });
   }
   return listing;

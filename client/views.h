@@ -28,6 +28,15 @@ std::string RoleWord(v1::Role role);
 // ROLE_UNSPECIFIED for an unknown word.
 v1::Role RoleOfWord(absl::string_view word);
 
+// "same-rack"
+std::string TopologyWord(const v1::TopologyRequest& topology);
+// "ok", "any", ...
+std::string DependencyWord(v1::DependencyKind kind);
+
+// As people address it: "4812", a task "4799.7", an array "4799.".
+std::string JobIdText(const v1::Job& job);
+// "3 waiting, 4 done"
+std::string ArrayProgressText(const v1::ArrayStatus& array);
 // State and end in one: "running", "failed exit:1 r3".
 std::string StateSummary(const v1::Job& job);
 // The nodes of the present or last attempt, by rank.

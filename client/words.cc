@@ -80,6 +80,10 @@ std::string EndReasonWord(v1::EndReason reason) {
   return Kebab(v1::EndReason_Name(reason), "END_REASON_");
 }
 
+std::string DependencyWord(v1::DependencyKind kind) {
+  return Kebab(v1::DependencyKind_Name(kind), "DEPENDENCY_KIND_");
+}
+
 std::string NodeStateWord(v1::NodeState state) {
   return Kebab(v1::NodeState_Name(state), "NODE_STATE_");
 }

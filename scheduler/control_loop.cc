@@ -47,17 +47,17 @@ absl::Status DiskFull() {
   std::_Exit(EXIT_FAILURE);
 }
 
+// The job that a change of one job is about; none for the others.
 JobId JobOf(const UserEvent& event) {
-  if (const auto* cancel = std::get_if<CancelJob>(&event)) {
-    return cancel->job;
-  }
-  if (const auto* hold = std::get_if<HoldJob>(&event)) {
-    return hold->job;
-  }
-  if (const auto* release = std::get_if<ReleaseJob>(&event)) {
-    return release->job;
-  }
-  return JobId();
+  return std::visit(
+      [](const auto& request) {
+        if constexpr (requires { JobId(request.job); }) {
+          return request.job;
+        } else {
+          return JobId();
+        }
+      },
+      event);
 }
 
 // What only takes things back is possible on a full disk, too.
@@ -302,7 +302,8 @@ void ControlLoop::ApplyChange(ChangeRequest& request, Turn& turn) {
 
 absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn& turn) {
   const bool keyed = request.submit.has_value() && !request.submit->idempotency_key.empty();
-  const TenantId key_tenant = keyed ? KeyTenant(request) : TenantId();
+  auto* const submit = std::get_if<SubmitJob>(&request.event);
+  const TenantId key_tenant = keyed ? SubmitTenant(request.actor, *submit) : TenantId();
   if (keyed) {
     ASSIGN_OR_RETURN(std::optional<ChangeResult> existing, FindExisting(request, key_tenant, turn));
     if (existing.has_value()) {
@@ -311,6 +312,9 @@ absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn
   }
   if (store_->disk_full() && NeedsRoom(request.event)) {
     return DiskFull();
+  }
+  if (submit != nullptr) {
+    RETURN_IF_ERROR(FindEndedDependencies(request.actor, *submit));
   }
   absl::StatusOr<Outcome> outcome = engine_.Apply(request.actor, request.event, turn.now);
   if (!outcome.ok()) {
@@ -330,10 +334,9 @@ absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn
   return ChangeResult{.outcome = *std::move(outcome), .existing = false};
 }
 
-TenantId ControlLoop::KeyTenant(const ChangeRequest& request) const {
-  const auto& submit = std::get<SubmitJob>(request.event);
-  if (!request.actor.IsCenter()) {
-    return request.actor.tenant;
+TenantId ControlLoop::SubmitTenant(const Actor& actor, const SubmitJob& submit) const {
+  if (!actor.IsCenter()) {
+    return actor.tenant;
   }
   const Tenant* tenant = engine_.cluster().quota().FindTenantByName(
       submit.tenant.empty() ? kCenterTenant : submit.tenant);
@@ -455,14 +458,35 @@ void ControlLoop::SendCommands(std::vector<NodeCommand> commands) {
       continue;
     }
     if (auto* assign = std::get_if<AssignTask>(&command.kind)) {
-      absl::StatusOr<std::string> payload = store_->GetJobPayload(assign->allocation.job);
-      if (!payload.ok()) {
-        StopProcess(payload.status());
-      }
-      assign->payload = *std::move(payload);
+      CompleteAssignment(*assign);
     }
     session->second.link->Send(command);
   }
+}
+
+// A task has the payload of its array.
+void ControlLoop::CompleteAssignment(AssignTask& assign) {
+  const Job& job = engine_.cluster().GetJob(assign.allocation.job);
+  absl::StatusOr<std::string> payload = store_->GetJobPayload(job.array ? job.array : job.id);
+  if (!payload.ok()) {
+    StopProcess(payload.status());
+  }
+  assign.payload = *std::move(payload);
+  assign.array = job.array;
+  assign.array_index = job.array_index;
+}
+
+absl::Status ControlLoop::FindEndedDependencies(const Actor& actor, SubmitJob& submit) {
+  for (const Dependency& dependency : submit.spec.dependencies) {
+    if (engine_.cluster().FindJob(dependency.job) != nullptr) {
+      continue;
+    }
+    ASSIGN_OR_RETURN(const std::optional<Job> ended, store_->FindEndedJob(dependency.job));
+    if (ended.has_value() && ended->spec.tenant == SubmitTenant(actor, submit)) {
+      submit.ended_dependencies[dependency.job] = ended->state;
+    }
+  }
+  return absl::OkStatus();
 }
 
 void ControlLoop::PublishAccess() {

@@ -134,8 +134,10 @@ class ControlLoop {
   // An earlier submission with the same key: its result, or a conflict; nothing if there is none.
   absl::StatusOr<std::optional<ChangeResult>> FindExisting(const ChangeRequest& request,
                                                            TenantId tenant, const Turn& turn);
-  // The tenant whose keys a submission belongs to; none if the engine will refuse it anyway.
-  TenantId KeyTenant(const ChangeRequest& request) const;
+  // The tenant that a submission is for; none if the engine will refuse it anyway.
+  TenantId SubmitTenant(const Actor& actor, const SubmitJob& submit) const;
+  // The engine knows live jobs only: those that ended are looked up for it, of the same tenant.
+  absl::Status FindEndedDependencies(const Actor& actor, SubmitJob& submit);
   absl::Status ExplainMissing(const ChangeRequest& request, const absl::Status& status) const;
   void OpenSession(HelloRequest& request, Turn& turn);
   void ApplyAgent(const AgentEvent& event, absl::Time now);
@@ -144,6 +146,7 @@ class ControlLoop {
   absl::Status WriteTurn(const Turn& turn);
   void Speak(Turn& turn);
   void SendCommands(std::vector<NodeCommand> commands);
+  void CompleteAssignment(AssignTask& assign);
   void PublishAccess();
   absl::Time Now() const;
   absl::Time NextWork() const;

@@ -11,6 +11,7 @@
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 #include "scheduler/convert_enums.h"
+#include "scheduler/convert_names.h"
 #include "scheduler/convert_text.h"
 #include "scheduler/core/center_requests.h"
 
@@ -19,7 +20,6 @@ namespace {
 
 constexpr int kPageSizeDefault = 1000;
 constexpr int kPageSizeMax = 10000;
-constexpr int64_t kQuotaMax = int64_t{1000} * 1000;
 
 static_assert(RaiseEnum<v1::JobState>(JobState::kHeld) == v1::JOB_STATE_HELD);
 static_assert(RaiseEnum<v1::JobState>(JobState::kDependencyFailed) ==
@@ -29,36 +29,6 @@ static_assert(RaiseEnum<v1::NodeState>(NodeState::kRemoved) == v1::NODE_STATE_RE
 static_assert(RaiseEnum<v1::DeviceHealth>(DeviceHealth::kQuarantined) ==
               v1::DEVICE_HEALTH_QUARANTINED);
 static_assert(RaiseEnum<v1::DeviceKind>(DeviceKind::kSimulated) == v1::DEVICE_KIND_SIMULATED);
-static_assert(RaiseEnum<v1::Role>(Role::kMember) == v1::ROLE_MEMBER);
-static_assert(RaiseEnum<v1::Role>(Role::kNode) == v1::ROLE_NODE);
-static_assert(SameEnum<v1::Funding>(Funding::kBorrowed) == v1::FUNDING_BORROWED);
-static_assert(SameEnum<v1::EndReason>(EndReason::kLaunchError) == v1::END_REASON_LAUNCH_ERROR);
-
-// 0 for times that never came or never will.
-int64_t Micros(absl::Time time) {
-  const bool finite = time != absl::InfinitePast() && time != absl::InfiniteFuture();
-  return finite ? absl::ToUnixMicros(time) : 0;
-}
-
-std::string TenantName(TenantId id, const Cluster& cluster) {
-  const Tenant* tenant = cluster.quota().FindTenant(id);
-  return tenant == nullptr ? "" : tenant->name;
-}
-
-std::string ProjectName(ProjectId id, const Cluster& cluster) {
-  const Project* project = cluster.quota().FindProject(id);
-  return project == nullptr ? "" : project->name;
-}
-
-std::string UserName(UserId id, const Cluster& cluster) {
-  const User* user = cluster.FindUser(id);
-  return user == nullptr ? "" : user->name;
-}
-
-std::string NodeName(NodeId id, const Cluster& cluster) {
-  const Node* node = cluster.FindNode(id);
-  return node == nullptr ? "" : node->name;
-}
 
 v1::HostResources ToProto(const HostResources& host) {
   v1::HostResources message;
@@ -70,6 +40,10 @@ v1::HostResources ToProto(const HostResources& host) {
 v1::GangSpec ToProto(const GangShape& gang, const Cluster& cluster) {
   v1::GangSpec message;
   message.set_nodes(gang.nodes);
+  message.set_min_nodes(gang.min_nodes);
+  message.set_device_share_milli(gang.device_share_milli);
+  message.mutable_topology()->set_level(SameEnum<v1::TopologyRequest::Level>(gang.topology));
+  message.mutable_topology()->set_required(gang.topology_required);
   message.set_devices_per_node(gang.devices_per_node);
   *message.mutable_per_node() = ToProto(gang.per_node);
   for (const ClassId id : gang.classes) {
@@ -80,14 +54,34 @@ v1::GangSpec ToProto(const GangShape& gang, const Cluster& cluster) {
   return message;
 }
 
-v1::JobEnd ToProto(const JobEnd& end) {
-  v1::JobEnd message;
-  message.set_reason(SameEnum<v1::EndReason>(end.reason));
-  message.set_exit_code(end.exit_code);
-  message.set_signal(end.signal);
-  message.set_failed_rank(end.failed_rank);
-  message.set_message(end.message);
-  return message;
+void FillWaits(const Job& job, v1::Job& message) {
+  for (const Dependency& dependency : job.spec.dependencies) {
+    v1::Dependency& out = *message.add_dependencies();
+    out.set_kind(RaiseEnum<v1::DependencyKind>(dependency.kind));
+    out.set_job_id(dependency.job.value());
+  }
+  message.set_begin_time_us(Micros(job.spec.begin_at));
+}
+
+void FillArray(const Job& job, v1::Job& message) {
+  if (job.array) {
+    message.set_array_id(job.array.value());
+    message.set_array_index(job.array_index);
+  }
+  const ArrayRange& range = job.spec.array;
+  if (range.count == 0) {
+    return;
+  }
+  v1::ArrayStatus& array = *message.mutable_array();
+  array.set_first(range.first);
+  array.set_count(range.count);
+  array.set_step(range.step);
+  array.set_concurrent_max(range.concurrent_max);
+  array.set_started(job.tasks.next);
+  array.set_live(job.tasks.live);
+  array.set_succeeded(job.tasks.succeeded);
+  array.set_failed(job.tasks.failed);
+  array.set_cancelled(job.tasks.cancelled);
 }
 
 // The class of a node's devices; "mixed" if there are several.
@@ -223,6 +217,11 @@ v1::Job ToProto(const JobRecord& record, const Cluster& cluster) {
   message.set_grace_ms(absl::ToInt64Milliseconds(job.spec.grace));
   message.set_version(job.version);
   message.set_cancel_requested(job.cancel_requested);
+  message.set_not_preemptible(!job.spec.preemptible);
+  message.set_no_borrow(!job.spec.may_borrow);
+  message.set_checkpoint_at_us(Micros(job.attempt.checkpoint_at));
+  FillWaits(job, message);
+  FillArray(job, message);
   if (job.attempt.funding == Funding::kBorrowed && IsActive(job.state)) {
     message.add_notes("runs on borrowed devices: it may be recalled when their owner needs them");
   }
@@ -280,111 +279,6 @@ v1::Node ToProto(const Node& node, const Cluster& cluster, bool with_tenants) {
     message.mutable_tenants()->Assign(tenants.begin(), tenants.end());
   }
   return message;
-}
-
-v1::QuotaRow ToProto(const QuotaRow& row, const Cluster& cluster) {
-  v1::QuotaRow message;
-  message.set_tenant(TenantName(row.key.tenant, cluster));
-  message.set_project(ProjectName(row.key.project, cluster));
-  message.set_device_class(cluster.ClassName(row.key.device_class));
-  v1::QuotaLimits& limits = *message.mutable_limits();
-  limits.set_entitlement(row.limits.entitlement);
-  if (row.limits.limit.has_value()) {
-    limits.set_limit(*row.limits.limit);
-  }
-  limits.set_non_lendable(row.limits.non_lendable);
-  if (row.limits.weight.has_value()) {
-    limits.set_weight(*row.limits.weight);
-  }
-  message.set_used(row.use.used());
-  message.set_owned(row.use.owned);
-  message.set_borrowed(row.use.borrowed);
-  message.set_lent(row.lent);
-  message.set_pending(row.pending);
-  message.set_capacity(row.capacity);
-  return message;
-}
-
-v1::Tenant ToProto(const Tenant& tenant) {
-  v1::Tenant message;
-  message.set_id(tenant.id.value());
-  message.set_name(tenant.name);
-  message.set_display_name(tenant.display_name);
-  message.set_suspended(tenant.suspended);
-  message.set_created_at_us(Micros(tenant.created_at));
-  message.set_default_time_limit_ms(absl::ToInt64Milliseconds(tenant.default_time_limit));
-  message.set_queue_max(tenant.queue_max);
-  return message;
-}
-
-v1::Project ToProto(const Project& project, const Cluster& cluster) {
-  v1::Project message;
-  message.set_id(project.id.value());
-  message.set_tenant(TenantName(project.tenant, cluster));
-  message.set_name(project.name);
-  message.set_created_at_us(Micros(project.created_at));
-  return message;
-}
-
-v1::User ToProto(const User& user, const Cluster& cluster) {
-  v1::User message;
-  message.set_id(user.id.value());
-  message.set_name(user.name);
-  message.set_tenant(TenantName(user.tenant, cluster));
-  message.set_role(ToProto(user.role));
-  message.set_created_at_us(Micros(user.created_at));
-  return message;
-}
-
-v1::Token ToProto(const Token& token, const Cluster& cluster) {
-  v1::Token message;
-  message.set_id(token.id);
-  message.set_user(token.node ? NodeName(token.node, cluster) : UserName(token.user, cluster));
-  message.set_tenant(TenantName(token.tenant, cluster));
-  message.set_role(ToProto(token.role));
-  message.set_created_at_us(Micros(token.created_at));
-  message.set_expires_at_us(Micros(token.expires_at));
-  message.set_revoked(token.revoked);
-  return message;
-}
-
-absl::StatusOr<QuotaLimits> ToQuotaLimits(const v1::QuotaLimits& limits) {
-  if (limits.block_level_count() != 0 || !limits.block_level().empty()) {
-    return MakeError(absl::StatusCode::kUnimplemented,
-                     {.code = "B1290",
-                      .message = "this scheduler does not support entitlements in blocks yet",
-                      .why = "the quota would mean something else than what was asked for",
-                      .fix = "state the entitlement in devices"});
-  }
-  const auto is_count = [](int64_t value) { return value >= 0 && value <= kQuotaMax; };
-  if (!is_count(limits.entitlement()) || !is_count(limits.limit()) ||
-      !is_count(limits.non_lendable()) || !is_count(limits.weight())) {
-    return Refused(
-        "B1206", "a number of the quota is negative or too large",
-        absl::StrCat("entitlement, limit, non-lendable part and weight are 0 to ", kQuotaMax),
-        "check the numbers");
-  }
-  QuotaLimits result;
-  result.entitlement = limits.entitlement();
-  result.non_lendable = limits.non_lendable();
-  if (limits.has_limit()) {
-    result.limit = limits.limit();
-  }
-  if (limits.has_weight()) {
-    result.weight = limits.weight();
-  }
-  return result;
-}
-
-v1::Role ToProto(Role role) {
-  return RaiseEnum<v1::Role>(role);
-}
-
-std::optional<Role> ToRole(v1::Role role) {
-  if (!v1::Role_IsValid(role) || role == v1::ROLE_UNSPECIFIED) {
-    return std::nullopt;
-  }
-  return LowerEnum<Role>(role);
 }
 
 }  // namespace berth

@@ -1,8 +1,9 @@
 #ifndef BERTH_SCHEDULER_CONVERT_H_
 #define BERTH_SCHEDULER_CONVERT_H_
 
-// Proto messages <-> core structs: the only files that know both. convert.cc holds the nouns,
-// convert_submit.cc the submissions, convert_agent.cc the agents' side.
+// Proto messages <-> core structs: the only files that know both. convert.cc holds jobs and nodes,
+// convert_past.cc attempts, certificates and bookings, convert_center.cc the nouns of the center,
+// convert_submit.cc and convert_gang.cc the submissions, convert_agent.cc the agents' side.
 
 #include <optional>
 
@@ -33,10 +34,16 @@ absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, 
                                             const Cluster& cluster);
 
 v1::Job ToProto(const JobRecord& record, const Cluster& cluster);
+v1::JobEnd ToProto(const JobEnd& end);
+v1::Attempt ToProto(const Attempt& attempt, const Cluster& cluster);
+// Names only what the actor may see; the numbers stay, so that everybody can check them.
+v1::Reclaim ToProto(const Reclaim& reclaim, const Actor& actor, const Cluster& cluster);
+v1::Booking ToProto(const Booking& booking, const Cluster& cluster);
 v1::Allocation ToProto(const AllocationRecord& record, const Cluster& cluster);
 // `with_tenants` only for callers who may see other tenants.
 v1::Node ToProto(const Node& node, const Cluster& cluster, bool with_tenants);
 v1::QuotaRow ToProto(const QuotaRow& row, const Cluster& cluster);
+v1::QuotaEdit ToProto(const QuotaEdit& edit, const Cluster& cluster);
 v1::Tenant ToProto(const Tenant& tenant);
 v1::Project ToProto(const Project& project, const Cluster& cluster);
 v1::User ToProto(const User& user, const Cluster& cluster);

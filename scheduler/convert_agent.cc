@@ -154,6 +154,8 @@ void Fill(const AssignTask& command, const NodeCommand&, v1::SchedulerMessage& m
   assignment.set_rank(allocation.rank);
   assignment.set_node_count(command.node_count);
   assignment.set_start_at_once(command.start_at_once);
+  assignment.set_array_id(command.array.value());
+  assignment.set_array_index(command.array ? command.array_index : 0);
 }
 
 void Fill(const StartTask& command, const NodeCommand&, v1::SchedulerMessage& message) {

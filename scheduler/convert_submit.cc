@@ -16,6 +16,7 @@
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 #include "scheduler/convert.h"
+#include "scheduler/convert_gang.h"
 #include "scheduler/convert_text.h"
 #include "scheduler/core/names.h"
 
@@ -23,7 +24,6 @@ namespace berth {
 namespace {
 
 constexpr size_t kJobNameBytesMax = 128;
-constexpr size_t kLabelBytesMax = 63;
 constexpr size_t kCommentBytesMax = 4096;
 constexpr size_t kScriptBytesMax = 1 << 20;
 constexpr size_t kCommandBytesMax = 1 << 20;
@@ -31,12 +31,6 @@ constexpr int kVariablesMax = 1000;
 constexpr size_t kEnvironmentBytesMax = 256 << 10;
 constexpr size_t kPathBytesMax = 4095;
 constexpr size_t kIdempotencyKeyBytesMax = 128;
-constexpr int kNodesMax = 4096;
-constexpr int kDevicesPerNodeMax = 64;
-constexpr int kClassesMax = 16;
-constexpr int kLabelsMax = 32;
-constexpr int64_t kCpuMilliMax = int64_t{10} * 1000 * 1000;
-constexpr int64_t kMemoryMibMax = int64_t{1} << 30;
 constexpr int kPriorityMax = 1000;
 constexpr int kRequeuesMax = 100;
 constexpr int kExitCodesMax = 32;
@@ -45,16 +39,6 @@ constexpr absl::Duration kLeaseMin = absl::Minutes(1);
 constexpr absl::Duration kLeaseMax = absl::Hours(24);
 constexpr std::array<const char*, 6> kStopSignals = {"SIGTERM", "SIGINT", "SIGUSR1",
                                                      "SIGUSR2", "SIGHUP", "SIGQUIT"};
-
-absl::Status OutOfRange(absl::string_view noun, int64_t value, int64_t least, int64_t most) {
-  return Refused("B1206", absl::StrCat(noun, " cannot be ", value),
-                 absl::StrCat("the least is ", least, " and the most is ", most),
-                 absl::StrCat("choose a number from ", least, " to ", most));
-}
-
-absl::Status CheckRange(absl::string_view noun, int64_t value, int64_t least, int64_t most) {
-  return value >= least && value <= most ? absl::OkStatus() : OutOfRange(noun, value, least, most);
-}
 
 absl::Status NotBuilt(absl::string_view feature, absl::string_view fix) {
   return MakeError(absl::StatusCode::kUnimplemented,
@@ -65,15 +49,6 @@ absl::Status NotBuilt(absl::string_view feature, absl::string_view fix) {
 }
 
 absl::Status CheckSupported(const v1::JobSpec& spec) {
-  if (spec.has_array()) {
-    return NotBuilt("job arrays", "submit the instances as separate jobs");
-  }
-  if (spec.dependencies_size() > 0) {
-    return NotBuilt("dependencies between jobs", "submit the job when the other one has ended");
-  }
-  if (spec.begin_time_us() != 0) {
-    return NotBuilt("a begin time", "submit the job held and release it when it may begin");
-  }
   if (!spec.image().empty()) {
     return NotBuilt("container images", "run the command as a process of the node");
   }
@@ -252,62 +227,6 @@ absl::StatusOr<RequeuePolicy> ToRequeuePolicy(const v1::JobSpec& spec) {
   return policy;
 }
 
-absl::Status CheckClasses(const v1::GangSpec& gang) {
-  RETURN_IF_ERROR(
-      CheckRange("the number of device classes", gang.device_classes_size(), 0, kClassesMax));
-  for (const std::string& name : gang.device_classes()) {
-    RETURN_IF_ERROR(CheckName("device class", name));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckLabels(const v1::GangSpec& gang) {
-  RETURN_IF_ERROR(CheckRange("the number of labels", gang.node_labels_size(), 0, kLabelsMax));
-  for (const auto& [key, value] : gang.node_labels()) {
-    RETURN_IF_ERROR(CheckPlainText("label's key", key, kLabelBytesMax));
-    RETURN_IF_ERROR(CheckPlainText("label's value", value, kLabelBytesMax));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckExcludedNodes(const v1::GangSpec& gang) {
-  RETURN_IF_ERROR(
-      CheckRange("the number of excluded nodes", gang.excluded_nodes_size(), 0, kNodesMax));
-  for (const std::string& name : gang.excluded_nodes()) {
-    RETURN_IF_ERROR(CheckName("node", name));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckGang(const v1::GangSpec& gang) {
-  RETURN_IF_ERROR(CheckRange("the number of nodes", gang.nodes(), 1, kNodesMax));
-  RETURN_IF_ERROR(
-      CheckRange("the number of devices per node", gang.devices_per_node(), 0, kDevicesPerNodeMax));
-  RETURN_IF_ERROR(CheckRange("the processor need per node (in thousandths of a core)",
-                             gang.per_node().cpu_milli(), 0, kCpuMilliMax));
-  return CheckRange("the memory need per node (in MiB)", gang.per_node().memory_mib(), 0,
-                    kMemoryMibMax);
-}
-
-absl::StatusOr<GangShape> ToGangShape(const v1::JobSpec& spec) {
-  GangShape shape;
-  if (!spec.has_gang()) {
-    return shape;
-  }
-  const v1::GangSpec& gang = spec.gang();
-  RETURN_IF_ERROR(CheckGang(gang));
-  RETURN_IF_ERROR(CheckClasses(gang));
-  RETURN_IF_ERROR(CheckLabels(gang));
-  RETURN_IF_ERROR(CheckExcludedNodes(gang));
-  shape.nodes = gang.nodes();
-  shape.devices_per_node = gang.devices_per_node();
-  shape.per_node = {.cpu_milli = gang.per_node().cpu_milli(),
-                    .memory_mib = gang.per_node().memory_mib()};
-  shape.node_labels = {gang.node_labels().begin(), gang.node_labels().end()};
-  shape.excluded_nodes = {gang.excluded_nodes().begin(), gang.excluded_nodes().end()};
-  return shape;
-}
-
 NodeLossPolicy ToNodeLossPolicy(v1::NodeLossPolicy policy) {
   switch (policy) {
     case v1::NODE_LOSS_POLICY_HOLD:
@@ -366,6 +285,9 @@ absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request) {
   JobSpec& job = event.spec;
   ASSIGN_OR_RETURN(job.name, JobName(spec));
   ASSIGN_OR_RETURN(job.gang, ToGangShape(spec));
+  ASSIGN_OR_RETURN(job.array, ToArrayRange(spec));
+  ASSIGN_OR_RETURN(job.dependencies, ToDependencies(spec));
+  ASSIGN_OR_RETURN(job.begin_at, ToBeginTime(spec));
   ASSIGN_OR_RETURN(job.requeue, ToRequeuePolicy(spec));
   job.time_limit = absl::Milliseconds(spec.time_limit_ms());
   job.grace = absl::Milliseconds(spec.grace_ms());

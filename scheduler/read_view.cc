@@ -12,6 +12,9 @@
 namespace berth {
 namespace {
 
+// Of one job: more than anybody reads.
+constexpr int kReclaimsMax = 100;
+
 bool Matches(const JobListQuery& query, const Job& job) {
   const bool state =
       query.states.empty() || std::count(query.states.begin(), query.states.end(), job.state) > 0;
@@ -104,8 +107,44 @@ absl::StatusOr<std::vector<AllocationRecord>> ReadView::ListAllocations(
   return store_.ListAllocations(query);
 }
 
-absl::StatusOr<std::string> ReadView::GetJobPayload(JobId id) const {
-  return store_.GetJobPayload(id);
+absl::StatusOr<std::string> ReadView::GetJobPayload(const Job& job) const {
+  return store_.GetJobPayload(job.array ? job.array : job.id);
+}
+
+absl::StatusOr<JobId> ReadView::FindArrayTask(const Actor& actor, JobId array, int index) const {
+  ASSIGN_OR_RETURN(const JobRecord record, FindJob(actor, array));
+  const ArrayRange& range = record.job.spec.array;
+  const int64_t offset = int64_t{index} - range.first;
+  if (range.count == 0 || offset < 0 || offset % range.step != 0 ||
+      offset / range.step >= range.count) {
+    return MakeError(
+        absl::StatusCode::kNotFound,
+        {.code = "B4001",
+         .message = absl::StrCat("job ", array.value(), " has no task ", index),
+         .why = range.count == 0 ? "it is no array"
+                                 : absl::StrCat("its tasks are ", range.first, " to ",
+                                                range.first + int64_t{range.count - 1} * range.step,
+                                                ", step ", range.step),
+         .fix = absl::StrCat("berth show ", array.value())});
+  }
+  ASSIGN_OR_RETURN(const JobId task, store_.FindArrayTask(array, index));
+  if (!task) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition,
+        {.code = "B4004",
+         .message = absl::StrCat("task ", index, " of job ", array.value(), " has not started"),
+         .why = "a task becomes a job of its own when it starts",
+         .fix = absl::StrCat("berth explain ", array.value())});
+  }
+  return task;
+}
+
+absl::StatusOr<std::vector<Attempt>> ReadView::ListEndedAttempts(JobId id) const {
+  return store_.ListEndedAttempts(id);
+}
+
+absl::StatusOr<std::vector<Reclaim>> ReadView::ListReclaims(JobId id) const {
+  return store_.ListReclaims(id, kReclaimsMax);
 }
 
 std::vector<QuotaRow> ReadView::ListQuota(std::optional<TenantId> tenant) const {

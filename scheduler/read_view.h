@@ -45,7 +45,15 @@ class ReadView {
   // Newest first; at most query.limit.
   absl::StatusOr<std::vector<JobRecord>> ListJobs(const JobListQuery& query) const;
   absl::StatusOr<std::vector<AllocationRecord>> ListAllocations(const AllocationQuery& query) const;
-  absl::StatusOr<std::string> GetJobPayload(JobId id) const;
+  // Of a task: its array's.
+  absl::StatusOr<std::string> GetJobPayload(const Job& job) const;
+  // The job that a task of an array is. NotFound: the actor may not know of the array, or there is
+  // no such index; FailedPrecondition: the task is no job yet.
+  absl::StatusOr<JobId> FindArrayTask(const Actor& actor, JobId array, int index) const;
+  // The attempts before the current or last one.
+  absl::StatusOr<std::vector<Attempt>> ListEndedAttempts(JobId id) const;
+  // The certificates of what was claimed for the job and taken from it, the newest first.
+  absl::StatusOr<std::vector<Reclaim>> ListReclaims(JobId id) const;
   // Rows of one tenant or of all, per class; projects after their tenant.
   std::vector<QuotaRow> ListQuota(std::optional<TenantId> tenant) const;
 

@@ -21,7 +21,7 @@ constexpr Option kCancelOptions[] = {
 
 std::string Sentence(const v1::Job& job) {
   const bool is_stopping = job.cancel_requested() && !IsEnded(job.state());
-  return absl::StrCat("job ", job.id(), " ",
+  return absl::StrCat("job ", JobIdText(job), " ",
                       is_stopping ? "is being stopped" : JobStateWord(job.state()), "\n");
 }
 

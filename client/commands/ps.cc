@@ -28,6 +28,7 @@ constexpr Option kOptions[] = {
     Value("project", "PROJECT", "only of this project"),
     Value("tenant", "TENANT", "only of this tenant (operators)"),
     Value("limit", "N", "at most so many, the newest (10000)"),
+    Flag("tasks", "each task of an array on a line of its own"),
     Flag("watch", "again and again until Ctrl-C", 'w'),
 };
 
@@ -79,6 +80,24 @@ absl::StatusOr<std::vector<v1::Job>> ListAll(ApiClient& api, v1::ListJobsRequest
   return jobs;
 }
 
+// For people, the tasks of an array that is in the list stand in its line.
+std::vector<v1::Job> FoldArrays(const Context& context, const std::vector<v1::Job>& jobs) {
+  if (!context.output.for_people() || context.arguments.Has("tasks")) {
+    return jobs;
+  }
+  std::set<uint64_t> arrays;
+  for (const v1::Job& job : jobs) {
+    if (job.has_array()) {
+      arrays.insert(job.id());
+    }
+  }
+  std::vector<v1::Job> folded;
+  std::copy_if(jobs.begin(), jobs.end(), std::back_inserter(folded), [&arrays](const v1::Job& job) {
+    return job.array_id() == 0 || arrays.count(job.array_id()) == 0;
+  });
+  return folded;
+}
+
 // On a terminal the picture is drawn again; elsewhere only changed lines are added.
 absl::StatusOr<int> Watch(Context& context, ApiClient& api, const v1::ListJobsRequest& request,
                           int64_t limit) {
@@ -98,7 +117,8 @@ absl::StatusOr<int> Watch(Context& context, ApiClient& api, const v1::ListJobsRe
       context.output.headers = context.output.headers && first;
     }
     if (first || !jobs.empty() || context.console.out_is_terminal()) {
-      RETURN_IF_ERROR(context.Print(JobListing(jobs, !request.mine(), absl::Now())));
+      RETURN_IF_ERROR(
+          context.Print(JobListing(FoldArrays(context, jobs), !request.mine(), absl::Now())));
     }
     if (!context.console.Flush()) {
       return kExitDone;
@@ -129,7 +149,7 @@ absl::StatusOr<int> RunPs(Context& context) {
   }
   bool more = false;
   ASSIGN_OR_RETURN(const std::vector<v1::Job> jobs, ListAll(*api, request, limit, more));
-  RETURN_IF_ERROR(context.Print(JobListing(jobs, !mine, absl::Now())));
+  RETURN_IF_ERROR(context.Print(JobListing(FoldArrays(context, jobs), !mine, absl::Now())));
   if (more) {
     context.PrintNotes({absl::StrCat("only the newest ", limit, " jobs; see --limit")});
   }

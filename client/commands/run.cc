@@ -210,9 +210,10 @@ void TellEnd(Context& context, const v1::Job& job) {
 
 absl::StatusOr<int> RunRun(Context& context) {
   ASSIGN_OR_RETURN(const FollowLimits limits, LimitsOf(context));
-  ASSIGN_OR_RETURN(const Submission submission, MakeSubmissionHere(context));
+  ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
   InterruptWatcher watcher;
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  RETURN_IF_ERROR(FindDependencies(*api, submission));
   ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
                    api->SubmitJob(submission.request, kSubmitPatience));
   if (submission.request.dry_run()) {

@@ -41,33 +41,72 @@ std::string LengthText(int64_t length_ms) {
   return length_ms == 0 ? "" : berth::FormatDuration(absl::Milliseconds(length_ms));
 }
 
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+std::string MomentText(int64_t micros, absl::Time now) {
+  return micros == 0 ? std::string() : TimeForPeople(TimeFromMicros(micros), now);
+}
+
+std::string FundingText(v1::Funding funding) {
+  if (funding == v1::FUNDING_UNSPECIFIED) {
+    return "";
+  }
+  return funding == v1::FUNDING_OWNED ? "owned" : "borrowed: may be recalled";
+}
+
+// What it waits for, and how far its tasks are.
+void AddPlace(const v1::Job& job, absl::Time now, Facts& facts) {
+  if (job.has_array()) {
+    const v1::ArrayStatus& array = job.array();
+    facts.emplace_back(
+        "array", absl::StrCat(array.count(), " tasks from ", array.first(),
+                              array.step() > 1 ? absl::StrCat(", step ", array.step()) : "",
+                              array.concurrent_max() > 0
+                                  ? absl::StrCat(", ", array.concurrent_max(), " at a time")
+                                  : "",
+                              ": ", array.live(), " live, ", array.succeeded(), " succeeded, ",
+                              array.failed(), " failed, ", array.cancelled(), " cancelled"));
+  }
+  if (job.array_id() != 0) {
+    facts.emplace_back("task", absl::StrCat(job.array_index(), " of array ", job.array_id()));
+  }
+  for (const v1::Dependency& dependency : job.dependencies()) {
+    facts.emplace_back("after",
+                       absl::StrCat(DependencyWord(dependency.kind()), ":", dependency.job_id()));
+  }
+  facts.emplace_back("begin", MomentText(job.begin_time_us(), now));
+  if (job.gang().topology().level() != v1::TopologyRequest::LEVEL_NONE) {
+    facts.emplace_back(
+        "topology", absl::StrCat(TopologyWord(job.gang().topology()),
+                                 job.gang().topology().required() ? ", required" : ", preferred"));
+  }
+  facts.emplace_back("checkpoint", MomentText(job.checkpoint_at_us(), now));
+}
+
 std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Time now) {
-  const auto time = [now](int64_t micros) {
-    return micros == 0 ? std::string() : TimeForPeople(TimeFromMicros(micros), now);
-  };
-  std::vector<std::pair<std::string, std::string>> facts = {
-      {"job",                      absl::StrCat(job.id(),                                                  " ", job.name())},
-      {"owner",               absl::StrCat(job.tenant(),                                                                                     "/", job.project(), ", ", job.user())},
-      {"state",absl::StrCat(StateSummary(job),job.cancel_requested() ? " (cancel asked)" : "")},
-      {"reason",                      job.reason().message().empty()
-                     ? ""
-                     : absl::StrCat(job.reason().code(),                                                                                 " ", job.reason().message())},
-      {"end",                    job.has_end() ? job.end().message() : ""                                                                         },
-      {"shape",                          ShapeText(job.gang())                                                                                        },
-      {"funding",                       job.funding() == v1::FUNDING_UNSPECIFIED ? ""
-                  : job.funding() == v1::FUNDING_OWNED     ? "owned"
-                                                           : "borrowed: may be recalled"},
-      {"attempt",                      absl::StrCat(job.attempt())                                },
-      {"submitted",                    time(job.submitted_at_us())                                           },
-      {"started",                  time(job.started_at_us())},
-      {"ended",                  time(job.ended_at_us())                                       },
-      {"time limit",                LengthText(job.time_limit_ms())                                       },
-      {"grace",                  LengthText(job.grace_ms())                                             },
-      {"priority",                    absl::StrCat(job.priority())                                                 },
-      {"command",               CommandText(spec)                                      },
-      {"folder",                    spec.working_directory()                                              },
-      {"comment",                 spec.comment()                                       },
-  };
+  Facts facts;
+  facts.emplace_back("job", absl::StrCat(JobIdText(job), " ", job.name()));
+  facts.emplace_back("owner", absl::StrCat(job.tenant(), "/", job.project(), ", ", job.user()));
+  facts.emplace_back(
+      "state", absl::StrCat(StateSummary(job), job.cancel_requested() ? " (cancel asked)" : ""));
+  facts.emplace_back("reason",
+                     job.reason().message().empty()
+                         ? ""
+                         : absl::StrCat(job.reason().code(), " ", job.reason().message()));
+  facts.emplace_back("end", job.has_end() ? job.end().message() : "");
+  facts.emplace_back("shape", ShapeText(job.gang()));
+  facts.emplace_back("funding", FundingText(job.funding()));
+  facts.emplace_back("attempt", absl::StrCat(job.attempt()));
+  AddPlace(job, now, facts);
+  facts.emplace_back("submitted", MomentText(job.submitted_at_us(), now));
+  facts.emplace_back("started", MomentText(job.started_at_us(), now));
+  facts.emplace_back("ended", MomentText(job.ended_at_us(), now));
+  facts.emplace_back("time limit", LengthText(job.time_limit_ms()));
+  facts.emplace_back("grace", LengthText(job.grace_ms()));
+  facts.emplace_back("priority", absl::StrCat(job.priority()));
+  facts.emplace_back("command", CommandText(spec));
+  facts.emplace_back("folder", spec.working_directory());
+  facts.emplace_back("comment", spec.comment());
   for (const v1::Allocation& allocation : job.allocations()) {
     facts.emplace_back("allocation", AllocationText(allocation));
   }

@@ -7,6 +7,7 @@
 #include "client/commands/commands.h"
 #include "client/exit_codes.h"
 #include "client/follow.h"
+#include "client/job_ids.h"
 #include "client/text.h"
 #include "client/views.h"
 #include "common/status_macros.h"
@@ -59,12 +60,13 @@ absl::Status PrintAnswer(Context& context, const Submission& submission,
 }
 
 absl::StatusOr<int> RunSubmit(Context& context) {
-  ASSIGN_OR_RETURN(const Submission submission, MakeSubmissionHere(context));
+  ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
   Patience patience = kSubmitPatience;
   if (const OptionValue* const value = context.arguments.Find("timeout"); value != nullptr) {
     ASSIGN_OR_RETURN(patience.total, DurationOf(*value));
   }
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  RETURN_IF_ERROR(FindDependencies(*api, submission));
   ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
                    api->SubmitJob(submission.request, patience));
   RETURN_IF_ERROR(PrintAnswer(context, submission, response));
@@ -95,6 +97,18 @@ absl::StatusOr<Submission> MakeSubmissionHere(Context& context) {
                                                       .environment = &context.environment}));
   context.PrintNotes(submission.notes);
   return submission;
+}
+
+absl::Status FindDependencies(ApiClient& api, Submission& submission) {
+  for (const NamedDependency& named : submission.after) {
+    ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindJobIds(api, {named.jobs}));
+    for (const uint64_t id : ids) {
+      v1::Dependency& dependency = *submission.request.mutable_spec()->add_dependencies();
+      dependency.set_kind(named.kind);
+      dependency.set_job_id(id);
+    }
+  }
+  return absl::OkStatus();
 }
 
 const Command kSubmitCommand = {

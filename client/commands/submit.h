@@ -16,6 +16,8 @@ inline constexpr Patience kSubmitPatience = {.attempt = absl::Seconds(3),
 
 // The submission that the command line asks for, made in the caller's folder and environment.
 absl::StatusOr<Submission> MakeSubmissionHere(Context& context);
+// Puts the jobs of --after into the request: `last` and `@name` ask the scheduler.
+absl::Status FindDependencies(ApiClient& api, Submission& submission);
 
 }  // namespace berth
 

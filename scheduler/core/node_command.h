@@ -45,7 +45,7 @@ struct AckReport {
   int64_t report_seq = 0;
 };
 
-// One member's share; the job's payload is added by the loop from the store.
+// One member's share; the job's payload and its place in an array are added by the loop.
 struct AssignTask {
   Allocation allocation;
   std::vector<std::string> device_classes;  // by name, as allocation.devices
@@ -59,7 +59,9 @@ struct AssignTask {
   std::string job_name;
   int node_count = 1;
   bool start_at_once = false;
-  std::string payload;  // serialized berth.v1.JobSpec
+  std::string payload;   // serialized berth.v1.JobSpec
+  JobId array;           // the array that the job is a task of
+  int array_index = -1;  // its index in it
 };
 
 struct StartTask {

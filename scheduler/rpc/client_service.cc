@@ -43,7 +43,7 @@ absl::Status FillSpec(const ReadView& view, const Actor& actor, const Job& job, 
                       .why = "",
                       .fix = "ask without the specification"});
   }
-  ASSIGN_OR_RETURN(const std::string payload, view.GetJobPayload(job.id));
+  ASSIGN_OR_RETURN(const std::string payload, view.GetJobPayload(job));
   if (!out->ParseFromString(payload)) {
     return absl::InternalError(
         absl::StrCat("the specification of job ", job.id.value(), " cannot be read"));
@@ -74,6 +74,18 @@ absl::Status FillAllAttempts(const ReadView& view, const Job& job, v1::Job* out)
   out->clear_allocations();
   for (const AllocationRecord& record : records) {
     *out->add_allocations() = ToProto(record, view.cluster());
+  }
+  ASSIGN_OR_RETURN(const std::vector<Attempt> attempts, view.ListEndedAttempts(job.id));
+  for (const Attempt& attempt : attempts) {
+    *out->add_attempts() = ToProto(attempt, view.cluster());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FillReclaims(const ReadView& view, const Actor& actor, JobId job, v1::Job* out) {
+  ASSIGN_OR_RETURN(const std::vector<Reclaim> reclaims, view.ListReclaims(job));
+  for (const Reclaim& reclaim : reclaims) {
+    *out->add_reclaims() = ToProto(reclaim, actor, view.cluster());
   }
   return absl::OkStatus();
 }
@@ -245,8 +257,24 @@ ClientService::Reactor* ClientService::GetJob(Context* context, const v1::GetJob
         if (request->all_attempts()) {
           RETURN_IF_ERROR(FillAllAttempts(view, record.job, response->mutable_job()));
         }
+        if (request->with_reclaims()) {
+          RETURN_IF_ERROR(FillReclaims(view, actor, record.job.id, response->mutable_job()));
+        }
         return request->with_spec() ? FillSpec(view, actor, record.job, response->mutable_spec())
                                     : absl::OkStatus();
+      });
+}
+
+ClientService::Reactor* ClientService::FindArrayTask(Context* context,
+                                                     const v1::FindArrayTaskRequest* request,
+                                                     v1::FindArrayTaskResponse* response) {
+  return router_.Read(
+      context, "Client.FindArrayTask",
+      [=](const Actor& actor, const ReadView& view) -> absl::Status {
+        ASSIGN_OR_RETURN(const JobId task,
+                         view.FindArrayTask(actor, JobId(request->array_id()), request->index()));
+        response->set_job_id(task.value());
+        return absl::OkStatus();
       });
 }
 

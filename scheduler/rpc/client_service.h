@@ -46,6 +46,9 @@ class ClientService final : public v1::Client::CallbackService {
   Reactor* ListAllocations(Context* context, const v1::ListAllocationsRequest* request,
                            v1::ListAllocationsResponse* response) override;
 
+  Reactor* FindArrayTask(Context* context, const v1::FindArrayTaskRequest* request,
+                         v1::FindArrayTaskResponse* response) override;
+
   // client_service_center.cc: nodes, tenants, tokens, quotas.
   Reactor* ListNodes(Context* context, const v1::ListNodesRequest* request,
                      v1::ListNodesResponse* response) override;

@@ -33,7 +33,7 @@ absl::Status CheckReader(const Actor& actor, const Job& job) {
 
 // How many logs each node of the job writes.
 absl::StatusOr<int> RanksPerNode(const ReadView& view, const Job& job) {
-  ASSIGN_OR_RETURN(const std::string payload, view.GetJobPayload(job.id));
+  ASSIGN_OR_RETURN(const std::string payload, view.GetJobPayload(job));
   v1::JobSpec spec;
   if (!spec.ParseFromString(payload)) {
     return absl::InternalError(

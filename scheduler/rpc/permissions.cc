@@ -39,6 +39,7 @@ constexpr std::array kRows = {
     Row{"Client.CancelJob",       kMember | kAdmin | kOperator           },
     Row{"Client.CreateToken",     kMember | kAdmin | kOperator           },
     Row{"Client.DrainNode",       kOperator                              },
+    Row{"Client.FindArrayTask",   kPeople                                },
     Row{"Client.GetJob",          kPeople                                },
     Row{"Client.GetQuota",        kPeople                                },
     Row{"Client.HoldJob",         kMember | kAdmin | kOperator           },

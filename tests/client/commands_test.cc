@@ -303,6 +303,7 @@ TEST(Wait, SurvivesAScheduerThatIsAwayForAMoment) {
 
 TEST(Wait, ALostSchedulerIsOneHundredTwentyFive) {
   FakeScheduler scheduler;
+  scheduler.reconnect = "1s";
   scheduler.Stop();
   EXPECT_EQ(scheduler.Run({"wait", "2"}).code, 125);
   EXPECT_EQ(scheduler.Run({"wait", "2", "--timeout", "200ms"}).code, 124);
@@ -465,6 +466,72 @@ TEST(Tokens, AreWrittenForTheirOwnerOnly) {
 TEST(Bootstrap, WithoutASocketIsUnreachable) {
   EXPECT_EQ(RunBerth({"admin", "bootstrap", "--socket", "/nonexistent/admin.sock"}, {}).code, 7);
   EXPECT_EQ(RunBerth({"admin", "bootstrap"}, {}).code, 2);
+}
+
+// An array of 12 tasks, of which 2 are in the list.
+void AddArray(FakeScheduler& scheduler) {
+  v1::Job array = RunningJob(4799);
+  array.set_state(v1::JOB_STATE_RUNNING);
+  array.mutable_array()->set_count(12);
+  array.mutable_array()->set_step(1);
+  array.mutable_array()->set_started(9);
+  array.mutable_array()->set_live(5);
+  array.mutable_array()->set_succeeded(3);
+  array.mutable_array()->set_failed(1);
+  scheduler.service.jobs[4799] = array;
+  for (const uint64_t id : {4801, 4802}) {
+    v1::Job task = RunningJob(id);
+    task.set_array_id(4799);
+    task.set_array_index(static_cast<int32_t>(id - 4800));
+    scheduler.service.jobs[id] = task;
+  }
+}
+
+TEST(Arrays, StandInOneLineForPeople) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  const std::string folded = scheduler.Run({"ps"}).out;
+  EXPECT_NE(folded.find("4799."), std::string::npos) << folded;
+  EXPECT_NE(folded.find("running 5/12"), std::string::npos) << folded;
+  EXPECT_NE(folded.find("3 waiting, 4 done, 1 failed"), std::string::npos) << folded;
+  EXPECT_EQ(folded.find("4799.1"), std::string::npos) << folded;
+  const std::string unfolded = scheduler.Run({"ps", "--tasks"}).out;
+  EXPECT_NE(unfolded.find("4799.1"), std::string::npos) << unfolded;
+  EXPECT_NE(unfolded.find("4799.2"), std::string::npos) << unfolded;
+}
+
+TEST(Arrays, AreJobsOfTheirOwnForPrograms) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  const Json list = Json::parse(scheduler.Run({"ps", "-o", "json"}).out);
+  ASSERT_EQ(list["items"].size(), 3u);
+  EXPECT_EQ(list["items"][0]["array"]["live"], 5);
+  EXPECT_EQ(list["items"][0]["array"]["count"], 12);
+  EXPECT_TRUE(list["items"][0]["array_id"].is_null());
+  EXPECT_EQ(list["items"][1]["array_id"], 4799);
+  EXPECT_EQ(list["items"][1]["array_index"], 1);
+  EXPECT_TRUE(list["items"][1]["array"].is_null());
+}
+
+TEST(Arrays, ATaskIsAddressedByItsIndex) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799.2"}).out.find("job 4799.2 "), 0u);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799."}).out.find("job 4799. "), 0u);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799.7"}).code, 3);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799.x"}).code, 2);
+}
+
+TEST(Submit, DependenciesBecomeIds) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  EXPECT_EQ(scheduler.Run({"submit", "--after", "ok:4799.1,any:4790-4791", "--", "true"}).code, 0);
+  const v1::JobSpec& spec = scheduler.service.submissions.at(0).spec();
+  ASSERT_EQ(spec.dependencies_size(), 3);
+  EXPECT_EQ(spec.dependencies(0).job_id(), 4801u);
+  EXPECT_EQ(spec.dependencies(0).kind(), v1::DEPENDENCY_KIND_OK);
+  EXPECT_EQ(spec.dependencies(2).job_id(), 4791u);
+  EXPECT_EQ(spec.dependencies(2).kind(), v1::DEPENDENCY_KIND_ANY);
 }
 
 }  // namespace

@@ -93,6 +93,18 @@ class FakeService : public v1::Client::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status FindArrayTask(grpc::ServerContext* context, const v1::FindArrayTaskRequest* request,
+                             v1::FindArrayTaskResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    for (const auto& [id, job] : jobs) {
+      if (job.array_id() == request->array_id() && job.array_index() == request->index()) {
+        response->set_job_id(id);
+        return grpc::Status::OK;
+      }
+    }
+    return ToGrpcStatus(absl::NotFoundError("no such task"), context);
+  }
+
   grpc::Status StreamLogs(grpc::ServerContext* context, const v1::StreamLogsRequest* request,
                           grpc::ServerWriter<v1::StreamLogsResponse>* writer) override {
     const std::lock_guard<std::mutex> lock(mu);
@@ -237,7 +249,7 @@ class FakeScheduler {
         {"BERTH_SERVER", absl::StrCat("127.0.0.1:", port_)},
         {"BERTH_TOKEN",              token_                          },
         {"BERTH_CONFIG",              "/dev/null"},
-        {"BERTH_RECONNECT",              "1s"                       }
+        {"BERTH_RECONNECT",              reconnect                       }
     };
   }
   const std::string& token() const { return token_; }
@@ -245,6 +257,9 @@ class FakeScheduler {
   Outcome Run(const std::vector<std::string>& words) { return RunBerth(words, environment()); }
 
   FakeService service;
+  // How long a lost scheduler is looked for: as long as a loaded machine may take, unless the test
+  // is about giving up.
+  std::string reconnect = "60s";
 
  private:
   int port_ = 0;

@@ -231,5 +231,83 @@ TEST(NewIdempotencyKey, IsUniqueAndSortsByTime) {
   EXPECT_LT(NewIdempotencyKey(now), NewIdempotencyKey(now + absl::Seconds(1)));
 }
 
+TEST(Submission, ArraysHaveARangeAStepAndABound) {
+  const v1::ArraySpec all = SpecOf({"--array", "0-99%8", "--", "true"}).array();
+  EXPECT_EQ(all.first(), 0);
+  EXPECT_EQ(all.count(), 100);
+  EXPECT_EQ(all.step(), 1);
+  EXPECT_EQ(all.concurrent_max(), 8);
+  const v1::ArraySpec odd = SpecOf({"--array", "1-10:3", "--", "true"}).array();
+  EXPECT_EQ(odd.count(), 4);
+  EXPECT_EQ(odd.step(), 3);
+  EXPECT_EQ(odd.concurrent_max(), 0);
+  EXPECT_EQ(SpecOf({"--array", "7", "--", "true"}).array().count(), 1);
+  EXPECT_FALSE(SpecOf({"--", "true"}).has_array());
+}
+
+TEST(Submission, GangsMayShrinkShareAndStandTogether) {
+  const v1::JobSpec spec =
+      SpecOf({"--nodes", "8", "--min-nodes", "2", "--topology", "same-leaf:require", "--", "true"});
+  EXPECT_EQ(spec.gang().min_nodes(), 2);
+  EXPECT_EQ(spec.gang().topology().level(), v1::TopologyRequest::LEVEL_RACK);
+  EXPECT_TRUE(spec.gang().topology().required());
+  const v1::JobSpec share =
+      SpecOf({"--device-share", "0.25", "--topology", "same-ring", "--", "x"});
+  EXPECT_EQ(share.gang().device_share_milli(), 250);
+  EXPECT_EQ(share.gang().topology().level(), v1::TopologyRequest::LEVEL_RING);
+  EXPECT_FALSE(share.gang().topology().required());
+}
+
+TEST(Submission, DependenciesKeepTheirWords) {
+  const auto submission = Make({"--after", "ok:4811,any:last", "--after", "@tokenize", "--", "x"});
+  ASSERT_TRUE(submission.ok()) << submission.status();
+  ASSERT_EQ(submission->after.size(), 3u);
+  EXPECT_EQ(submission->after[0].kind, v1::DEPENDENCY_KIND_OK);
+  EXPECT_EQ(submission->after[0].jobs.text, "4811");
+  EXPECT_EQ(submission->after[1].kind, v1::DEPENDENCY_KIND_ANY);
+  EXPECT_EQ(submission->after[1].jobs.text, "last");
+  EXPECT_EQ(submission->after[2].kind, v1::DEPENDENCY_KIND_OK);
+  EXPECT_EQ(submission->after[2].jobs.text, "@tokenize");
+}
+
+TEST(Submission, ABeginTimeIsStillToCome) {
+  const int64_t now_us = absl::ToUnixMicros(absl::Now());
+  const int64_t begin_us = SpecOf({"--begin", "+1h", "--", "x"}).begin_time_us();
+  EXPECT_GE(begin_us, now_us + int64_t{3600} * 1000 * 1000);
+  EXPECT_LE(begin_us, now_us + int64_t{2 * 3600} * 1000 * 1000);
+}
+
+// Every one is a usage error that names its option.
+TEST(Submission, RefusesBadPlacesAndTimes) {
+  const std::vector<std::vector<std::string>> cases = {
+      {"--min-nodes", "3",             "--nodes", "2"},
+      {"--min-nodes",          "0"                        },
+      {"--device-share", "1"},
+      {"--device-share",          "0.0001"                                 },
+      {"--device-share","half"},
+      {"--device-share",            "0.5",                                                  "--devices", "2"},
+      {"--topology","same-room"},
+      {"--topology",             "same-rack:must"                },
+      {"--array",             "9-3"                                                                 },
+      {"--array",             "0-9%0"   },
+      {"--array",             "0-9:0"},
+      {"--array",             "a-b"                },
+      {"--array",             "-1-3"                                                                 },
+      {"--array",             "0-1000000"   },
+      {"--after",             "when:3"},
+      {"--after",             "ok:"                },
+      {"--begin",             "yesterday"                                                                 },
+      {"--begin",             "2020-01-01"   },
+  };
+  for (std::vector<std::string> words : cases) {
+    const std::string option = words[0];
+    words.insert(words.end(), {"--", "true"});
+    const auto submission = Make(words);
+    EXPECT_EQ(submission.status().code(), absl::StatusCode::kInvalidArgument) << words[1];
+    EXPECT_NE(submission.status().message().find(option + ": "), absl::string_view::npos)
+        << submission.status();
+  }
+}
+
 }  // namespace
 }  // namespace berth

@@ -211,19 +211,68 @@ TEST(ToSubmitJob, RefusesAbsurdNumbers) {
 // What is not built yet is never ignored silently.
 TEST(ToSubmitJob, RefusesWhatItCannotDo) {
   const BadSpec cases[] = {
-      {"array",        [](v1::JobSpec& s) { s.mutable_array()->set_count(3); }              },
-      {"dependencies", [](v1::JobSpec& s) { s.add_dependencies()->set_job_id(1); }          },
-      {"begin time",   [](v1::JobSpec& s) { s.set_begin_time_us(1); }                       },
-      {"image",        [](v1::JobSpec& s) { s.set_image("registry/x"); }                    },
-      {"elastic",      [](v1::JobSpec& s) { s.mutable_gang()->set_min_nodes(1); }           },
-      {"share",        [](v1::JobSpec& s) { s.mutable_gang()->set_device_share_milli(500); }},
+      {"image",    [](v1::JobSpec& s) { s.set_image("registry/x"); }                    },
+      {"elastic",  [](v1::JobSpec& s) { s.mutable_gang()->set_min_nodes(1); }           },
+      {"share",    [](v1::JobSpec& s) { s.mutable_gang()->set_device_share_milli(500); }},
       {"topology",
        [](v1::JobSpec& s) {
          s.mutable_gang()->mutable_topology()->set_level(v1::TopologyRequest::LEVEL_RACK);
-       }                                                                                    },
+       }                                                                                },
   };
   for (const BadSpec& bad : cases) {
     ExpectRefused(bad, absl::StatusCode::kUnimplemented);
+  }
+}
+
+TEST(ToSubmitJob, TakesArrayDependenciesAndBeginOver) {
+  v1::SubmitJobRequest request = GoodRequest();
+  v1::JobSpec& spec = *request.mutable_spec();
+  spec.mutable_array()->set_first(10);
+  spec.mutable_array()->set_count(5);
+  spec.mutable_array()->set_concurrent_max(2);
+  for (const uint64_t id : {9, 7, 9}) {
+    v1::Dependency& dependency = *spec.add_dependencies();
+    dependency.set_kind(v1::DEPENDENCY_KIND_STARTED);
+    dependency.set_job_id(id);
+  }
+  spec.set_begin_time_us(1234567);
+  const auto event = ToSubmitJob(request);
+  ASSERT_TRUE(event.ok()) << event.status();
+  const ArrayRange& array = event->spec.array;
+  EXPECT_EQ(array.first, 10);
+  EXPECT_EQ(array.count, 5);
+  EXPECT_EQ(array.step, 1);
+  EXPECT_EQ(array.concurrent_max, 2);
+  const std::vector<Dependency> expected = {
+      {DependencyKind::kStarted, JobId(7)},
+      {DependencyKind::kStarted, JobId(9)}
+  };
+  EXPECT_TRUE(event->spec.dependencies == expected);
+  EXPECT_EQ(event->spec.begin_at, absl::FromUnixMicros(1234567));
+}
+
+TEST(ToSubmitJob, RefusesBadArraysAndDependencies) {
+  const BadSpec cases[] = {
+      {"no task",                [](v1::JobSpec& s) { s.mutable_array()->set_first(3); }                       },
+      {"many tasks",             [](v1::JobSpec& s) { s.mutable_array()->set_count(1000 * 1000 + 1); }         },
+      {"negative index",
+       [](v1::JobSpec& s) {
+         s.mutable_array()->set_count(3);
+         s.mutable_array()->set_first(-1);
+       }                                                                                                       },
+      {"index beyond the bound",
+       [](v1::JobSpec& s) {
+         s.mutable_array()->set_count(1000);
+         s.mutable_array()->set_step(100 * 1000 * 1000);
+       }                                                                                                       },
+      {"no kind",                [](v1::JobSpec& s) { s.add_dependencies()->set_job_id(1); }                   },
+      {"no job",                 [](v1::JobSpec& s) { s.add_dependencies()->set_kind(v1::DEPENDENCY_KIND_OK); }},
+      {"unknown kind",
+       [](v1::JobSpec& s) { s.add_dependencies()->set_kind(static_cast<v1::DependencyKind>(99)); }             },
+      {"begin",                  [](v1::JobSpec& s) { s.set_begin_time_us(-1); }                               },
+  };
+  for (const BadSpec& bad : cases) {
+    ExpectRefused(bad, absl::StatusCode::kInvalidArgument);
   }
 }
 
@@ -319,6 +368,63 @@ TEST(Text, MakePlainKeepsWholeCharacters) {
   EXPECT_FALSE(IsUtf8("\xc0\xaf"));
   EXPECT_FALSE(IsUtf8("\xf4\x90\x80\x80"));
   EXPECT_TRUE(IsUtf8("\xf0\x9f\x98\x80"));
+}
+
+TEST(ToQuotaLimits, BlocksHaveALevelAndANumber) {
+  v1::QuotaLimits limits;
+  limits.set_entitlement(48);
+  limits.set_block_level("node");
+  limits.set_block_level_count(6);
+  auto blocks = ToQuotaLimits(limits);
+  ASSERT_TRUE(blocks.ok()) << blocks.status();
+  EXPECT_EQ(blocks->block_level, TopologyLevel::kNone);
+  EXPECT_EQ(blocks->block_count, 6);
+  limits.set_block_level("rack");
+  EXPECT_EQ(ToQuotaLimits(limits)->block_level, TopologyLevel::kRack);
+  limits.set_block_level("ring");
+  EXPECT_EQ(ToQuotaLimits(limits).status().code(), absl::StatusCode::kInvalidArgument);
+  limits.set_block_level("");
+  EXPECT_EQ(ToQuotaLimits(limits).status().code(), absl::StatusCode::kInvalidArgument);
+  limits.set_block_level("pod");
+  limits.set_block_level_count(0);
+  EXPECT_EQ(ToQuotaLimits(limits).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// A certificate can be checked by who lost a job, without learning who the others are.
+TEST(ToProtoReclaim, NamesOnlyWhatTheActorMaySee) {
+  Cluster cluster;
+  Tenant owner;
+  owner.name = "owner";
+  Tenant borrower;
+  borrower.name = "borrower";
+  Reclaim reclaim;
+  reclaim.id = ReclaimId(1);
+  reclaim.tenant = cluster.AddTenant(owner);
+  reclaim.claim = JobId(9);
+  reclaim.entitlement = 16;
+  reclaim.candidates.resize(2);
+  reclaim.candidates[0].tenant = cluster.AddTenant(borrower);
+  reclaim.candidates[0].job = JobId(4);
+  reclaim.candidates[0].devices = 8;
+  reclaim.candidates[1].tenant = reclaim.tenant;
+  reclaim.candidates[1].job = JobId(5);
+  Actor member;
+  member.tenant = reclaim.candidates[0].tenant;
+  const v1::Reclaim seen = ToProto(reclaim, member, cluster);
+  EXPECT_EQ(seen.tenant(), "another tenant");
+  EXPECT_EQ(seen.claim_job_id(), 0u);
+  EXPECT_EQ(seen.entitlement(), 16);
+  EXPECT_EQ(seen.candidates(0).tenant(), "borrower");
+  EXPECT_EQ(seen.candidates(0).job_id(), 4u);
+  EXPECT_EQ(seen.candidates(0).devices(), 8);
+  EXPECT_EQ(seen.candidates(1).tenant(), "another tenant");
+  EXPECT_EQ(seen.candidates(1).job_id(), 0u);
+  Actor operator_actor;
+  operator_actor.role = Role::kOperator;
+  const v1::Reclaim all = ToProto(reclaim, operator_actor, cluster);
+  EXPECT_EQ(all.tenant(), "owner");
+  EXPECT_EQ(all.claim_job_id(), 9u);
+  EXPECT_EQ(all.candidates(1).job_id(), 5u);
 }
 
 }  // namespace

@@ -1,0 +1,440 @@
+#include "client/spec_options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+#include "client/moment.h"
+#include "client/text.h"
+#include "common/nearest_name.h"
+#include "common/quantity.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+constexpr int kNodesMax = 4096;
+constexpr int kDevicesMax = 64;
+constexpr int kPriorityMax = 1000;
+constexpr int kRequeuesDefault = 5;
+constexpr int kRequeuesMax = 1000;
+constexpr double kCpusMax = 65536;
+constexpr int kArrayTasksMax = 1000 * 1000;
+constexpr int kArrayIndexMax = 1000 * 1000 * 1000;
+
+absl::Status UnknownWord(const OptionValue& value, const std::string& word,
+                         const std::vector<std::string>& known) {
+  const std::string nearest = NearestName(word, known);
+  return ValueError(
+      value, absl::StrCat("\"", CleanText(word), "\" is none of ", absl::StrJoin(known, ", ")),
+      nearest.empty() ? "" : absl::StrCat("did you mean ", nearest, "?"));
+}
+
+// Reads the options one after the other into a request; the first error stays.
+class SpecBuilder {
+ public:
+  SpecBuilder(const Arguments& arguments, const SubmissionSource& source)
+      : arguments_(arguments), source_(source), spec_(*request_.mutable_spec()) {}
+
+  absl::StatusOr<v1::SubmitJobRequest> Build() {
+    for (const auto read :
+         {&SpecBuilder::ReadTexts, &SpecBuilder::ReadShape, &SpecBuilder::ReadHost,
+          &SpecBuilder::ReadPlacement, &SpecBuilder::ReadArray, &SpecBuilder::ReadTimes,
+          &SpecBuilder::ReadEnvironment, &SpecBuilder::ReadPlaces, &SpecBuilder::ReadRequeue,
+          &SpecBuilder::ReadWords, &SpecBuilder::ReadStopSignal}) {
+      RETURN_IF_ERROR((this->*read)());
+    }
+    spec_.set_hold(arguments_.Has("hold"));
+    spec_.set_no_borrow(arguments_.Has("no-borrow"));
+    spec_.set_not_preemptible(arguments_.Has("no-preempt"));
+    request_.set_dry_run(arguments_.Has("dry-run"));
+    request_.set_on_behalf_of_tenant(arguments_.Text("tenant"));
+    return std::move(request_);
+  }
+
+ private:
+  absl::Status ReadTexts() {
+    for (const char* name : {"name", "comment", "project", "tenant", "idempotency-key"}) {
+      const OptionValue* const value = arguments_.Find(name);
+      if (value != nullptr && value->text.empty()) {
+        return ValueError(*value, "must not be empty");
+      }
+      if (value != nullptr && CleanText(value->text) != value->text) {
+        return ValueError(*value, "holds control characters or broken UTF-8");
+      }
+    }
+    spec_.set_name(arguments_.Text("name"));
+    spec_.set_comment(arguments_.Text("comment"));
+    spec_.set_project(arguments_.Text("project", source_.project));
+    request_.set_idempotency_key(arguments_.Text("idempotency-key"));
+    return absl::OkStatus();
+  }
+
+  // The option's number, or `fallback`.
+  absl::StatusOr<int32_t> Number(absl::string_view name, int fallback, int least, int most) {
+    const OptionValue* const value = arguments_.Find(name);
+    if (value == nullptr) {
+      return fallback;
+    }
+    ASSIGN_OR_RETURN(const int64_t number, IntegerOf(*value, least, most));
+    return static_cast<int32_t>(number);
+  }
+
+  absl::Status ReadShape() {
+    v1::GangSpec& gang = *spec_.mutable_gang();
+    ASSIGN_OR_RETURN(const int32_t nodes, Number("nodes", 1, 1, kNodesMax));
+    ASSIGN_OR_RETURN(const int32_t devices, Number("devices", 1, 0, kDevicesMax));
+    ASSIGN_OR_RETURN(const int32_t priority, Number("priority", 0, -kPriorityMax, kPriorityMax));
+    gang.set_nodes(nodes);
+    gang.set_devices_per_node(devices);
+    spec_.set_priority(priority);
+    if (const OptionValue* const value = arguments_.Find("class"); value != nullptr) {
+      const char separator = absl::StrContains(value->text, '|') ? '|' : ',';
+      ASSIGN_OR_RETURN(const std::vector<std::string> classes, ListOf(*value, separator));
+      gang.mutable_device_classes()->Assign(classes.begin(), classes.end());
+    }
+    return absl::OkStatus();
+  }
+
+  // How the gang may shrink, share a device, and stand together.
+  absl::Status ReadPlacement() {
+    v1::GangSpec& gang = *spec_.mutable_gang();
+    if (const OptionValue* const value = arguments_.Find("min-nodes"); value != nullptr) {
+      ASSIGN_OR_RETURN(const int64_t min_nodes, IntegerOf(*value, 1, kNodesMax));
+      if (min_nodes > gang.nodes()) {
+        return ValueError(
+            *value, absl::StrCat(min_nodes, " is more than the ", gang.nodes(), " of --nodes"),
+            "--nodes is the most that the job can use, --min-nodes the least");
+      }
+      gang.set_min_nodes(static_cast<int32_t>(min_nodes));
+    }
+    if (const OptionValue* const value = arguments_.Find("device-share"); value != nullptr) {
+      RETURN_IF_ERROR(ReadShare(*value, gang));
+    }
+    const OptionValue* const topology = arguments_.Find("topology");
+    return topology == nullptr ? absl::OkStatus() : ReadTopology(*topology, gang);
+  }
+
+  static absl::Status ReadShare(const OptionValue& value, v1::GangSpec& gang) {
+    double share = 0;
+    const bool is_number = absl::SimpleAtod(value.text, &share) && std::isfinite(share);
+    const double milli = std::round(share * 1000);
+    if (!is_number || milli < 1 || milli > 999) {
+      return ValueError(value,
+                        absl::StrCat("\"", CleanText(value.text), "\" is no part of a device"),
+                        "write it like 0.25; it is at least 0.001 and less than 1");
+    }
+    if (gang.nodes() != 1 || gang.devices_per_node() != 1) {
+      return ValueError(
+          value,
+          absl::StrCat("the job asks for ", gang.nodes(), " nodes x ", gang.devices_per_node(),
+                       " devices, but a share is of one device on one node"),
+          "leave --nodes and --devices out");
+    }
+    gang.set_device_share_milli(static_cast<int32_t>(milli));
+    return absl::OkStatus();
+  }
+
+  static absl::Status ReadTopology(const OptionValue& value, v1::GangSpec& gang) {
+    static constexpr std::pair<const char*, v1::TopologyRequest::Level> kLevels[] = {
+        {"same-ring",  v1::TopologyRequest::LEVEL_RING },
+        {"same-rack",  v1::TopologyRequest::LEVEL_RACK },
+        {"same-leaf",  v1::TopologyRequest::LEVEL_RACK },
+        {"same-block", v1::TopologyRequest::LEVEL_BLOCK},
+        {"same-pod",   v1::TopologyRequest::LEVEL_POD  },
+        {"none",       v1::TopologyRequest::LEVEL_NONE },
+    };
+    const size_t colon = value.text.find(':');
+    const std::string level = value.text.substr(0, colon);
+    const std::string strength =
+        colon == std::string::npos ? "prefer" : value.text.substr(colon + 1);
+    if (strength != "prefer" && strength != "require") {
+      return UnknownWord(value, strength, {"prefer", "require"});
+    }
+    std::vector<std::string> known;
+    for (const auto& [word, meaning] : kLevels) {
+      known.emplace_back(word);
+      if (level == word) {
+        gang.mutable_topology()->set_level(meaning);
+        gang.mutable_topology()->set_required(strength == "require");
+        return absl::OkStatus();
+      }
+    }
+    return UnknownWord(value, level, known);
+  }
+
+  // FIRST-LAST[:STEP][%AT_ONCE], or one index.
+  absl::Status ReadArray() {
+    const OptionValue* const value = arguments_.Find("array");
+    if (value == nullptr) {
+      return absl::OkStatus();
+    }
+    const auto refuse = [value](absl::string_view why) {
+      return ValueError(*value, absl::StrCat("\"", CleanText(value->text), "\" ", why),
+                        "write it like 0-99, 0-98:2 or 0-99%8 (at most 8 at a time)");
+    };
+    const std::vector<std::string> halves = absl::StrSplit(value->text, absl::MaxSplits('%', 1));
+    const std::vector<std::string> parts = absl::StrSplit(halves[0], absl::MaxSplits(':', 1));
+    const std::vector<std::string> ends = absl::StrSplit(parts[0], absl::MaxSplits('-', 1));
+    int32_t first = 0;
+    int32_t last = 0;
+    int32_t step = 1;
+    int32_t at_once = 0;
+    if (!absl::SimpleAtoi(ends[0], &first) || !absl::SimpleAtoi(ends.back(), &last) ||
+        (parts.size() == 2 && !absl::SimpleAtoi(parts[1], &step)) ||
+        (halves.size() == 2 && !absl::SimpleAtoi(halves[1], &at_once))) {
+      return refuse("is no range of indexes");
+    }
+    if (first < 0 || last < first || last > kArrayIndexMax) {
+      return refuse("is empty or too large");
+    }
+    if (step < 1 || (halves.size() == 2 && at_once < 1)) {
+      return refuse("has a step or a bound below 1");
+    }
+    v1::ArraySpec& array = *spec_.mutable_array();
+    array.set_first(first);
+    array.set_count((last - first) / step + 1);
+    array.set_step(step);
+    array.set_concurrent_max(at_once);
+    if (array.count() > kArrayTasksMax) {
+      return refuse(absl::StrCat("has ", array.count(), " tasks; the most is ", kArrayTasksMax));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadHost() {
+    v1::HostResources& host = *spec_.mutable_gang()->mutable_per_node();
+    if (const OptionValue* const value = arguments_.Find("cpus"); value != nullptr) {
+      double cpus = 0;
+      if (!absl::SimpleAtod(value->text, &cpus) || !std::isfinite(cpus) || cpus <= 0 ||
+          cpus > kCpusMax) {
+        return ValueError(*value,
+                          absl::StrCat("\"", CleanText(value->text),
+                                       "\" is no number of "
+                                       "cores"),
+                          "write it like 16 or 0.5");
+      }
+      host.set_cpu_milli(static_cast<int64_t>(std::ceil(cpus * 1000)));
+    }
+    if (const OptionValue* const value = arguments_.Find("memory"); value != nullptr) {
+      const auto memory_mib = ParseMemoryMib(value->text);
+      if (!memory_mib.ok() || *memory_mib == 0) {
+        return ValueError(
+            *value,
+            memory_mib.ok() ? "must be more than zero" : CleanText(memory_mib.status().message()),
+            "write it like 512MiB or 64GiB");
+      }
+      host.set_memory_mib(*memory_mib);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int64_t> Milliseconds(absl::string_view name) {
+    const OptionValue* const value = arguments_.Find(name);
+    if (value == nullptr) {
+      return 0;
+    }
+    ASSIGN_OR_RETURN(const absl::Duration duration, DurationOf(*value));
+    return std::max<int64_t>(absl::ToInt64Milliseconds(duration), 1);
+  }
+
+  absl::Status ReadTimes() {
+    ASSIGN_OR_RETURN(const int64_t time_limit_ms, Milliseconds("time"));
+    ASSIGN_OR_RETURN(const int64_t grace_ms, Milliseconds("grace"));
+    ASSIGN_OR_RETURN(const int64_t lease_ms, Milliseconds("lease"));
+    spec_.set_time_limit_ms(time_limit_ms);
+    spec_.set_grace_ms(grace_ms);
+    spec_.set_lease_ms(lease_ms);
+    if (const OptionValue* const value = arguments_.Find("begin"); value != nullptr) {
+      ASSIGN_OR_RETURN(const absl::Time begin, FutureOf(*value, source_.now));
+      spec_.set_begin_time_us(absl::ToUnixMicros(begin));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadEnvironment() {
+    for (const OptionValue* value : arguments_.All("env")) {
+      const size_t equals = value->text.find('=');
+      const std::string name = value->text.substr(0, equals);
+      if (name.empty() || absl::ascii_isdigit(static_cast<unsigned char>(name[0])) ||
+          !std::all_of(name.begin(), name.end(), [](char c) {
+            return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
+          })) {
+        return ValueError(*value, absl::StrCat("\"", CleanText(name), "\" is no variable's name"),
+                          "write --env NAME=VALUE");
+      }
+      if (equals != std::string::npos) {
+        (*spec_.mutable_environment())[name] = value->text.substr(equals + 1);
+        continue;
+      }
+      const auto found = source_.environment->find(name);
+      if (found == source_.environment->end()) {
+        return ValueError(*value, absl::StrCat("your environment has no ", name),
+                          absl::StrCat("write --env ", name, "=VALUE"));
+      }
+      (*spec_.mutable_environment())[name] = found->second;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadPlaces() {
+    for (const OptionValue* value : arguments_.All("exclude")) {
+      ASSIGN_OR_RETURN(const std::vector<std::string> nodes, ListOf(*value));
+      for (const std::string& node : nodes) {
+        spec_.mutable_gang()->add_excluded_nodes(node);
+      }
+    }
+    for (const OptionValue* value : arguments_.All("label")) {
+      const size_t equals = value->text.find('=');
+      if (equals == std::string::npos || equals == 0) {
+        return ValueError(*value, absl::StrCat("\"", CleanText(value->text), "\" is not K=V"));
+      }
+      (*spec_.mutable_gang()->mutable_node_labels())[value->text.substr(0, equals)] =
+          value->text.substr(equals + 1);
+    }
+    if (const OptionValue* const value = arguments_.Find("workdir"); value != nullptr) {
+      if (value->text.empty()) {
+        return ValueError(*value, "must not be empty");
+      }
+      spec_.set_working_directory(AbsolutePath(value->text));
+    }
+    return absl::OkStatus();
+  }
+
+  // Relative to the caller's folder, without "." and "..".
+  std::string AbsolutePath(const std::string& path) const {
+    const std::string whole = path[0] == '/' ? path : absl::StrCat(source_.folder, "/", path);
+    std::vector<std::string> parts;
+    for (const std::string& part : std::vector<std::string>(absl::StrSplit(whole, '/'))) {
+      if (part == ".." && !parts.empty()) {
+        parts.pop_back();
+      } else if (!part.empty() && part != "." && part != "..") {
+        parts.push_back(part);
+      }
+    }
+    return absl::StrCat("/", absl::StrJoin(parts, "/"));
+  }
+
+  absl::Status ReadRequeue() {
+    v1::RequeuePolicy& policy = *spec_.mutable_requeue();
+    const OptionValue* const list = arguments_.Find("requeue");
+    policy.set_on_node_fault(list == nullptr);
+    policy.set_on_preempt(list == nullptr);
+    if (list != nullptr && list->text != "none") {
+      ASSIGN_OR_RETURN(const std::vector<std::string> causes, ListOf(*list));
+      for (const std::string& cause : causes) {
+        if (cause == "node-fault") {
+          policy.set_on_node_fault(true);
+        } else if (cause == "preempt") {
+          policy.set_on_preempt(true);
+        } else if (cause == "error") {
+          policy.set_on_error(true);
+        } else {
+          return UnknownWord(*list, cause, {"node-fault", "preempt", "error", "none"});
+        }
+      }
+    }
+    ASSIGN_OR_RETURN(const int32_t max_requeues,
+                     Number("max-requeues", kRequeuesDefault, 0, kRequeuesMax));
+    policy.set_max_requeues(max_requeues);
+    for (const OptionValue* value : arguments_.All("requeue-exit")) {
+      ASSIGN_OR_RETURN(const int64_t code, IntegerOf(*value, 1, 255));
+      policy.add_exit_codes(static_cast<int32_t>(code));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadWords() {
+    if (const OptionValue* const value = arguments_.Find("launch"); value != nullptr) {
+      if (value->text != "node" && value->text != "device") {
+        return UnknownWord(*value, value->text, {"node", "device"});
+      }
+      spec_.set_launch(value->text == "node" ? v1::LAUNCH_MODE_NODE : v1::LAUNCH_MODE_DEVICE);
+    }
+    if (const OptionValue* const value = arguments_.Find("on-node-loss"); value != nullptr) {
+      if (value->text == "requeue") {
+        spec_.set_on_node_loss(v1::NODE_LOSS_POLICY_REQUEUE);
+      } else if (value->text == "hold") {
+        spec_.set_on_node_loss(v1::NODE_LOSS_POLICY_HOLD);
+      } else if (value->text == "fail") {
+        spec_.set_on_node_loss(v1::NODE_LOSS_POLICY_FAIL);
+      } else {
+        return UnknownWord(*value, value->text, {"requeue", "hold", "fail"});
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadStopSignal() {
+    const OptionValue* const value = arguments_.Find("stop-signal");
+    if (value == nullptr) {
+      return absl::OkStatus();
+    }
+    static constexpr const char* kSignals[] = {"SIGTERM", "SIGINT",  "SIGHUP",
+                                               "SIGQUIT", "SIGUSR1", "SIGUSR2"};
+    const std::string upper = absl::AsciiStrToUpper(value->text);
+    const std::string name = absl::StartsWith(upper, "SIG") ? upper : absl::StrCat("SIG", upper);
+    for (const char* known : kSignals) {
+      if (name == known) {
+        spec_.set_stop_signal(name);
+        return absl::OkStatus();
+      }
+    }
+    return UnknownWord(*value, value->text,
+                       {"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"});
+  }
+
+  const Arguments& arguments_;
+  const SubmissionSource& source_;
+  v1::SubmitJobRequest request_;
+  v1::JobSpec& spec_;
+};
+
+}  // namespace
+
+absl::StatusOr<v1::SubmitJobRequest> ReadSpec(const Arguments& arguments,
+                                              const SubmissionSource& source) {
+  return SpecBuilder(arguments, source).Build();
+}
+
+absl::StatusOr<std::vector<NamedDependency>> ReadDependencies(const Arguments& arguments) {
+  static constexpr std::pair<const char*, v1::DependencyKind> kKinds[] = {
+      {"ok",      v1::DEPENDENCY_KIND_OK     },
+      {"any",     v1::DEPENDENCY_KIND_ANY    },
+      {"fail",    v1::DEPENDENCY_KIND_FAIL   },
+      {"started", v1::DEPENDENCY_KIND_STARTED},
+  };
+  std::vector<NamedDependency> dependencies;
+  for (const OptionValue* value : arguments.All("after")) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> parts, ListOf(*value));
+    for (const std::string& part : parts) {
+      const size_t colon = part.find(':');
+      const std::string kind = colon == std::string::npos ? "ok" : part.substr(0, colon);
+      NamedDependency& dependency = dependencies.emplace_back();
+      dependency.jobs = {.text = colon == std::string::npos ? part : part.substr(colon + 1),
+                         .origin = value->origin};
+      const auto* const known =
+          std::find_if(std::begin(kKinds), std::end(kKinds),
+                       [&kind](const auto& entry) { return kind == entry.first; });
+      if (known == std::end(kKinds)) {
+        return UnknownWord(*value, kind, {"ok", "any", "fail", "started"});
+      }
+      dependency.kind = known->second;
+      if (dependency.jobs.text.empty()) {
+        return ValueError(*value, absl::StrCat("\"", CleanText(part), "\" names no job"),
+                          "write it like ok:4811, any:last or ok:@tokenize");
+      }
+    }
+  }
+  return dependencies;
+}
+
+}  // namespace berth

@@ -1,0 +1,24 @@
+#ifndef BERTH_CLIENT_SPEC_OPTIONS_H_
+#define BERTH_CLIENT_SPEC_OPTIONS_H_
+
+// Job options -> the specification of a job. Every bad value is an error at its place.
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "client/option.h"
+#include "client/submission.h"
+#include "proto/client_api.pb.h"
+
+namespace berth {
+
+// Everything but what runs (script, command) and whom it waits for.
+absl::StatusOr<v1::SubmitJobRequest> ReadSpec(const Arguments& arguments,
+                                              const SubmissionSource& source);
+// --after, in the order given.
+absl::StatusOr<std::vector<NamedDependency>> ReadDependencies(const Arguments& arguments);
+
+}  // namespace berth
+
+#endif  // BERTH_CLIENT_SPEC_OPTIONS_H_
