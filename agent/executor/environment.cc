@@ -65,6 +65,10 @@ void AddIdentity(const TaskContext& task, Environment& environment) {
   environment["BERTH_JOB_ID"] = absl::StrCat(assignment.job_id());
   environment["BERTH_JOB_NAME"] = assignment.job_name();
   environment["BERTH_ATTEMPT"] = absl::StrCat(assignment.attempt());
+  if (assignment.array_id() != 0) {
+    environment["BERTH_ARRAY_ID"] = absl::StrCat(assignment.array_id());
+    environment["BERTH_ARRAY_INDEX"] = absl::StrCat(assignment.array_index());
+  }
   environment["BERTH_TENANT"] = assignment.tenant();
   environment["BERTH_PROJECT"] = assignment.project();
   environment["BERTH_USER"] = assignment.user();

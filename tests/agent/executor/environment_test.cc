@@ -116,6 +116,17 @@ TEST_F(EnvironmentTest, TellsWhoseJobItIsAndWhereAndHowLong) {
   EXPECT_EQ(variables["BERTH_STOP_FILE"], "/d/jobs/4711/2/stop");
 }
 
+TEST_F(EnvironmentTest, ATaskOfAnArrayKnowsItsIndex) {
+  Variables variables = Make();
+  EXPECT_EQ(variables.count("BERTH_ARRAY_ID"), 0U);
+  EXPECT_EQ(variables.count("BERTH_ARRAY_INDEX"), 0U);
+  assignment_.set_array_id(4700);
+  assignment_.set_array_index(0);
+  variables = Make();
+  EXPECT_EQ(variables["BERTH_ARRAY_ID"], "4700");
+  EXPECT_EQ(variables["BERTH_ARRAY_INDEX"], "0");
+}
+
 TEST_F(EnvironmentTest, HasWhatEveryProcessNeeds) {
   auto variables = Make();
   EXPECT_EQ(variables["PATH"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");

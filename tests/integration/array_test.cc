@@ -1,0 +1,157 @@
+// Arrays, dependencies and what is left of them, through the API and with an agent played by hand.
+
+#include <cstdint>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "common/error_detail.h"
+#include "tests/testing/running_server.h"
+#include "tests/testing/scripted_agent.h"
+
+namespace berth {
+namespace {
+
+using Stub = TestClient::Stub;
+
+class Arrays : public ::testing::Test {
+ protected:
+  Arrays() : agent_(server_.address(), "n1", server_.AddNodeToken("n1")) {
+    server_.AddTenant("acme");
+    server_.SetQuota("acme", "sim", 8);
+    user_token_ = server_.AddUser("acme", "ada", v1::ROLE_MEMBER);
+    server_.AddTenant("other");
+    stranger_token_ = server_.AddUser("other", "bob", v1::ROLE_MEMBER);
+    agent_.Join();
+  }
+  TestClient User() { return server_.Client(user_token_); }
+  TestClient Stranger() { return server_.Client(stranger_token_); }
+
+  static absl::StatusOr<uint64_t> FindTask(TestClient client, uint64_t array, int index) {
+    v1::FindArrayTaskRequest request;
+    request.set_array_id(array);
+    request.set_index(index);
+    v1::FindArrayTaskResponse response;
+    const absl::Status status = client.Call(&Stub::FindArrayTask, request, &response);
+    return status.ok() ? absl::StatusOr<uint64_t>(response.job_id()) : status;
+  }
+
+  static v1::SubmitJobRequest After(uint64_t job) {
+    v1::SubmitJobRequest request = JobOf(1, 1, "child");
+    v1::Dependency& dependency = *request.mutable_spec()->add_dependencies();
+    dependency.set_kind(v1::DEPENDENCY_KIND_OK);
+    dependency.set_job_id(job);
+    return request;
+  }
+
+  // Runs the next task that comes.
+  v1::Assignment RunNext() {
+    v1::Assignment assignment = agent_.TakeAssignment();
+    agent_.Tell(assignment, v1::REPORT_KIND_STARTED);
+    agent_.Tell(assignment, v1::REPORT_KIND_EXITED);
+    return assignment;
+  }
+
+  RunningServer server_;
+  ScriptedAgent agent_;
+  std::string user_token_;
+  std::string stranger_token_;
+};
+
+TEST_F(Arrays, RunTaskByTaskWithTheSameSpecification) {
+  v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
+  request.mutable_spec()->mutable_array()->set_first(4);
+  request.mutable_spec()->mutable_array()->set_step(3);
+  request.mutable_spec()->mutable_array()->set_count(3);
+  const uint64_t array = *User().Submit(request);
+  for (const int index : {4, 7, 10}) {
+    const v1::Assignment assignment = RunNext();
+    EXPECT_EQ(assignment.array_id(), array);
+    EXPECT_EQ(assignment.array_index(), index);
+    v1::JobSpec spec;
+    ASSERT_TRUE(spec.ParseFromString(assignment.job_spec()));
+    EXPECT_EQ(spec.command(0), "/bin/true");
+    EXPECT_EQ(*FindTask(User(), array, index), assignment.job_id());
+    const auto task = User().GetJob(assignment.job_id());
+    ASSERT_TRUE(task.ok()) << task.status();
+    EXPECT_EQ(task->array_id(), array);
+    EXPECT_EQ(task->array_index(), index);
+  }
+  const v1::Job ended = User().Wait(array, v1::WaitJobRequest::UNTIL_ENDED);
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(ended.array().count(), 3);
+  EXPECT_EQ(ended.array().succeeded(), 3);
+  EXPECT_EQ(ended.array().live(), 0);
+}
+
+TEST_F(Arrays, ATaskIsFoundOnceItIsAJob) {
+  v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
+  request.mutable_spec()->mutable_array()->set_count(2);
+  const uint64_t array = *User().Submit(request);
+  const v1::Assignment first = agent_.TakeAssignment();
+  EXPECT_EQ(*FindTask(User(), array, 0), first.job_id());
+  EXPECT_EQ(FindTask(User(), array, 1).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(FindTask(User(), array, 2).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(FindTask(User(), first.job_id(), 0).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(FindTask(Stranger(), array, 0).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(Arrays, SurviveARestart) {
+  v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
+  request.mutable_spec()->mutable_array()->set_count(3);
+  const uint64_t array = *User().Submit(request);
+  RunNext();
+  const v1::Assignment second = agent_.TakeAssignment();
+  agent_.Tell(second, v1::REPORT_KIND_STARTED);
+  agent_.Disconnect();
+  server_.Restart();
+  const auto job = User().GetJob(array);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->array().started(), 2);
+  EXPECT_EQ(job->array().succeeded(), 1);
+  EXPECT_EQ(job->array().live(), 1);
+  agent_.Connect();
+  agent_.Join();
+  agent_.Tell(second, v1::REPORT_KIND_EXITED);
+  EXPECT_EQ(RunNext().array_index(), 2);
+  EXPECT_EQ(User().Wait(array, v1::WaitJobRequest::UNTIL_ENDED).array().succeeded(), 3);
+}
+
+TEST_F(Arrays, ADependencyOnAnEndedJobIsDecidedAtOnce) {
+  const uint64_t parent = *User().Submit(JobOf(1, 1, "parent"));
+  RunNext();
+  User().Wait(parent, v1::WaitJobRequest::UNTIL_ENDED);
+  const uint64_t child = *User().Submit(After(parent));
+  RunNext();
+  EXPECT_EQ(User().Wait(child, v1::WaitJobRequest::UNTIL_ENDED).state(), v1::JOB_STATE_SUCCEEDED);
+  v1::CancelJobRequest cancel;
+  cancel.set_job_id(*User().Submit(JobOf(1, 1, "cancelled")));
+  v1::CancelJobResponse response;
+  const v1::Assignment running = agent_.TakeAssignment();
+  ASSERT_TRUE(User().Call(&Stub::CancelJob, cancel, &response).ok());
+  v1::Report killed = agent_.MakeReport(running, v1::REPORT_KIND_KILLED);
+  killed.set_stop_reason(v1::STOP_REASON_CANCELLED);
+  agent_.Tell(killed);
+  User().Wait(cancel.job_id(), v1::WaitJobRequest::UNTIL_ENDED);
+  const uint64_t orphan = *User().Submit(After(cancel.job_id()));
+  EXPECT_EQ(User().Wait(orphan, v1::WaitJobRequest::UNTIL_ENDED).state(),
+            v1::JOB_STATE_DEPENDENCY_FAILED);
+}
+
+// Rule: another tenant's jobs do not exist, live or ended.
+TEST_F(Arrays, NobodyDependsOnAnotherTenantsJobs) {
+  const uint64_t ended = *User().Submit(JobOf(1, 1, "ended"));
+  RunNext();
+  User().Wait(ended, v1::WaitJobRequest::UNTIL_ENDED);
+  const uint64_t live = *User().Submit(JobOf(1, 1, "live"));
+  const auto none = Stranger().Submit(After(999));
+  EXPECT_FALSE(none.ok());
+  for (const uint64_t job : {ended, live}) {
+    const auto refused = Stranger().Submit(After(job));
+    EXPECT_EQ(refused.status().code(), none.status().code()) << refused.status();
+    EXPECT_EQ(FindDetail(refused.status())->code, FindDetail(none.status())->code);
+  }
+}
+
+}  // namespace
+}  // namespace berth
