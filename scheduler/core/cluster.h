@@ -43,6 +43,7 @@ struct QueuePlace {
   int priority = 0;
   JobId oldest;
   GroupId group;
+  absl::Time submitted_at = absl::InfinitePast();  // of the oldest
   friend bool operator<(const QueuePlace& a, const QueuePlace& b) {
     return a.priority != b.priority ? a.priority > b.priority : a.oldest < b.oldest;
   }
@@ -72,7 +73,8 @@ class Cluster {
   const std::map<UserId, User>& users() const { return users_; }
   const std::map<std::string, Token>& tokens() const { return tokens_; }
   const QuotaTree& quota() const { return quota_; }
-  const std::map<GroupId, PendingGroup>& groups() const { return groups_; }
+  // In no particular order.
+  const absl::flat_hash_map<GroupId, PendingGroup>& groups() const { return groups_; }
   const PendingGroup& GetGroup(GroupId id) const { return groups_.at(id); }
   // Groups with ready jobs, by the class they try first and by tenant.
   const std::map<ClassId, std::map<TenantId, TenantQueue>>& queues() const { return queues_; }
@@ -256,7 +258,7 @@ class Cluster {
   std::map<UserId, User> users_;
   std::map<std::string, Token> tokens_;
   QuotaTree quota_;
-  std::map<GroupId, PendingGroup> groups_;
+  absl::flat_hash_map<GroupId, PendingGroup> groups_;
   std::map<GroupKey, GroupId> group_ids_;
   std::map<ClassId, std::map<TenantId, TenantQueue>> queues_;
   FreeIndex free_index_;

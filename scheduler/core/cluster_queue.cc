@@ -36,7 +36,10 @@ GroupId Cluster::EnsureGroup(const Job& job) {
 template <typename Change>
 void Cluster::ChangeGroup(GroupId id, Change change) {
   PendingGroup& group = groups_.at(id);
-  const auto place = [&] { return QueuePlace{group.key.priority, *group.ready.begin(), id}; };
+  const auto place = [&] {
+    const JobId oldest = *group.ready.begin();
+    return QueuePlace{group.key.priority, oldest, id, jobs_.at(oldest).submitted_at};
+  };
   const TenantId tenant = group.key.tenant;
   std::map<TenantId, TenantQueue>& queues =
       queues_[group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes.front()];

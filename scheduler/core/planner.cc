@@ -34,7 +34,7 @@ class Round {
     Plan plan = books_.TakePlan();
     for (GroupId id : touched_) {
       const GroupState& state = states_.at(id);
-      if (!(state.blocker == cluster_.GetGroup(id).blocker)) {
+      if (!(state.blocker == state.group->blocker)) {
         plan.blockers.emplace_back(id, state.blocker);
       }
     }
@@ -57,6 +57,7 @@ class Round {
 
   // How far a group has come in this round.
   struct GroupState {
+    const PendingGroup* group = nullptr;
     std::set<JobId>::const_iterator next;
     int tasks_started = 0;  // of the array at `next`
     bool hopeless = false;  // nothing more of it starts in this round
@@ -65,24 +66,29 @@ class Round {
 
   GroupState& StateOf(GroupId id) {
     const auto [found, added] = states_.try_emplace(id);
+    GroupState& state = found->second;
     if (added) {
-      found->second.next = cluster_.GetGroup(id).ready.begin();
-      found->second.blocker = cluster_.GetGroup(id).blocker;
+      state.group = &cluster_.GetGroup(id);
+      state.next = state.group->ready.begin();
+      state.blocker = state.group->blocker;
       touched_.push_back(id);
     }
-    return found->second;
+    return state;
   }
 
   // The next job of the group that is not started or nominated yet; none if there is none.
-  JobId NextJob(GroupId id, GroupState& state) {
-    const std::set<JobId>& ready = cluster_.GetGroup(id).ready;
-    while (state.next != ready.end() &&
-           (books_.IsNominated(*state.next) ||
-            state.tasks_started >= cluster_.StartableTasks(*state.next))) {
+  JobId NextJob(GroupState& state) {
+    const PendingGroup& group = *state.group;
+    // Without an array in it every job counts as one.
+    const bool plain =
+        group.tasks == static_cast<int64_t>(group.ready.size() + group.waiting.size());
+    while (state.next != group.ready.end() &&
+           (state.tasks_started >= (plain ? 1 : cluster_.StartableTasks(*state.next)) ||
+            books_.IsNominated(*state.next))) {
       state.tasks_started = 0;
       ++state.next;
     }
-    return state.next == ready.end() ? JobId() : *state.next;
+    return state.next == group.ready.end() ? JobId() : *state.next;
   }
 
   void RunPhase(Phase phase, ClassId device_class, const std::map<TenantId, TenantQueue>& tenants) {
@@ -120,9 +126,9 @@ class Round {
   // this phase.
   bool StartNext(Phase phase, GroupId id) {
     GroupState& state = StateOf(id);
-    const PendingGroup& group = cluster_.GetGroup(id);
-    const JobId job = NextJob(id, state);
-    if (!job || state.hopeless) {
+    const PendingGroup& group = *state.group;
+    const JobId job = state.hopeless ? JobId() : NextJob(state);
+    if (!job) {
       return false;
     }
     if (cluster_.quota().FindTenant(group.key.tenant)->suspended) {
@@ -185,11 +191,11 @@ class Round {
   // Whether nothing of the tenant may pass this group, which could not start (quota.md, "Order").
   bool LocksQueue(Phase phase, const QueuePlace& head, const TenantQueue& groups) {
     GroupState& state = states_.at(head.group);
-    const JobId job = NextJob(head.group, state);
+    const Tenant& tenant = *cluster_.quota().FindTenant(state.group->key.tenant);
+    const JobId job = NextJob(state);
     if (!job) {
       return false;
     }
-    const Tenant& tenant = *cluster_.quota().FindTenant(cluster_.GetGroup(head.group).key.tenant);
     const absl::Time unlocks = cluster_.GetJob(job).submitted_at + tenant.stepped_timeout;
     const bool stepped = tenant.queue_preset == QueuePreset::kStepped && now_ < unlocks;
     if (tenant.queue_preset != QueuePreset::kFifo && !stepped) {
@@ -222,15 +228,15 @@ class Round {
         continue;
       }
       for (const QueuePlace& place : groups) {
-        GroupState& state = StateOf(place.group);
-        const JobId job = NextJob(place.group, state);
-        if (!job) {
+        // A group whose oldest job is young has none that is ripe.
+        if (place.submitted_at + policy_.borrow_age > now_) {
+          books_.LookAgainAt(place.submitted_at + policy_.borrow_age);
           continue;
         }
-        if (IsRipe(job)) {
+        GroupState& state = StateOf(place.group);
+        const JobId job = NextJob(state);
+        if (job && IsRipe(job)) {
           aged.emplace_back(job, place.group);
-        } else {
-          books_.LookAgainAt(RipeAt(job));
         }
       }
     }
@@ -242,7 +248,7 @@ class Round {
       const PendingGroup& group = cluster_.GetGroup(id);
       JobId job = oldest;
       while (job && IsRipe(job) && StartNext(Phase::kBorrow, id)) {
-        job = NextJob(id, StateOf(id));
+        job = NextJob(StateOf(id));
       }
       if (job && IsRipe(job) &&
           Anchor(group, job, ClassOrder(cluster_, group.key.tenant, group.key.gang),
