@@ -31,6 +31,7 @@ class DevicePool {
   // Leaves on every node the smaller of the two free counts. Requires: the same nodes.
   void Intersect(const DevicePool& other);
 
+  const std::vector<int64_t>& sizes() const { return sizes_; }  // by node number
   int64_t free() const { return free_sum_; }
   int64_t capacity() const { return capacity_; }
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "sim/policies/placement_policy.h"
-#include "sim/policies/replay_policy.h"
 #include "sim/replay.h"
+#include "sim/replay_policies.h"
 #include "sim/saturate.h"
 #include <CLI/CLI.hpp>
 

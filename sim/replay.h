@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 
 #include "sim/device_pool.h"
-#include "sim/policies/replay_policy.h"
+#include "sim/replay_policies.h"
 
 namespace berth::sim {
 

@@ -1,13 +1,10 @@
 #ifndef BERTH_SIM_POLICIES_REPLAY_POLICY_H_
 #define BERTH_SIM_POLICIES_REPLAY_POLICY_H_
 
-// The named policies of `berth-sim replay` beside Berth's own: what a trace becomes under each.
+// What a policy of `berth-sim replay` is given, and what a trace becomes under it.
 
 #include <cstdint>
 #include <vector>
-
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 
 #include "sim/device_pool.h"
 #include "sim/trace_reader.h"
@@ -45,16 +42,6 @@ struct ReplayInput {
     return estimate == Estimate::kRun ? job.run_us : job.request_us;
   }
 };
-
-struct ReplayPolicy {
-  const char* name;
-  const char* summary;
-  Replay (*run)(const ReplayInput& input);
-};
-
-const std::vector<ReplayPolicy>& ReplayPolicies();
-// An error names the policies there are.
-absl::StatusOr<ReplayPolicy> FindReplayPolicy(absl::string_view name);
 
 }  // namespace berth::sim
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include <gtest/gtest.h>
 
+#include "sim/replay_policies.h"
 #include "sim/report.h"
 #include "sim/saturation.h"
 #include <unistd.h>

@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "sim/policies/replay_policy.h"
 #include "sim/random.h"
+#include "sim/replay_policies.h"
 
 namespace berth::sim {
 

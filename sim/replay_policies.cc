@@ -1,9 +1,10 @@
-#include "sim/policies/replay_policy.h"
+#include "sim/replay_policies.h"
 
 #include <string>
 
 #include "absl/strings/str_cat.h"
 
+#include "sim/berth_replay.h"
 #include "sim/policies/queue_policies.h"
 #include "sim/policies/remaining_time.h"
 
@@ -11,6 +12,7 @@ namespace berth::sim {
 
 const std::vector<ReplayPolicy>& ReplayPolicies() {
   static const auto* const kPolicies = new std::vector<ReplayPolicy>{
+      {"berth",     "Berth's own scheduler",                                             RunBerth   },
       {"fifo",      "first come, first served; who does not fit holds up all behind",    RunFifo    },
       {"easy",      "fifo, and who does not delay the first in line may pass (EASY)",    RunEasy    },
       {"easy-sjbf", "easy, with the shortest estimate first among those who may pass",   RunEasySjbf},
