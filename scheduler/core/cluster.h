@@ -164,6 +164,8 @@ class Cluster {
   void CancelTasks(JobId array, absl::Time now);
   // For a job that waits, whose last attempt's reason is history.
   void ReplaceEnd(JobId id, const JobEnd& end);
+  // For a new request about a job that is not over. Requires: it fits what holds devices.
+  void SetSpec(JobId id, JobSpec spec);
   // Never longer than what was said before.
   void SetStopGrace(JobId id, absl::Duration grace);
   void MoveAllocation(AllocationId id, AllocationState state);

@@ -117,6 +117,18 @@ void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
   }
 }
 
+void Cluster::SetSpec(JobId id, JobSpec spec) {
+  Job& job = MutableJob(id);
+  const bool pending = IsPending(job);
+  if (pending) {
+    UnindexPending(job);
+  }
+  job.spec = std::move(spec);
+  if (pending) {
+    IndexPending(job);
+  }
+}
+
 void Cluster::SetHeld(JobId id, bool held) {
   Job& job = MutableJob(id);
   UnindexPending(job);

@@ -85,57 +85,77 @@ QuotaUse QuotaView::ProjectUse(const QuotaKey& key) const {
   return use;
 }
 
+QuotaView::Bounds QuotaView::BoundsOf(const GroupKey& key, ClassId device_class,
+                                      Phase phase) const {
+  const Position& position = Of(key.tenant, device_class);
+  const int64_t used = position.use.used();
+  const int64_t entitlement = position.limits.entitlement;
+  Bounds bounds;
+  if (const std::optional<int64_t>& limit = position.limits.limit; limit.has_value()) {
+    bounds.Add({ReasonCode::kTenantLimit, *limit - used, used, *limit});
+  }
+  const QuotaKey project_key{key.tenant, key.project, device_class};
+  if (const auto limit = cluster_.quota().Limits(project_key).limit; limit.has_value()) {
+    const int64_t project_used = ProjectUse(project_key).used();
+    bounds.Add({ReasonCode::kProjectLimit, *limit - project_used, project_used, *limit});
+  }
+  if (!key.preemptible) {
+    const int64_t taken = std::max(position.use.non_preemptible, position.use.owned);
+    bounds.Add({ReasonCode::kNonPreemptible, entitlement - taken, taken, entitlement});
+  }
+  if (phase == Phase::kOwned || (!key.may_borrow && key.preemptible)) {
+    bounds.Add({ReasonCode::kBorrowing, entitlement - used, used, entitlement});
+  }
+  if (phase == Phase::kOwned) {
+    bounds.Add({ReasonCode::kShortfall, position.share - used, used,
+                cluster_.quota().EntitlementSum(device_class)});
+  }
+  return bounds;
+}
+
+Blocker QuotaView::BlockerOf(const Bound& bound, const GroupKey& key, ClassId device_class) const {
+  Blocker blocker{.code = bound.code,
+                  .device_class = device_class,
+                  .asked = key.gang.least_devices(),
+                  .have = bound.have,
+                  .bound = bound.bound};
+  if (bound.code == ReasonCode::kShortfall) {
+    blocker.asked = Of(key.tenant, device_class).share;
+    blocker.other = cluster_.UsableDevices(device_class);
+  }
+  return blocker;
+}
+
 std::optional<Blocker> QuotaView::Admit(const GroupKey& key, ClassId device_class, Phase phase,
                                         Grant& grant) const {
   const GangShape& gang = key.gang;
-  const Position& position = Of(key.tenant, device_class);
-  const int64_t used = position.use.used();
   const int64_t per_node = gang.devices_per_node;
-  Blocker blocker{.device_class = device_class, .asked = gang.least_devices(), .have = used};
   int64_t nodes = gang.nodes;
-  // Narrows the gang to `room` devices; true when not even its least size is left.
-  const auto stops = [&](ReasonCode code, int64_t room, int64_t have, int64_t bound) {
-    nodes = std::min(nodes, NodesIn(room, per_node, gang.nodes));
-    if (nodes >= gang.least_nodes()) {
-      return false;
-    }
-    blocker.code = code;
-    blocker.have = have;
-    blocker.bound = bound;
-    return true;
-  };
-  const std::optional<int64_t>& limit = position.limits.limit;
-  if (limit.has_value() && stops(ReasonCode::kTenantLimit, *limit - used, used, *limit)) {
-    return blocker;
-  }
-  const QuotaKey project_key{key.tenant, key.project, device_class};
-  if (const auto bound = cluster_.quota().Limits(project_key).limit; bound.has_value()) {
-    const int64_t project_used = ProjectUse(project_key).used();
-    if (stops(ReasonCode::kProjectLimit, *bound - project_used, project_used, *bound)) {
-      return blocker;
+  for (const Bound& bound : BoundsOf(key, device_class, phase)) {
+    nodes = std::min(nodes, NodesIn(bound.room, per_node, gang.nodes));
+    if (nodes < gang.least_nodes()) {
+      return BlockerOf(bound, key, device_class);
     }
   }
+  const Position& position = Of(key.tenant, device_class);
   const int64_t entitlement = position.limits.entitlement;
-  const int64_t taken = std::max(position.use.non_preemptible, position.use.owned);
-  if (!key.preemptible &&
-      stops(ReasonCode::kNonPreemptible, entitlement - taken, taken, entitlement)) {
-    return blocker;
-  }
-  const bool owned_only = phase == Phase::kOwned || (!key.may_borrow && key.preemptible);
-  if (owned_only && stops(ReasonCode::kBorrowing, entitlement - used, used, entitlement)) {
-    return blocker;
-  }
-  if (phase == Phase::kOwned && stops(ReasonCode::kShortfall, position.share - used, used,
-                                      cluster_.quota().EntitlementSum(device_class))) {
-    blocker.asked = position.share;
-    blocker.other = cluster_.UsableDevices(device_class);
-    return blocker;
-  }
   grant.nodes = static_cast<int>(nodes);
-  grant.owned_claim = used + nodes * per_node <= entitlement;
+  grant.owned_claim = position.use.used() + nodes * per_node <= entitlement;
   grant.funding =
       position.use.owned + nodes * per_node <= entitlement ? Funding::kOwned : Funding::kBorrowed;
   return std::nullopt;
+}
+
+std::vector<Blocker> QuotaView::Objections(const GroupKey& key, ClassId device_class,
+                                           Phase phase) const {
+  std::vector<Blocker> objections;
+  for (const Bound& bound : BoundsOf(key, device_class, phase)) {
+    const int64_t nodes = NodesIn(bound.room, key.gang.devices_per_node, key.gang.nodes);
+    if (nodes < key.gang.least_nodes()) {
+      objections.push_back(BlockerOf(bound, key, device_class));
+    }
+  }
+  return objections;
 }
 
 std::optional<Blocker> QuotaView::CheckLendable(TenantId tenant, ClassId device_class,

@@ -5,9 +5,12 @@
 // (quota.md, "Admission" A1 to A4). Lives as long as the round; the cluster must not change
 // meanwhile.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "scheduler/core/cluster.h"
 #include "scheduler/core/pending_reason.h"
@@ -41,6 +44,8 @@ class QuotaView {
   // asks for; or why none.
   std::optional<Blocker> Admit(const GroupKey& key, ClassId device_class, Phase phase,
                                Grant& grant) const;
+  // All that stand against it, each on its own, in the order of ReasonCode.
+  std::vector<Blocker> Objections(const GroupKey& key, ClassId device_class, Phase phase) const;
   // A4: after the start the other tenants' unused non-lendable parts must still be free.
   std::optional<Blocker> CheckLendable(TenantId tenant, ClassId device_class, int64_t devices,
                                        int64_t free) const;
@@ -55,6 +60,27 @@ class QuotaView {
     int64_t kept = 0;  // sum of the unused non-lendable parts
   };
 
+  // How many devices one rule leaves, with the numbers of its blocker.
+  struct Bound {
+    ReasonCode code = ReasonCode::kNone;
+    int64_t room = 0;
+    int64_t have = 0;
+    int64_t bound = 0;
+  };
+  // On the stack: every try of every round makes one.
+  class Bounds {
+   public:
+    void Add(const Bound& bound) { bounds_.at(size_++) = bound; }
+    const Bound* begin() const { return bounds_.data(); }
+    const Bound* end() const { return bounds_.data() + size_; }
+
+   private:
+    std::array<Bound, 5> bounds_;
+    size_t size_ = 0;
+  };
+
+  Bounds BoundsOf(const GroupKey& key, ClassId device_class, Phase phase) const;
+  Blocker BlockerOf(const Bound& bound, const GroupKey& key, ClassId device_class) const;
   ClassBook& Book(ClassId device_class) const;
   void ShareOut(ClassId device_class, ClassBook& book) const;
   Position& MutablePosition(TenantId tenant, ClassId device_class) const;

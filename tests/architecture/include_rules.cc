@@ -54,6 +54,7 @@ round_books
 planner step job_progress node_protocol invariants plan_application
 center_requests job_requests quota_requests
 forecast
+explain
 engine
 )";
 constexpr size_t kPolicyRung = 9;
