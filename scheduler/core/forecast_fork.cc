@@ -202,9 +202,6 @@ void CopyCenter(const Cluster& cluster, StoredState& state) {
   for (const auto& [key, limits] : cluster.quota().limits()) {
     state.nouns.quotas.push_back({key, limits});
   }
-  for (const auto& [id, booking] : cluster.bookings()) {
-    state.nouns.bookings.push_back(booking);
-  }
   for (const auto& [id, node] : cluster.nodes()) {
     state.nouns.nodes.push_back(node);
     state.nouns.nodes.back().session = SessionId();
@@ -241,6 +238,9 @@ Fork MakeFork(const Cluster& cluster, JobId id, int pending_max, bool released) 
   }
   Fork fork{Cluster(), selection.complete()};
   fork.cluster.Restore(std::move(state));
+  for (const auto& [booking_id, booking] : cluster.bookings()) {
+    fork.cluster.PutBooking(booking);
+  }
   for (const auto& [claim, start] : cluster.nominations()) {
     fork.cluster.Nominate(start, cluster.open_reclaims().at(claim));
   }

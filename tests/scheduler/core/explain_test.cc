@@ -1,0 +1,142 @@
+#include "scheduler/core/explain.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/testing/test_center.h"
+
+namespace berth {
+namespace {
+
+// Three nodes of 8; acme owns half of them.
+class ExplainTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* tenant : {"acme", "beta"}) {
+      center_.AddTenant(tenant);
+    }
+    for (const char* node : {"n1", "n2", "n3"}) {
+      nodes_.push_back(center_.AddNode(node));
+    }
+    center_.SetQuota("acme", {.entitlement = 12});
+    center_.SetQuota("beta", {.entitlement = 12});
+  }
+  JobId Running(const TestJob& job) {
+    const JobId id = center_.Submit(job);
+    center_.Round();
+    center_.RunJob(id);
+    return id;
+  }
+  JobId Waiting(const TestJob& job) {
+    const JobId id = center_.Submit(job);
+    center_.Round();
+    EXPECT_NE(center_.cluster().FindJob(id), nullptr);
+    return id;
+  }
+  Explanation ExplainIt(JobId id) {
+    return Explain(center_.cluster(), center_.engine().policy(), id, center_.now());
+  }
+  static std::vector<ReasonCode> CodesOf(const Explanation& explanation) {
+    std::vector<ReasonCode> codes;
+    for (const ExplainedBlocker& blocker : explanation.blockers) {
+      codes.push_back(blocker.blocker.code);
+    }
+    return codes;
+  }
+  static std::map<NodeStanding, int64_t> CountsOf(const Explanation& explanation) {
+    std::map<NodeStanding, int64_t> counts;
+    for (const NodePart& part : explanation.parts) {
+      counts[part.standing] = part.nodes;
+    }
+    return counts;
+  }
+
+  TestCenter center_{TestCenter::PatientPolicy()};
+  std::vector<NodeId> nodes_;
+};
+
+using Codes = std::vector<ReasonCode>;
+
+TEST_F(ExplainTest, EveryConstraintIsListedNotOnlyTheFirst) {
+  Running({.nodes = 2, .devices = 8});
+  const JobId id = Waiting({.nodes = 2, .devices = 8, .hold = true});
+  center_.SetQuota("acme", {.entitlement = 12, .limit = 20});
+  const Explanation explanation = ExplainIt(id);
+  EXPECT_FALSE(explanation.starts_now);
+  EXPECT_EQ(CodesOf(explanation),
+            (Codes{ReasonCode::kHeld, ReasonCode::kTenantLimit, ReasonCode::kDevicesBusy}));
+  EXPECT_EQ(explanation.blockers[1].sentence,
+            "tenant \"acme\" may hold 20 sim, uses 16, job asks 16");
+}
+
+TEST_F(ExplainTest, NodesAreCountedOnceByTheirFirstReason) {
+  Running({.devices = 8});
+  Running({.devices = 3});
+  center_.Must(DrainNode{"n3", "repair"});
+  const JobId id = Waiting({.devices = 6});
+  const Explanation explanation = ExplainIt(id);
+  EXPECT_EQ(explanation.pool_nodes, 3);
+  EXPECT_EQ(
+      CountsOf(explanation),
+      (std::map<NodeStanding, int64_t>{
+          {NodeStanding::kOut,        1},
+          {NodeStanding::kBusy,       1},
+          {NodeStanding::kPartlyBusy, 1}
+  }));
+  EXPECT_EQ(CodesOf(explanation), (Codes{ReasonCode::kDevicesBusy}));
+  ASSERT_EQ(explanation.parts.back().named.size(), 1u);
+  EXPECT_EQ(explanation.parts.back().named[0].free_devices, 5);
+}
+
+TEST_F(ExplainTest, TheForecastWaitsForWhatHoldsThePlaces) {
+  Running({.devices = 8, .time_limit = absl::Hours(5)});
+  const JobId soon = Running({.devices = 8, .time_limit = absl::Hours(2)});
+  Running({.tenant = "beta", .devices = 8, .time_limit = absl::Hours(9)});
+  const Forecast forecast = ExplainIt(Waiting({.devices = 8})).forecast;
+  EXPECT_EQ(forecast.state, ForecastState::kLater);
+  EXPECT_EQ(forecast.latest, center_.now() + absl::Hours(2));
+  EXPECT_EQ(forecast.likely_from, center_.now() + absl::Hours(2) * 0.6);
+  EXPECT_EQ(forecast.likely_to, center_.now() + absl::Hours(2) * 0.8);
+  ASSERT_EQ(forecast.waits_for.size(), 1u);
+  EXPECT_EQ(forecast.waits_for[0].job, soon);
+  EXPECT_EQ(forecast.waits_for[0].nodes, std::vector<NodeId>{nodes_[1]});
+}
+
+TEST_F(ExplainTest, OffersWhatStartsNow) {
+  Running({.devices = 4});
+  const JobId id = Waiting({.nodes = 3, .devices = 8});
+  const Explanation explanation = ExplainIt(id);
+  EXPECT_EQ(CodesOf(explanation), (Codes{ReasonCode::kDevicesBusy}));
+  ASSERT_GE(explanation.advice.size(), 1u);
+  EXPECT_EQ(explanation.advice[0].option, "--nodes 2");
+  EXPECT_EQ(explanation.advice[0].promise.verdict, Verdict::kStartsNow);
+}
+
+TEST_F(ExplainTest, AJobThatDoesNotExistYetIsExplainedToo) {
+  Running({.devices = 8, .time_limit = absl::Hours(3)});
+  SubmitJob submit;
+  submit.spec.gang.nodes = 3;
+  submit.spec.gang.devices_per_node = 8;
+  submit.spec.time_limit = absl::Hours(1);
+  submit.device_classes = {"sim"};
+  const auto plan = ExplainSubmission(center_.cluster(), center_.engine().policy(),
+                                      center_.UserOf("beta"), submit, center_.now());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_FALSE(plan->explanation.starts_now);
+  EXPECT_EQ(plan->explanation.forecast.latest, center_.now() + absl::Hours(3));
+  submit.spec.gang.nodes = 4;
+  EXPECT_FALSE(ExplainSubmission(center_.cluster(), center_.engine().policy(),
+                                 center_.UserOf("beta"), submit, center_.now())
+                   .ok());
+}
+
+TEST_F(ExplainTest, ARunningJobKnowsWhoMayRecallIt) {
+  const JobId id = Running({.nodes = 2, .devices = 8});
+  const Explanation explanation = ExplainIt(id);
+  ASSERT_TRUE(explanation.holding.has_value());
+  EXPECT_EQ(explanation.holding->funding, Funding::kBorrowed);
+  EXPECT_TRUE(explanation.holding->for_owners);
+  EXPECT_EQ(explanation.holding->nodes.size(), 2u);
+}
+
+}  // namespace
+}  // namespace berth
