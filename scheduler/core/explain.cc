@@ -158,14 +158,15 @@ Explanation Explain(const Cluster& cluster, const Policy& policy, JobId id, absl
 }
 
 absl::StatusOr<SubmissionPlan> ExplainSubmission(const Cluster& cluster, const Policy& policy,
-                                                 const Actor& actor, const SubmitJob& request,
-                                                 absl::Time now, const ExplainOptions& options) {
+                                                 const Submission& submission, absl::Time now,
+                                                 const ExplainOptions& options) {
   Cluster fork = cluster;
   std::vector<NodeCommand> commands;
-  SubmitJob submit = request;
+  SubmitJob submit = submission.request;
   submit.dry_run = false;
   Outcome outcome;
-  ASSIGN_OR_RETURN(outcome, HandleRequest(Step{fork, policy, 0, now, commands}, actor, submit));
+  ASSIGN_OR_RETURN(outcome,
+                   HandleRequest(Step{fork, policy, 0, now, commands}, submission.actor, submit));
   SubmissionPlan plan;
   plan.explanation = Explain(fork, policy, outcome.job, now, options);
   plan.spec = fork.GetJob(outcome.job).spec;

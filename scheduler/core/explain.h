@@ -164,9 +164,13 @@ struct SubmissionPlan {
   JobSpec spec;                    // resolved, with defaults
   std::vector<std::string> notes;  // as submitting would give them
 };
+// Who would submit what.
+struct Submission {
+  Actor actor;
+  SubmitJob request;
+};
 absl::StatusOr<SubmissionPlan> ExplainSubmission(const Cluster& cluster, const Policy& policy,
-                                                 const Actor& actor, const SubmitJob& request,
-                                                 absl::Time now,
+                                                 const Submission& submission, absl::Time now,
                                                  const ExplainOptions& options = {});
 
 }  // namespace berth

@@ -245,9 +245,7 @@ std::vector<AwaitedEnd> AwaitedAt(const Cluster& before, const std::vector<Place
   return list;
 }
 
-absl::Time StartAt(const Fork& fork, const Policy& policy, JobId job, absl::Time now,
-                   const ForecastLimits& limits, int usage_percent) {
-  Run run(fork.cluster, policy, now, usage_percent);
+absl::Time StartOf(Run run, JobId job, const ForecastLimits& limits) {
   return run.UntilStart(job, limits).has_value() ? run.now() : absl::InfiniteFuture();
 }
 
@@ -255,7 +253,7 @@ absl::Time StartAt(const Fork& fork, const Policy& policy, JobId job, absl::Time
 
 absl::Time ForecastLatest(const Fork& fork, const Policy& policy, JobId job, absl::Time now,
                           const ForecastLimits& limits) {
-  return StartAt(fork, policy, job, now, limits, kWholePercent);
+  return StartOf(Run(fork.cluster, policy, now, kWholePercent), job, limits);
 }
 
 Forecast ForecastStart(const Fork& fork, const Policy& policy, JobId job, absl::Time now,
@@ -282,8 +280,10 @@ Forecast ForecastStart(const Fork& fork, const Policy& policy, JobId job, absl::
     forecast.likely_from = forecast.likely_to = now;
     return forecast;
   }
-  absl::Time one = StartAt(fork, policy, job, now, limits, limits.usage_percent_min);
-  absl::Time other = StartAt(fork, policy, job, now, limits, limits.usage_percent_max);
+  const absl::Time one =
+      StartOf(Run(fork.cluster, policy, now, limits.usage_percent_min), job, limits);
+  const absl::Time other =
+      StartOf(Run(fork.cluster, policy, now, limits.usage_percent_max), job, limits);
   forecast.likely_from = std::min({one, other, forecast.latest});
   forecast.likely_to = std::min(std::max(one, other), forecast.latest);
   return forecast;

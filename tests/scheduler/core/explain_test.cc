@@ -119,13 +119,13 @@ TEST_F(ExplainTest, AJobThatDoesNotExistYetIsExplainedToo) {
   submit.spec.time_limit = absl::Hours(1);
   submit.device_classes = {"sim"};
   const auto plan = ExplainSubmission(center_.cluster(), center_.engine().policy(),
-                                      center_.UserOf("beta"), submit, center_.now());
+                                      {center_.UserOf("beta"), submit}, center_.now());
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_FALSE(plan->explanation.starts_now);
   EXPECT_EQ(plan->explanation.forecast.latest, center_.now() + absl::Hours(3));
   submit.spec.gang.nodes = 4;
   EXPECT_FALSE(ExplainSubmission(center_.cluster(), center_.engine().policy(),
-                                 center_.UserOf("beta"), submit, center_.now())
+                                 {center_.UserOf("beta"), submit}, center_.now())
                    .ok());
 }
 
