@@ -1,13 +1,9 @@
 #include "sim/simulator.h"
 
 #include <algorithm>
-#include <climits>
 #include <optional>
-#include <string>
 #include <utility>
 #include <variant>
-
-#include "absl/strings/str_cat.h"
 
 #include "common/check.h"
 
@@ -17,98 +13,19 @@ namespace {
 // When nothing was decided for so long and nothing is about to happen, nothing ever will be: longer
 // than any time-out of the core.
 constexpr int64_t kQuietMax = int64_t{3} * 24 * 3600 * 1000000;
-constexpr absl::Duration kYears = absl::Hours(24 * 366 * 300);
-
-Policy VirtualPolicy() {
-  Policy policy;
-  // Virtual agents are never silent, so they need not be heard.
-  policy.suspect_after = absl::InfiniteDuration();
-  policy.lost_after = absl::InfiniteDuration();
-  policy.time_limit_max = kYears;
-  policy.token_lifetime_max = kYears;
-  policy.nodes_per_job_max = 1'000'000;
-  policy.devices_per_node_max = 100'000'000;
-  return policy;
-}
-
-const std::string& FakeHash() {
-  static const auto* const kHash = new std::string(32, 'h');
-  return *kHash;
-}
 
 }  // namespace
 
 Simulator::Simulator(const SimCenter& center, const std::vector<SimJob>& jobs,
                      const SimulatorOptions& options)
-    : jobs_(jobs), options_(options), engine_(VirtualPolicy(), 1), outcomes_(jobs.size()) {
-  now_us_ = jobs.empty() ? 0 : jobs.front().submit_us;
-  last_tick_us_ = now_us_;
-  next_round_us_ = now_us_;
-  operator_.role = Role::kOperator;
-  Must(BootstrapOperator{"root", "t0", FakeHash()});
-  operator_.user = engine_.cluster().FindUserByName(TenantId(), "root")->id;
-  operator_.user_name = "root";
-  AddNodes(center);
-  AddTenants(center);
+    : jobs_(jobs),
+      options_(options),
+      now_us_(jobs.empty() ? 0 : jobs.front().submit_us),
+      center_(center, static_cast<int64_t>(jobs.size()) + 1, Now()),
+      outcomes_(jobs.size()),
+      last_tick_us_(now_us_),
+      next_round_us_(now_us_) {
   NoteChanges();
-}
-
-Outcome Simulator::Must(const UserEvent& event) {
-  absl::StatusOr<Outcome> outcome = engine_.Apply(operator_, event, Now());
-  BERTH_CHECK(outcome.ok());
-  return *std::move(outcome);
-}
-
-void Simulator::AddNodes(const SimCenter& center) {
-  sessions_.emplace_back();  // no node has the id 0
-  for (const SimNode& node : center.nodes) {
-    AddToken token;
-    token.id = absl::StrCat("node-", node.name);
-    token.secret_hash = FakeHash();
-    token.node = node.name;
-    const NodeId id = Must(token).node;
-    BERTH_CHECK(id.value() == sessions_.size());
-    sessions_.emplace_back(id.value());
-    AgentHello hello;
-    hello.node = id;
-    hello.session = sessions_.back();
-    hello.boot_id = "b";
-    hello.facts.facts.capacity = node.capacity;
-    hello.facts.facts.topology = node.topology;
-    for (int index = 0; index < node.devices; ++index) {
-      Device device;
-      device.index = index;
-      hello.facts.devices.push_back({device, node.device_class});
-    }
-    engine_.Apply(AgentEvent(std::move(hello)), Now());
-    capacity_ += node.devices;
-  }
-  engine_.TakeCommands();
-}
-
-void Simulator::AddTenants(const SimCenter& center) {
-  for (const SimTenant& tenant : center.tenants) {
-    AddTenant add;
-    add.name = tenant.name;
-    add.queue_max = static_cast<int64_t>(jobs_.size()) + 1;
-    const TenantId id = Must(add).tenant;
-    tenant_numbers_[id] = static_cast<int>(users_.size());
-    Must(AddUser{.name = "user", .tenant = tenant.name, .role = Role::kMember});
-    const User* user = engine_.cluster().FindUserByName(id, "user");
-    users_.push_back({.user = user->id,
-                      .node = {},
-                      .tenant = id,
-                      .role = Role::kMember,
-                      .token_id = "",
-                      .user_name = user->name});
-    for (const auto& [device_class, limits] : tenant.quotas) {
-      SetQuota quota;
-      quota.tenant = tenant.name;
-      quota.device_class = device_class;
-      quota.limits = limits;
-      Must(quota);
-    }
-  }
 }
 
 void Simulator::Run() {
@@ -133,59 +50,48 @@ bool Simulator::AdvanceClock() {
   }
   const bool nothing_ahead = next == INT64_MAX;
   if (nothing_ahead &&
-      (engine_.cluster().jobs().empty() || now_us_ > last_change_us_ + kQuietMax)) {
+      (core().cluster().jobs().empty() || now_us_ > last_change_us_ + kQuietMax)) {
     return false;
   }
-  if (engine_.PlanDue()) {
+  if (core().PlanDue()) {
     next = std::min(next, std::max(next_round_us_, now_us_));
   }
   const int64_t wake =
-      absl::ToUnixMicros(engine_.cluster().NextWake().value_or(absl::InfiniteFuture()));
+      absl::ToUnixMicros(core().cluster().NextWake().value_or(absl::InfiniteFuture()));
   const int64_t tick = std::min(last_tick_us_ + options_.tick_interval_us, std::max(wake, now_us_));
   now_us_ = std::min(next, std::max(tick, now_us_));
   if (tick <= now_us_) {
     last_tick_us_ = now_us_;
-    engine_.Apply(AgentEvent(Tick{}), Now());
+    core().Apply(AgentEvent(Tick{}), Now());
   }
   return true;
 }
 
 void Simulator::Submit(size_t number) {
-  const SimJob& job = jobs_[number];
-  SubmitJob submit;
-  submit.spec.gang = job.gang;
-  submit.spec.time_limit = job.time_limit;
-  submit.spec.grace = job.grace;
-  submit.spec.priority = job.priority;
-  submit.spec.preemptible = job.preemptible;
-  submit.spec.may_borrow = job.may_borrow;
-  submit.spec.requeue.max_requeues = INT_MAX;
-  submit.device_classes = job.device_classes;
-  const auto outcome =
-      engine_.Apply(users_[static_cast<size_t>(job.tenant)], UserEvent(std::move(submit)), Now());
-  if (!outcome.ok()) {
-    first_refusal_.Update(outcome.status());
+  const absl::StatusOr<JobId> job = center_.Submit(jobs_[number], Now());
+  if (!job.ok()) {
+    first_refusal_.Update(job.status());
     return;
   }
-  BERTH_CHECK(outcome->job.value() == numbers_.size());
+  BERTH_CHECK(job->value() == numbers_.size());
   numbers_.push_back(number);
 }
 
 void Simulator::Settle() {
   ObeyAll();
-  if (engine_.PlanDue() && now_us_ >= next_round_us_) {
+  if (core().PlanDue() && now_us_ >= next_round_us_) {
     next_round_us_ = now_us_ + options_.round_interval_us;
     do {
-      engine_.RunRound(Now());
+      core().RunRound(Now());
       ++rounds_;
       ObeyAll();
-    } while (engine_.PlanDue());
+    } while (core().PlanDue());
   }
   NoteChanges();
   if (options_.keep_usage) {
     int64_t waiting = 0;
-    for (const auto& [tenant, number] : tenant_numbers_) {
-      waiting += engine_.cluster().PendingCount(tenant);
+    for (const auto& [tenant, number] : center_.tenant_numbers()) {
+      waiting += core().cluster().PendingCount(tenant);
     }
     if (usage_.empty() || usage_.back().at_us != now_us_) {
       usage_.emplace_back();
@@ -195,7 +101,7 @@ void Simulator::Settle() {
 }
 
 void Simulator::NoteChanges() {
-  const Changes changes = engine_.TakeChanges();
+  const Changes changes = core().TakeChanges();
   for (const Job& job : changes.jobs) {
     last_change_us_ = now_us_;
     SimOutcome& outcome = outcomes_[NumberOf(job.id)];
@@ -210,15 +116,15 @@ void Simulator::NoteChanges() {
     const bool settled =
         reclaim.settled_at != absl::InfinitePast() && reclaim.settled_at != absl::InfiniteFuture();
     if (settled && !reclaim.within_tenant) {
-      recalls_.push_back({tenant_numbers_.at(reclaim.tenant), absl::ToUnixMicros(reclaim.at),
+      recalls_.push_back({center_.NumberOf(reclaim.tenant), absl::ToUnixMicros(reclaim.at),
                           absl::ToInt64Microseconds(reclaim.settled_at - reclaim.at)});
     }
   }
 }
 
 void Simulator::ObeyAll() {
-  for (std::vector<NodeCommand> commands = engine_.TakeCommands(); !commands.empty();
-       commands = engine_.TakeCommands()) {
+  for (std::vector<NodeCommand> commands = core().TakeCommands(); !commands.empty();
+       commands = core().TakeCommands()) {
     for (const NodeCommand& command : commands) {
       std::visit([&](const auto& kind) { Obey(command, kind); }, command.kind);
     }
@@ -249,7 +155,7 @@ void Simulator::Obey(const NodeCommand& command, const AssignTask& assign) {
 }
 
 void Simulator::Obey(const NodeCommand& /*command*/, const StartTask& start) {
-  MemberStarted(engine_.cluster().GetAllocation(start.allocation).job, start.allocation);
+  MemberStarted(core().cluster().GetAllocation(start.allocation).job, start.allocation);
 }
 
 void Simulator::Obey(const NodeCommand& /*command*/, const KillTask& kill) {
@@ -275,15 +181,13 @@ void Simulator::Obey(const NodeCommand& /*command*/, const KillTask& kill) {
 }
 
 void Simulator::Report(AllocationId allocation, const Task& task, JobId job, ReportKind kind) {
-  AgentReport report;
-  report.node = task.node;
-  report.session = sessions_[task.node.value()];
-  report.report.kind = kind;
-  report.report.allocation = allocation;
-  report.report.job = job;
-  report.report.attempt = task.attempt;
-  report.report.stop_reason = task.reason;
-  engine_.Apply(AgentEvent(std::move(report)), Now());
+  TaskReport report;
+  report.kind = kind;
+  report.allocation = allocation;
+  report.job = job;
+  report.attempt = task.attempt;
+  report.stop_reason = task.reason;
+  center_.Report(task.node, report, Now());
 }
 
 void Simulator::MemberStarted(JobId job, AllocationId allocation) {

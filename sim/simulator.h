@@ -16,6 +16,7 @@
 #include "sim/decision_hash.h"
 #include "sim/event_queue.h"
 #include "sim/policies/replay_policy.h"
+#include "sim/virtual_center.h"
 
 namespace berth::sim {
 
@@ -50,11 +51,11 @@ class Simulator {
   // Until every job is over, or nothing more can happen.
   void Run();
 
-  const Engine& engine() const { return engine_; }
+  const Engine& engine() const { return center_.engine(); }
   const std::vector<SimOutcome>& outcomes() const { return outcomes_; }  // as the jobs
   const std::vector<SimRecall>& recalls() const { return recalls_; }
   const std::vector<UsagePoint>& usage() const { return usage_; }
-  int64_t capacity() const { return capacity_; }
+  int64_t capacity() const { return center_.capacity(); }
   int64_t rounds() const { return rounds_; }
   // Over every start and end: time, job, attempt, node, device.
   uint64_t decision_hash() const { return hash_.value(); }
@@ -88,9 +89,7 @@ class Simulator {
   };
 
   absl::Time Now() const { return absl::FromUnixMicros(now_us_); }
-  void AddTenants(const SimCenter& center);
-  void AddNodes(const SimCenter& center);
-  Outcome Must(const UserEvent& event);
+  Engine& core() { return center_.engine(); }
 
   bool AdvanceClock();
   void Submit(size_t number);
@@ -113,13 +112,10 @@ class Simulator {
 
   const std::vector<SimJob>& jobs_;
   const SimulatorOptions options_;
-  Engine engine_;
-  Actor operator_;
-  std::vector<Actor> users_;  // by tenant
-  std::vector<SessionId> sessions_;
+  int64_t now_us_;
+  VirtualCenter center_;
   std::vector<SimOutcome> outcomes_;
   std::vector<size_t> numbers_ = {0};  // by JobId: number in jobs_
-  std::map<TenantId, int> tenant_numbers_;
   std::map<JobId, Running> running_;
   EventQueue<Event> events_;
   std::vector<SimRecall> recalls_;
@@ -127,11 +123,9 @@ class Simulator {
   DecisionHash hash_;
   absl::Status first_refusal_;
   size_t next_submission_ = 0;
-  int64_t now_us_ = 0;
-  int64_t last_tick_us_ = 0;
+  int64_t last_tick_us_;
   int64_t last_change_us_ = 0;
-  int64_t next_round_us_ = 0;
-  int64_t capacity_ = 0;
+  int64_t next_round_us_;
   int64_t busy_ = 0;
   int64_t waiting_ = 0;
   int64_t rounds_ = 0;

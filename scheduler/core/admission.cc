@@ -71,20 +71,26 @@ std::optional<Refusal> CheckEntitlement(const Cluster& cluster, const JobSpec& s
           "ask for %d devices or fewer, or leave out --no-borrow and --no-preempt", entitlement)};
 }
 
-// Known nodes that fit the gang by labels, size and devices, were they empty.
+// Known nodes that fit the gang by labels, size and devices, were they empty; those beyond
+// gang.nodes are not counted.
 int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_class) {
-  const bool any_host =
-      gang.per_node == HostResources{} && gang.node_labels.empty() && gang.excluded_nodes.empty();
-  if (any_host && device_class) {
-    return cluster.NodesWith(device_class, gang.devices_per_node);
-  }
   int count = 0;
+  const auto judge = [&](const Node& node) {
+    count += gang.per_node.Fits(node.facts.capacity) && MatchesLabels(gang, node) ? 1 : 0;
+    return count < gang.nodes;
+  };
+  if (device_class) {
+    const auto& nodes = cluster.free_index().OfClass(device_class).known.by_count();
+    bool more = true;
+    for (auto devices = static_cast<size_t>(gang.devices_per_node); more && devices < nodes.size();
+         ++devices) {
+      more = nodes[devices].ForEach(nullptr, [&](NodeId id) { return judge(cluster.GetNode(id)); });
+    }
+    return count;
+  }
   for (const auto& [id, node] : cluster.nodes()) {
-    const int known = CountDevices(cluster.free_index().Site(id).Known(device_class));
-    const bool enough = !device_class || known >= gang.devices_per_node;
-    if (node.state != NodeState::kRemoved && enough && gang.per_node.Fits(node.facts.capacity) &&
-        MatchesLabels(gang, node)) {
-      ++count;
+    if (node.state != NodeState::kRemoved && !judge(node)) {
+      break;
     }
   }
   return count;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sim/bench/api_bench.h"
+#include "sim/bench/core_bench.h"
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
@@ -23,7 +24,8 @@ std::string OwnFolder() {
 int main(int argc, char** argv) {
   CLI::App app(
       "Benchmarks of Berth on this machine; servers and clients share its cores.\n\n"
-      "Example:\n  berth-bench api --sequential 2000");
+      "Examples:\n  berth-bench api --sequential 2000\n"
+      "  berth-bench core round-512 memory");
   app.require_subcommand(1);
   std::string bin = OwnFolder();
   app.add_option("--bin", bin, "folder of berthd, berth-agent, berth-shim and berth");
@@ -36,8 +38,17 @@ int main(int argc, char** argv) {
   api->add_option("--bulk", options.bulk, "jobs through bulk calls");
   api->add_option("--processes", options.processes, "`berth submit` processes");
   api->add_option("--runs", options.runs, "jobs from submit to running");
+  berth::CoreBenchOptions core_options;
+  CLI::App* core = app.add_subcommand("core", "rounds, forks, memory and a simulation of the core");
+  core->add_option("scenarios", core_options.scenarios,
+                   "round-512, round-2k, round-10k, memory, simulate; none: all");
+  core->add_option("--rounds", core_options.rounds, "rounds measured on a full cluster");
+  core->add_option("--ends", core_options.ends, "jobs that end one by one");
+  core->add_option("--jobs", core_options.jobs, "jobs of the simulation");
+  core->add_option("--nodes", core_options.nodes, "nodes of the simulation, with 8 devices each");
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = berth::RunApiBench(bin, options);
+  const absl::Status status =
+      *core ? berth::RunCoreBench(core_options) : berth::RunApiBench(bin, options);
   if (!status.ok()) {
     std::fprintf(stderr, "berth-bench: %s\n", std::string(status.message()).c_str());
     return 1;

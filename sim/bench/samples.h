@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ class Samples {
     std::sort(durations_.begin(), durations_.end());
     const auto last = static_cast<double>(durations_.size() - 1);
     return durations_[static_cast<size_t>(fraction * last)];
+  }
+  absl::Duration Sum() const {
+    return std::accumulate(durations_.begin(), durations_.end(), absl::ZeroDuration());
   }
   std::string Summary() {
     return absl::StrFormat(
