@@ -6,18 +6,28 @@
 namespace berth {
 namespace {
 
-// What becomes free at one moment: by a job that runs, or by one that this round starts.
+// What becomes free at one moment: by a job that runs, by one that this round starts, or by one
+// that has its devices coming.
 struct Ending {
   std::vector<JobId> jobs;
   std::vector<const RoundStart*> starts;
+  std::vector<const Start*> claims;
 };
+using Endings = std::map<absl::Time, Ending>;
 
-absl::Time EndOf(const Job& job, absl::Time now) {
+absl::Time EndOf(const Outlook& outlook, const Job& job, absl::Time now) {
   if (job.state == JobState::kStopping) {
     return now;
   }
   const absl::Time start = std::max(job.attempt.started_at, job.attempt.created_at);
-  return std::max(start + job.spec.time_limit, now);
+  const absl::Time end = std::max(start + job.spec.time_limit, now);
+  const bool lent = outlook.recalls_borrowed && job.spec.preemptible &&
+                    job.attempt.funding == Funding::kBorrowed && job.state != JobState::kWaitNode;
+  if (!lent) {
+    return end;
+  }
+  const absl::Time asked = std::max(job.attempt.created_at + outlook.policy.reclaim_min_run, now);
+  return std::min(end, asked + job.spec.grace + outlook.policy.kill_timeout);
 }
 
 Allocation AsAllocation(const GangShape& gang, ClassId device_class, const Placement& member) {
@@ -29,16 +39,37 @@ Allocation AsAllocation(const GangShape& gang, ClassId device_class, const Place
   return allocation;
 }
 
-// By time. The end of a booking opens nodes without freeing anything.
-std::map<absl::Time, Ending> ListEndings(const Cluster& cluster, const PlaceRequest& request,
-                                         const std::vector<RoundStart>& round_starts) {
-  std::map<absl::Time, Ending> endings;
-  for (JobId id : cluster.HoldersOf(request.device_class)) {
-    endings[EndOf(cluster.GetJob(id), request.start)].jobs.push_back(id);
+void AddClaim(const Outlook& outlook, const Start& claim, absl::Time due, Endings& endings) {
+  if (const Job* job = outlook.cluster.FindJob(claim.job); job != nullptr) {
+    endings[due + job->spec.time_limit].claims.push_back(&claim);
   }
-  for (const RoundStart& start : round_starts) {
+}
+
+// By time. The end of a booking opens nodes without freeing anything.
+Endings ListEndings(const Outlook& outlook, const PlaceRequest& request) {
+  const Cluster& cluster = outlook.cluster;
+  Endings endings;
+  for (JobId id : cluster.HoldersOf(request.device_class)) {
+    endings[EndOf(outlook, cluster.GetJob(id), request.start)].jobs.push_back(id);
+  }
+  for (const RoundStart& start : outlook.starts) {
     if (start.device_class == request.device_class) {
       endings[start.end].starts.push_back(&start);
+    }
+  }
+  const auto waits = [&outlook](JobId claim) {
+    return std::none_of(outlook.starts.begin(), outlook.starts.end(),
+                        [claim](const RoundStart& start) { return start.job == claim; });
+  };
+  for (const auto& [id, claim] : cluster.nominations()) {
+    if (claim.device_class == request.device_class && waits(id)) {
+      AddClaim(outlook, claim, std::max(cluster.open_reclaims().at(id).due, request.start),
+               endings);
+    }
+  }
+  for (const Recall& recall : outlook.recalls) {
+    if (recall.claim.device_class == request.device_class) {
+      AddClaim(outlook, recall.claim, recall.certificate.due, endings);
     }
   }
   for (const auto& [id, booking] : cluster.bookings()) {
@@ -62,17 +93,19 @@ void Give(const Cluster& cluster, const Ending& ending, FreeView& view) {
       view.Give(AsAllocation(start->gang, start->device_class, member));
     }
   }
+  for (const Start* claim : ending.claims) {
+    view.Give(claim->members);
+  }
 }
 
 }  // namespace
 
-std::optional<Guard> Guard::Make(const Cluster& cluster, const FreeView& view, JobId job,
-                                 const PlaceRequest& request,
-                                 const std::vector<RoundStart>& round_starts) {
+std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, JobId job,
+                                 const PlaceRequest& request) {
   const absl::Duration limit = request.end - request.start;
   FreeView then = view;
-  for (const auto& [time, ending] : ListEndings(cluster, request, round_starts)) {
-    Give(cluster, ending, then);
+  for (const auto& [time, ending] : ListEndings(outlook, request)) {
+    Give(outlook.cluster, ending, then);
     PlaceRequest later = request;
     later.start = time;
     later.end = time + limit;
@@ -81,7 +114,7 @@ std::optional<Guard> Guard::Make(const Cluster& cluster, const FreeView& view, J
     }
     Blocker ignored;
     Anchor anchor{job, request.device_class, time, *then.Place(later, ignored)};
-    return Guard(std::move(anchor), later, std::move(then));
+    return Guard(std::move(anchor), later, std::move(then), outlook.recalls_borrowed);
   }
   return std::nullopt;
 }
@@ -91,21 +124,14 @@ bool Guard::TryTake(const PlaceRequest& request, const std::vector<Placement>& m
   if (end <= anchor_.shadow || request.device_class != anchor_.device_class) {
     return true;
   }
-  at_shadow_.Take(request, members);
-  if (at_shadow_.CanPlace(request_)) {
-    return true;
+  // The places of a recall may still be held by others at the shadow: taking them cannot be undone.
+  FreeView after = at_shadow_;
+  after.Take(request, members);
+  if (!after.CanPlace(request_)) {
+    return false;
   }
-  for (const Placement& member : members) {
-    at_shadow_.Give(AsAllocation(request.gang, request.device_class, member));
-  }
-  return false;
-}
-
-void Guard::Take(const PlaceRequest& request, const std::vector<Placement>& members,
-                 absl::Time end) {
-  if (end > anchor_.shadow && request.device_class == anchor_.device_class) {
-    at_shadow_.Take(request, members);
-  }
+  at_shadow_ = std::move(after);
+  return true;
 }
 
 }  // namespace berth

@@ -14,39 +14,53 @@
 #include "scheduler/core/cluster.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/plan.h"
+#include "scheduler/core/policy.h"
 
 namespace berth {
 
 // A start of this round, which no job shows yet.
 struct RoundStart {
+  JobId job;
   GangShape gang;
   ClassId device_class;
   std::vector<Placement> members;
   absl::Time end;  // by its time limit
 };
 
+// What a guard is made from. Refers to its parts: for a call only.
+struct Outlook {
+  const Cluster& cluster;
+  const Policy& policy;
+  const std::vector<RoundStart>& starts;  // of the round so far
+  const std::vector<Recall>& recalls;
+  // The anchor is an owned claim: what others borrow it gets back after their notice.
+  bool recalls_borrowed = false;
+};
+
 class Guard {
  public:
   // Nothing if the job could not start even when everything that runs has ended. `view`: what is
   // free in the round so far. `request.gang` must outlive the guard.
-  static std::optional<Guard> Make(const Cluster& cluster, const FreeView& view, JobId job,
-                                   const PlaceRequest& request,
-                                   const std::vector<RoundStart>& round_starts);
+  static std::optional<Guard> Make(const Outlook& outlook, const FreeView& view, JobId job,
+                                   const PlaceRequest& request);
 
   const Anchor& anchor() const { return anchor_; }
   const PlaceRequest& request() const { return request_; }
+  bool recalls_borrowed() const { return recalls_borrowed_; }
   // Holds these places until `end` if the anchor keeps its start then, and says whether it does.
   bool TryTake(const PlaceRequest& request, const std::vector<Placement>& members, absl::Time end);
-  // The same for a start that may pass whatever it does to the anchor.
-  void Take(const PlaceRequest& request, const std::vector<Placement>& members, absl::Time end);
 
  private:
-  Guard(Anchor anchor, PlaceRequest request, FreeView at_shadow)
-      : anchor_(std::move(anchor)), request_(request), at_shadow_(std::move(at_shadow)) {}
+  Guard(Anchor anchor, const PlaceRequest& request, FreeView at_shadow, bool recalls_borrowed)
+      : anchor_(std::move(anchor)),
+        request_(request),
+        at_shadow_(std::move(at_shadow)),
+        recalls_borrowed_(recalls_borrowed) {}
 
   Anchor anchor_;
   PlaceRequest request_;
   FreeView at_shadow_;  // what is free when the anchor starts, before it does
+  bool recalls_borrowed_;
 };
 
 }  // namespace berth

@@ -71,8 +71,9 @@ void Engine::RunRound(absl::Time now) {
   const uint64_t version = cluster_.plan_version();
   const Step step{cluster_, policy_, sched_epoch_, now, commands_};
   Plan plan = MakePlan(cluster_, policy_, now);
-  // A round that was cut short goes on with the next.
-  const bool cut = static_cast<int>(plan.starts.size()) >= policy_.starts_per_round_max;
+  // A round that was cut short goes on with the next, which also finds what a lapsed claim kept.
+  const bool cut =
+      static_cast<int>(plan.starts.size()) >= policy_.starts_per_round_max || !plan.lapsed.empty();
   next_look_ = plan.next_look;
   look_again_ = false;
   ApplyPlan(step, std::move(plan));

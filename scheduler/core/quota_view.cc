@@ -137,13 +137,17 @@ std::optional<Blocker> QuotaView::Admit(const GroupKey& key, ClassId device_clas
       return BlockerOf(bound, key, device_class);
     }
   }
-  const Position& position = Of(key.tenant, device_class);
-  const int64_t entitlement = position.limits.entitlement;
   grant.nodes = static_cast<int>(nodes);
-  grant.owned_claim = position.use.used() + nodes * per_node <= entitlement;
-  grant.funding =
-      position.use.owned + nodes * per_node <= entitlement ? Funding::kOwned : Funding::kBorrowed;
+  Label(key.tenant, device_class, nodes * per_node, grant);
   return std::nullopt;
+}
+
+void QuotaView::Label(TenantId tenant, ClassId device_class, int64_t devices, Grant& grant) const {
+  const Position& position = Of(tenant, device_class);
+  const int64_t entitlement = position.limits.entitlement;
+  grant.owned_claim = position.use.used() + devices <= entitlement;
+  grant.funding =
+      position.use.owned + devices <= entitlement ? Funding::kOwned : Funding::kBorrowed;
 }
 
 std::vector<Blocker> QuotaView::Objections(const GroupKey& key, ClassId device_class,

@@ -40,12 +40,16 @@ class QuotaView {
   };
   const Position& Of(TenantId tenant, ClassId device_class) const;
 
+  QuotaUse ProjectUse(const QuotaKey& key) const;
+
   // A1 to A3: how many nodes of the gang may start in this phase, an elastic gang fewer than it
   // asks for; or why none.
   std::optional<Blocker> Admit(const GroupKey& key, ClassId device_class, Phase phase,
                                Grant& grant) const;
   // All that stand against it, each on its own, in the order of ReasonCode.
   std::vector<Blocker> Objections(const GroupKey& key, ClassId device_class, Phase phase) const;
+  // How devices of a tenant would count.
+  void Label(TenantId tenant, ClassId device_class, int64_t devices, Grant& grant) const;
   // A4: after the start the other tenants' unused non-lendable parts must still be free.
   std::optional<Blocker> CheckLendable(TenantId tenant, ClassId device_class, int64_t devices,
                                        int64_t free) const;
@@ -84,7 +88,6 @@ class QuotaView {
   ClassBook& Book(ClassId device_class) const;
   void ShareOut(ClassId device_class, ClassBook& book) const;
   Position& MutablePosition(TenantId tenant, ClassId device_class) const;
-  QuotaUse ProjectUse(const QuotaKey& key) const;
   void Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,
            int64_t sign);
 

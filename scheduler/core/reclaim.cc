@@ -64,15 +64,28 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
     const bool ends_soon =
         job.state == JobState::kRunning &&
         job.attempt.started_at + job.spec.time_limit <= now + job.spec.grace + policy.kill_timeout;
-    if (job.state != JobState::kStopping && !ends_soon) {
-      continue;
+    if (job.state == JobState::kStopping || ends_soon) {
+      Expect(job);
     }
-    for (AllocationId allocation : job.allocations) {
-      if (cluster.GetAllocation(allocation).state != AllocationState::kReleased) {
-        base_.Give(cluster.GetAllocation(allocation));
-      }
+  }
+}
+
+void Reclaimer::Expect(const Job& job) {
+  for (AllocationId allocation : job.allocations) {
+    if (cluster_.GetAllocation(allocation).state != AllocationState::kReleased) {
+      base_.Give(cluster_.GetAllocation(allocation));
     }
-    spent_[id] = cluster.HeldDevices(job);
+  }
+  spent_[job.id] = cluster_.HeldDevices(job);
+}
+
+void Reclaimer::ExpectEndsBy(absl::Time time) {
+  for (JobId id : cluster_.HoldersOf(device_class_)) {
+    const Job& job = cluster_.GetJob(id);
+    if (job.state == JobState::kRunning && !spent_.contains(id) &&
+        job.attempt.started_at + job.spec.time_limit <= time) {
+      Expect(job);
+    }
   }
 }
 
@@ -87,7 +100,8 @@ bool Reclaimer::MayBeAsked(const Job& job, const ReclaimRequest& request) {
     return false;
   }
   if (request.scope == ReclaimScope::kLowerPriority) {
-    return job.spec.priority < request.key.priority;
+    return job.spec.priority < request.key.priority &&
+           (!request.from_project || job.spec.project == request.from_project);
   }
   const absl::Time allowed = job.attempt.created_at + policy_.reclaim_min_run;
   if (job.spec.tenant != request.key.tenant && allowed > now_) {

@@ -43,6 +43,7 @@ struct ReclaimRequest {
   const PlaceRequest& place;
   ReclaimScope scope = ReclaimScope::kBorrowers;
   int64_t devices_at_least = 0;  // to give back, for the quota's sake
+  ProjectId from_project = {};   // only of it, where its own limit is what stands in the way
 };
 
 // What could become free of one device class, as of one round. The round tells it of every start.
@@ -57,6 +58,8 @@ class Reclaimer {
   std::optional<Recall> Find(const ReclaimRequest& request);
   // What Find returned last is decided: it is not found again.
   void Accept(const PlaceRequest& request, const Recall& recall);
+  // For a claim that waits until then: what ends by itself before need not be asked.
+  void ExpectEndsBy(absl::Time time);
   // A start of this round.
   void Take(const PlaceRequest& request, const std::vector<Placement>& members);
   // When a gang that may not be asked yet may be (Policy::reclaim_min_run).
@@ -77,6 +80,8 @@ class Reclaimer {
     int64_t gangs = 0;
   };
 
+  // It gives its devices back whoever asks.
+  void Expect(const Job& job);
   bool MayBeAsked(const Job& job, const ReclaimRequest& request);
   void AddUnits(const Job& job, Candidates& candidates);
   Candidates FindCandidates(const ReclaimRequest& request);

@@ -45,7 +45,7 @@ struct Reclaim {
   int devices_per_node = 0;
   int64_t entitlement = 0;  // R1: used + asked <= entitlement
   int64_t used = 0;
-  int64_t free_devices = 0;         // of the class, before anything is given back
+  int64_t free_devices = 0;         // of the class, free or coming without being asked
   int64_t lost_device_seconds = 0;  // R4: of the chosen
   // Those that were asked, in the order of R3 and at most `kCandidatesMax`, and all that gave back.
   std::vector<ReclaimCandidate> candidates;

@@ -59,6 +59,48 @@ bool RoundBooks::IsUsable(const std::vector<Placement>& members) const {
   });
 }
 
+bool RoundBooks::IsStillFit(const GroupKey& key, const Start& claim) const {
+  const auto members = static_cast<int>(claim.members.size());
+  const std::vector<ClassId>& classes = key.gang.classes;
+  const bool suits =
+      classes.empty() || std::count(classes.begin(), classes.end(), claim.device_class) > 0;
+  return suits && members >= key.gang.least_nodes() && members <= key.gang.nodes &&
+         DevicesOf(claim.members) == int64_t{members} * key.gang.devices_per_node &&
+         IsUsable(claim.members);
+}
+
+int64_t RoundBooks::Returning(const Reclaim& certificate) const {
+  int64_t devices = 0;
+  for (const ReclaimCandidate& candidate : certificate.candidates) {
+    const Job* job = cluster_.FindJob(candidate.job);
+    if (candidate.chosen && candidate.tenant == certificate.tenant && job != nullptr &&
+        job->state == JobState::kStopping && job->attempt.number == candidate.attempt) {
+      devices += cluster_.HeldDevices(*job);
+    }
+  }
+  return devices;
+}
+
+// The victims of its own project do not count beside it. An owned one keeps its label until it is
+// gone.
+void RoundBooks::ChargeClaim(const GroupKey& key, const Start& claim, const Reclaim& certificate) {
+  const int64_t devices = DevicesOf(claim.members);
+  int64_t left = devices;
+  for (const ReclaimCandidate& candidate : certificate.candidates) {
+    const Job* job = cluster_.FindJob(candidate.job);
+    if (!candidate.chosen || candidate.tenant != key.tenant || job == nullptr ||
+        job->allocations.empty() || job->attempt.number != candidate.attempt ||
+        job->spec.project != key.project ||
+        (job->attempt.funding == Funding::kOwned && claim.funding != Funding::kOwned)) {
+      continue;
+    }
+    const int64_t returned = std::min({left, candidate.devices, cluster_.HeldDevices(*job)});
+    quota_.Uncharge(*job, returned);
+    left -= returned;
+  }
+  quota_.Charge(key, claim.device_class, devices, claim.funding);
+}
+
 void RoundBooks::SettleNominations() {
   for (const auto& [id, claim] : cluster_.nominations()) {
     const Job* job = cluster_.FindJob(id);
@@ -67,30 +109,29 @@ void RoundBooks::SettleNominations() {
     const bool waits = job != nullptr && job->group &&
                        cluster_.GetGroup(job->group).ready.contains(id) &&
                        !cluster_.quota().FindTenant(job->spec.tenant)->suspended;
-    Grant grant;
-    if (!waits || timeout <= now_ || !IsUsable(claim.members)) {
+    if (!waits || timeout <= now_ || !IsStillFit(cluster_.GetGroup(job->group).key, claim)) {
       plan_.lapsed.push_back(id);
       continue;
     }
-    const PendingGroup& group = cluster_.GetGroup(job->group);
+    const GroupKey& key = cluster_.GetGroup(job->group).key;
+    if (!free_.AreUnallocated(claim.members) || Returning(certificate) > 0) {
+      nominated_.insert(id);
+      ChargeClaim(key, claim, certificate);
+      LookAgainAt(timeout);
+      continue;
+    }
+    Grant grant;
     const Phase phase = certificate.within_tenant ? Phase::kBorrow : Phase::kOwned;
-    const bool there = free_.AreUnallocated(claim.members);
-    if (there) {
-      const auto blocker = quota_.Admit(group.key, claim.device_class, phase, grant);
-      if (blocker.has_value() || grant.nodes < static_cast<int>(claim.members.size())) {
-        plan_.lapsed.push_back(id);
-        continue;
-      }
+    const auto blocker = quota_.Admit(key, claim.device_class, phase, grant);
+    if (blocker.has_value() || grant.nodes < static_cast<int>(claim.members.size())) {
+      plan_.lapsed.push_back(id);
+      continue;
     }
     nominated_.insert(id);
-    if (there) {
-      Start start = claim;
-      start.funding = grant.funding;
-      Record(group.key, MakeRequest(group.key, claim.device_class, grant), std::move(start));
-    } else {
-      quota_.Charge(group.key, claim.device_class, DevicesOf(claim.members), claim.funding);
-      LookAgainAt(timeout);
-    }
+    quota_.Label(key.tenant, claim.device_class, DevicesOf(claim.members), grant);
+    Start start = claim;
+    start.funding = grant.funding;
+    Record(key, MakeRequest(key, claim.device_class, grant), std::move(start));
   }
 }
 
@@ -102,14 +143,18 @@ std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
       return blocker;
     }
   }
-  const PlaceRequest request = MakeRequest(key, trial.device_class, grant);
+  PlaceRequest request = MakeRequest(key, trial.device_class, grant);
   Blocker why;
   std::optional<std::vector<Placement>> members = free_.Place(request, why);
   if (!members.has_value()) {
     return why;
   }
+  const int64_t devices = DevicesOf(*members);
+  if (trial.device_class) {
+    quota_.Label(key.tenant, trial.device_class, devices, grant);
+    request.funding = grant.funding;
+  }
   if (trial.device_class && !grant.owned_claim) {
-    const int64_t devices = DevicesOf(*members);
     if (auto blocker = quota_.CheckLendable(key.tenant, trial.device_class, devices,
                                             free_.FreeCount(trial.device_class))) {
       return blocker;
@@ -131,16 +176,35 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
   Guard& guard = found->second;
   const Anchor& anchor = guard.anchor();
   // A borrower that can be recalled in time does not delay an owned claim.
-  const absl::Duration notice = absl::Milliseconds(trial.group.key.grace_ms) + policy_.kill_timeout;
-  const bool recallable = guard.request().funding == Funding::kOwned &&
-                          request.funding == Funding::kBorrowed && now_ + notice <= anchor.shadow;
-  if (recallable || guard.TryTake(request, members, request.end)) {
+  const absl::Duration notice =
+      policy_.reclaim_min_run + absl::Milliseconds(trial.group.key.grace_ms) + policy_.kill_timeout;
+  const bool recallable = guard.recalls_borrowed() && request.funding == Funding::kBorrowed &&
+                          now_ + notice < anchor.shadow;
+  if (LeavesQuota(guard, request, DevicesOf(members)) &&
+      (recallable || guard.TryTake(request, members, request.end))) {
+    if (recallable) {
+      LookAgainAt(anchor.shadow - notice);
+    }
     return std::nullopt;
   }
   return Blocker{.code = ReasonCode::kBehindAnchor,
                  .device_class = trial.device_class,
                  .job = anchor.job,
                  .until = anchor.shadow};
+}
+
+bool RoundBooks::LeavesQuota(const Guard& guard, const PlaceRequest& request,
+                             int64_t devices) const {
+  const PlaceRequest& anchored = guard.request();
+  if (request.tenant != anchored.tenant || !request.device_class ||
+      request.end <= guard.anchor().shadow) {
+    return true;
+  }
+  const QuotaView::Position& position = quota_.Of(request.tenant, request.device_class);
+  const int64_t after = position.use.used() + devices + anchored.gang.least_devices();
+  const int64_t limit = position.limits.limit.value_or(after);
+  const int64_t bound = guard.recalls_borrowed() ? std::min(position.share, limit) : limit;
+  return after <= bound;
 }
 
 void RoundBooks::Record(const GroupKey& key, const PlaceRequest& request, Start start) {
@@ -151,7 +215,7 @@ void RoundBooks::Record(const GroupKey& key, const PlaceRequest& request, Start 
   if (start.device_class) {
     quota_.Charge(key, start.device_class, DevicesOf(start.members), start.funding);
   }
-  round_starts_.push_back({key.gang, start.device_class, start.members, request.end});
+  round_starts_.push_back({start.job, key.gang, start.device_class, start.members, request.end});
   plan_.starts.push_back(std::move(start));
 }
 
@@ -164,45 +228,57 @@ Reclaimer& RoundBooks::ReclaimerOf(ClassId device_class) {
       .first->second;
 }
 
-// What the claim may have once `to_free` devices of its own tenant are given back.
-std::optional<Grant> RoundBooks::GrantFor(const Trial& trial, ReclaimScope scope,
-                                          int64_t& to_free) const {
-  const GroupKey& key = trial.group.key;
-  Grant grant;
-  to_free = 0;
-  if (scope == ReclaimScope::kBorrowers) {
-    return quota_.Admit(key, trial.device_class, Phase::kOwned, grant).has_value()
-               ? std::nullopt
-               : std::optional<Grant>(grant);
+std::optional<RoundBooks::Swap> RoundBooks::SwapFor(const Trial& trial, ReclaimScope scope) const {
+  if (scope == ReclaimScope::kLowerPriority) {
+    return SwapWithin(trial);
   }
-  // A swap inside the tenant: it does not use more than before, nor more than it may.
+  Swap swap;
+  if (quota_.Admit(trial.group.key, trial.device_class, Phase::kOwned, swap.grant).has_value()) {
+    return std::nullopt;
+  }
+  return swap;
+}
+
+// A swap inside the tenant: it does not use more than before, nor more than it may.
+std::optional<RoundBooks::Swap> RoundBooks::SwapWithin(const Trial& trial) const {
+  const GroupKey& key = trial.group.key;
   const QuotaView::Position& position = quota_.Of(key.tenant, trial.device_class);
   const int64_t used = position.use.used();
   const int64_t entitlement = position.limits.entitlement;
   const bool may_borrow = key.preemptible && key.may_borrow;
-  int64_t bound = may_borrow ? std::max(entitlement, used) : entitlement;
+  const int64_t keeps = may_borrow ? used : std::min(used, entitlement);
+  int64_t bound = std::max(position.share, keeps);
   bound = std::min(bound, position.limits.limit.value_or(bound));
-  const int64_t after = used + key.gang.least_devices();
-  to_free = std::max<int64_t>(after - bound, 0);
-  grant.nodes = key.gang.least_nodes();
-  grant.owned_claim = after - to_free <= entitlement;
-  grant.funding = grant.owned_claim ? Funding::kOwned : Funding::kBorrowed;
-  return grant;
+  const int64_t asked = key.gang.least_devices();
+  Swap swap;
+  swap.to_free = std::max<int64_t>(used + asked - bound, 0);
+  const QuotaKey project{key.tenant, key.project, trial.device_class};
+  const auto project_limit = cluster_.quota().Limits(project).limit;
+  const int64_t over =
+      project_limit.has_value() ? quota_.ProjectUse(project).used() + asked - *project_limit : 0;
+  if (over > 0) {
+    swap.from_project = key.project;
+    swap.to_free = std::max(swap.to_free, over);
+  }
+  swap.grant.nodes = key.gang.least_nodes();
+  swap.grant.owned_claim = used + asked - swap.to_free <= entitlement;
+  swap.grant.funding = swap.grant.owned_claim ? Funding::kOwned : Funding::kBorrowed;
+  return swap;
 }
 
 bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
   if (!trial.device_class) {
     return false;
   }
-  int64_t to_free = 0;
-  const std::optional<Grant> grant = GrantFor(trial, scope, to_free);
-  if (!grant.has_value()) {
+  const std::optional<Swap> swap = SwapFor(trial, scope);
+  if (!swap.has_value()) {
     return false;
   }
   const GroupKey& key = trial.group.key;
-  const PlaceRequest request = MakeRequest(key, trial.device_class, *grant);
+  const PlaceRequest request = MakeRequest(key, trial.device_class, swap->grant);
   Reclaimer& reclaimer = ReclaimerOf(trial.device_class);
-  std::optional<Recall> recall = reclaimer.Find({key, trial.job, request, scope, to_free});
+  std::optional<Recall> recall =
+      reclaimer.Find({key, trial.job, request, scope, swap->to_free, swap->from_project});
   LookAgainAt(reclaimer.next_look());
   if (!recall.has_value()) {
     return false;
@@ -212,11 +288,36 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
   if (guard != guards_.end() && !guard->second.TryTake(request, recall->claim.members, end)) {
     return false;
   }
-  reclaimer.Accept(request, *recall);
-  free_.Keep(recall->claim.members);
-  quota_.Charge(key, trial.device_class, DevicesOf(recall->claim.members), grant->funding);
-  LookAgainAt(recall->certificate.due + policy_.nomination_timeout);
-  plan_.recalls.push_back(*std::move(recall));
+  Accept(trial, request, *std::move(recall));
+  return true;
+}
+
+void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall recall) {
+  ReclaimerOf(trial.device_class).Accept(request, recall);
+  free_.Keep(recall.claim.members);
+  ChargeClaim(trial.group.key, recall.claim, recall.certificate);
+  LookAgainAt(recall.certificate.due + policy_.nomination_timeout);
+  plan_.recalls.push_back(std::move(recall));
+}
+
+bool RoundBooks::RecallInTime(const Trial& trial, const PlaceRequest& request, absl::Time shadow) {
+  Reclaimer reclaimer = ReclaimerOf(trial.device_class);
+  reclaimer.ExpectEndsBy(shadow);
+  std::optional<Recall> recall =
+      reclaimer.Find({trial.group.key, trial.job, request, ReclaimScope::kBorrowers});
+  LookAgainAt(reclaimer.next_look());
+  const bool asks = recall.has_value() && recall->certificate.due > now_;
+  if (!asks) {
+    return false;
+  }
+  const absl::Time ask_at = shadow - (recall->certificate.due - now_);
+  if (ask_at > now_) {
+    LookAgainAt(ask_at);
+    return false;
+  }
+  reclaimers_.erase(trial.device_class);
+  reclaimers_.emplace(trial.device_class, std::move(reclaimer));
+  Accept(trial, request, *std::move(recall));
   return true;
 }
 
@@ -230,13 +331,14 @@ bool RoundBooks::TryAnchor(const Trial& trial) {
     return false;
   }
   const PlaceRequest request = MakeRequest(key, trial.device_class, grant);
-  std::optional<Guard> guard = Guard::Make(cluster_, free_, trial.job, request, round_starts_);
+  const bool claims = trial.device_class && trial.phase == Phase::kOwned;
+  std::optional<Guard> guard = Guard::Make(
+      {cluster_, policy_, round_starts_, plan_.recalls, claims}, free_, trial.job, request);
   if (!guard.has_value()) {
     return false;
   }
-  // An owned claim may recall what was lent meanwhile, in time for its start.
-  if (request.funding == Funding::kOwned) {
-    LookAgainAt(guard->anchor().shadow - absl::Milliseconds(key.grace_ms) - policy_.kill_timeout);
+  if (claims && RecallInTime(trial, request, guard->anchor().shadow)) {
+    return true;
   }
   plan_.anchors.push_back(guard->anchor());
   guards_.emplace(trial.device_class, *std::move(guard));

@@ -57,8 +57,25 @@ class RoundBooks {
 
  private:
   PlaceRequest MakeRequest(const GroupKey& key, ClassId device_class, const Grant& grant) const;
-  std::optional<Grant> GrantFor(const Trial& trial, ReclaimScope scope, int64_t& to_free) const;
+  // What a claim may have, and what its own tenant must give back for it.
+  struct Swap {
+    Grant grant;
+    int64_t to_free = 0;
+    ProjectId from_project;
+  };
+  std::optional<Swap> SwapFor(const Trial& trial, ReclaimScope scope) const;
+  std::optional<Swap> SwapWithin(const Trial& trial) const;
+  // Whether the claim's devices are still what its job asks for, and usable.
+  bool IsStillFit(const GroupKey& key, const Start& claim) const;
   bool IsUsable(const std::vector<Placement>& members) const;
+  // Devices that the claim's own tenant has been asked for and still holds.
+  int64_t Returning(const Reclaim& certificate) const;
+  void ChargeClaim(const GroupKey& key, const Start& claim, const Reclaim& certificate);
+  void Accept(const Trial& trial, const PlaceRequest& request, Recall recall);
+  // An anchored claim asks for what is lent just in time for its start.
+  bool RecallInTime(const Trial& trial, const PlaceRequest& request, absl::Time shadow);
+  // Whether the anchor's tenant could still start it after this start of its own.
+  bool LeavesQuota(const Guard& guard, const PlaceRequest& request, int64_t devices) const;
   // The anchor's veto against these places; nothing if it has none.
   std::optional<Blocker> AskGuard(const Trial& trial, const PlaceRequest& request,
                                   const std::vector<Placement>& members);

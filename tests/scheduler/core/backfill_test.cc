@@ -78,6 +78,36 @@ TEST_F(BackfillTest, ABorrowerThatCanBeRecalledInTimePasses) {
   EXPECT_TRUE(center_.cluster().nominations().contains(anchored));
 }
 
+// The time to ask comes however many rounds lie between, and by the borrower's own notice.
+TEST_F(BackfillTest, ABorrowerIsRecalledInTimeAfterOtherRounds) {
+  const JobId anchored = Anchored();
+  const JobId borrower = center_.Submit(
+      {.tenant = "beta", .devices = 8, .time_limit = absl::Hours(9), .grace = absl::Minutes(20)});
+  center_.Round();
+  center_.RunJob(borrower);
+  const absl::Time shadow = center_.cluster().anchors().begin()->second.shadow;
+  center_.Advance(absl::Minutes(30));
+  center_.Round();
+  EXPECT_EQ(center_.cluster().anchors().begin()->second.shadow, shadow);
+  center_.Advance(shadow - center_.now() - absl::Minutes(20) - absl::Seconds(30));
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_EQ(center_.state(borrower), JobState::kStopping);
+  ASSERT_TRUE(center_.cluster().nominations().contains(anchored));
+  EXPECT_EQ(center_.cluster().open_reclaims().at(anchored).due, shadow);
+}
+
+TEST_F(BackfillTest, AnAnchorKeepsTheEntitlementOfItsTenant) {
+  center_.SetQuota("acme", {.entitlement = 15});
+  const JobId anchored = Anchored();
+  ASSERT_EQ(center_.cluster().anchors().begin()->second.job, anchored);
+  // Five of fifteen are in use and ten asked for: nothing of the tenant that outlasts the anchor
+  // may start.
+  const JobId slow = center_.Submit({.devices = 1, .time_limit = absl::Hours(9)});
+  center_.Round();
+  EXPECT_EQ(center_.state(slow), JobState::kQueued);
+}
+
 TEST_F(BackfillTest, ABorrowRequestThatHasWaitedLongIsAnchored) {
   center_.SetQuota("acme", {.entitlement = 0});
   Running({.devices = 8, .time_limit = absl::Hours(20)});

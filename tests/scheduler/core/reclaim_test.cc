@@ -1,5 +1,8 @@
 #include "scheduler/core/reclaim.h"
 
+#include <algorithm>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "tests/testing/test_center.h"
@@ -180,6 +183,72 @@ TEST_F(ReclaimTest, AClaimWhoseNodeIsLostLooksElsewhere) {
   ASSERT_TRUE(center_.cluster().nominations().contains(claim));
   EXPECT_NE(center_.cluster().nominations().at(claim).members[0].node, node);
   ExpectSound();
+}
+
+TEST_F(ReclaimTest, WhatALapsedClaimLeavesIsLookedAtAgain) {
+  Running({.tenant = "beta", .devices = 8});
+  Running({.tenant = "beta", .devices = 8});
+  const JobId claim = center_.Submit({.devices = 8});
+  center_.Round();
+  const NodeId node = center_.cluster().nominations().at(claim).members[0].node;
+  center_.Must(DrainNode{center_.cluster().GetNode(node).name, ""});
+  center_.Round();
+  EXPECT_TRUE(center_.engine().PlanDue());
+}
+
+// Its own project's limit is what it needs room in: stopping another project's job is no help.
+TEST_F(ReclaimTest, APriorityStopsOnlyWhatItsProjectsLimitIsUsedBy) {
+  center_.Must(AddProject{"acme", "small"});
+  center_.Must(berth::SetQuota{"acme", "small", "sim", {.limit = 2}, true, false});
+  const auto submit = [this](const char* project, int devices, int priority) {
+    SubmitJob request;
+    request.spec.name = "job";
+    request.spec.gang.devices_per_node = devices;
+    request.spec.priority = priority;
+    request.spec.time_limit = absl::Hours(1);
+    request.project = project;
+    request.device_classes = {"sim"};
+    const JobId id = center_.TryAs(center_.UserOf("acme"), request)->job;
+    center_.Round();
+    return id;
+  };
+  const JobId elsewhere = submit("", 6, 0);
+  center_.RunJob(elsewhere);
+  const JobId same = submit("small", 2, 1);
+  center_.RunJob(same);
+  const JobId claim = submit("small", 2, 5);
+  EXPECT_EQ(center_.state(elsewhere), JobState::kRunning);
+  EXPECT_EQ(center_.state(same), JobState::kStopping);
+  EXPECT_TRUE(center_.cluster().nominations().contains(claim));
+}
+
+// Two victims for the quota's sake, one of which holds none of the claim's devices.
+TEST_F(ReclaimTest, AClaimWaitsForEveryVictimAndAsksNobodyTwice) {
+  center_.SetQuota("acme", {.entitlement = 8, .limit = 8});
+  std::vector<JobId> low;
+  for (int i = 0; i < 4; ++i) {
+    low.push_back(Running({.devices = 2}));
+  }
+  const JobId first = center_.Submit({.devices = 2, .priority = 5});
+  center_.Round();
+  const JobId second = center_.Submit({.devices = 2, .priority = 4});
+  center_.Round();
+  const auto stopping = [&] {
+    return std::count_if(low.begin(), low.end(),
+                         [this](JobId id) { return center_.state(id) == JobState::kStopping; });
+  };
+  EXPECT_EQ(stopping(), 2);
+  EXPECT_TRUE(center_.cluster().nominations().contains(first));
+  EXPECT_TRUE(center_.cluster().nominations().contains(second));
+  const JobId large = center_.Submit({.devices = 4, .priority = 9});
+  center_.Round();
+  ASSERT_EQ(stopping(), 4);
+  for (JobId id : low) {
+    Killed(id);
+    center_.Round();
+    ExpectSound();
+  }
+  EXPECT_EQ(center_.state(large), JobState::kStarting);
 }
 
 TEST_F(ReclaimTest, EveryTaskOfAnArrayMayClaimAtOnce) {
