@@ -207,8 +207,9 @@ absl::Status ApiClient::StreamLogs(const v1::StreamLogsRequest& request, absl::T
   return IsUnreachable(status) ? Unreachable(status, wire_->server, absl::ZeroDuration()) : status;
 }
 
-absl::StatusOr<v1::BootstrapResponse> Bootstrap(absl::string_view socket,
-                                                const v1::BootstrapRequest& request) {
+namespace {
+
+absl::StatusOr<std::unique_ptr<v1::LocalAdmin::Stub>> OpenLocally(absl::string_view socket) {
   gpr_set_log_function(&Silence);
   struct stat facts {};
   if (stat(std::string(socket).c_str(), &facts) != 0 || !S_ISSOCK(facts.st_mode)) {
@@ -220,18 +221,27 @@ absl::StatusOr<v1::BootstrapResponse> Bootstrap(absl::string_view socket,
          .fix = "run this on the scheduler's machine, as root or as its user, with the "
                 "admin_socket of berthd.toml"});
   }
-  const auto stub = v1::LocalAdmin::NewStub(grpc::CreateCustomChannel(
+  return v1::LocalAdmin::NewStub(grpc::CreateCustomChannel(
       absl::StrCat("unix:", socket), grpc::InsecureChannelCredentials(), ChannelSettings()));
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + Patience().total));
-  v1::BootstrapResponse response;
-  const absl::Status status =
-      FromGrpcStatus(stub->Bootstrap(&context, request, &response), context);
-  if (status.ok()) {
-    return response;
-  }
-  return IsUnreachable(status) ? Unreachable(status, socket, Patience().total) : status;
 }
+
+}  // namespace
+
+#define BERTH_DEFINE_LOCAL_CALL(Name)                                                              \
+  absl::StatusOr<v1::Name##Response> CallLocally(                                                  \
+      absl::string_view socket, const v1::Name##Request& request, absl::Duration timeout) {        \
+    ASSIGN_OR_RETURN(const auto stub, OpenLocally(socket));                                        \
+    grpc::ClientContext context;                                                                   \
+    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));                               \
+    v1::Name##Response response;                                                                   \
+    const absl::Status status = FromGrpcStatus(stub->Name(&context, request, &response), context); \
+    if (status.ok()) {                                                                             \
+      return response;                                                                             \
+    }                                                                                              \
+    return IsUnreachable(status) ? Unreachable(status, socket, timeout) : status;                  \
+  }
+BERTH_LOCAL_CALLS(BERTH_DEFINE_LOCAL_CALL)
+#undef BERTH_DEFINE_LOCAL_CALL
 
 bool IsUnreachable(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);

@@ -91,9 +91,22 @@ class ApiClient {
   Patience patience_;
 };
 
-// LocalAdmin.Bootstrap over the scheduler's unix socket.
-absl::StatusOr<v1::BootstrapResponse> Bootstrap(absl::string_view socket,
-                                                const v1::BootstrapRequest& request);
+// Every call of service LocalAdmin.
+#define BERTH_LOCAL_CALLS(CALL) \
+  CALL(Bootstrap)               \
+  CALL(GetStatus)               \
+  CALL(MakeBackup)              \
+  CALL(VerifyAudit)             \
+  CALL(Resume)
+
+// StatusOr<XResponse> CallLocally(socket, XRequest, patience): LocalAdmin.X over the scheduler's
+// unix socket, one try.
+#define BERTH_DECLARE_LOCAL_CALL(Name)                                             \
+  absl::StatusOr<v1::Name##Response> CallLocally(absl::string_view socket,         \
+                                                 const v1::Name##Request& request, \
+                                                 absl::Duration timeout = Patience().total);
+BERTH_LOCAL_CALLS(BERTH_DECLARE_LOCAL_CALL)
+#undef BERTH_DECLARE_LOCAL_CALL
 
 // True for an error after which the same call may succeed by itself: the scheduler is away.
 bool IsUnreachable(const absl::Status& status);

@@ -46,7 +46,7 @@ class Context {
   std::unique_ptr<ApiClient> api_;
 };
 
-enum class CommandGroup { kRun, kWatch, kControl, kQuota, kNodes, kPeople, kTokens, kClient };
+enum class CommandGroup { kRun, kWatch, kControl, kQuota, kNodes, kPeople, kTokens, kScheduler, kClient };
 
 struct Command {
   const char* name;    // "submit", "node drain"

@@ -10,6 +10,7 @@
 #include "common/error_detail.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "scheduler/control_loop_turn.h"
 #include "scheduler/core/invariants.h"
 #include "scheduler/core/job_requests.h"
 
@@ -32,7 +33,7 @@ absl::Status Overloaded() {
 absl::Status DiskFull() {
   return WithDetail(
       absl::ResourceExhaustedError("the scheduler's disk is full: nothing new is accepted"),
-      {.code = "B8201",
+      {.code = "B8208",
        .why = {"what runs goes on, and its results are still recorded"},
        .fix = {"the center's operators must free space under the scheduler's data folder"},
        .retryable = true});
@@ -72,20 +73,6 @@ bool ChangesAccess(const Changes& changes) {
 
 }  // namespace
 
-struct ControlLoop::Turn {
-  absl::Time now;
-  std::vector<Submission> submissions;
-  std::vector<AuditEntry> audits;
-  std::map<std::pair<TenantId, std::string>, const Submission*> keys;  // of `submissions`
-  std::vector<std::function<void()>> replies;
-  std::vector<std::function<void(const ReadView&)>> reads;
-  std::vector<JobWait> waits;
-  std::vector<LinkUse> link_uses;
-  Changes changes;
-
-  bool HasWrites() const { return !changes.empty() || !submissions.empty() || !audits.empty(); }
-};
-
 ControlLoop::ControlLoop(std::unique_ptr<Store> store, Policy policy, ControlLoopOptions options,
                          const Clock& clock)
     : options_(options),
@@ -105,6 +92,9 @@ absl::Status ControlLoop::Start(AccessCallback on_access) {
   ASSIGN_OR_RETURN(StoredState state, store_->Load());
   engine_.Restore(std::move(state), Now());
   RETURN_IF_ERROR(CheckInvariants(engine_.cluster()));
+  if (store_->recovery()) {
+    LogWarning("restored from a backup: nothing is started until `berth admin resume`", {});
+  }
   on_access_ = std::move(on_access);
   PublishAccess();
   thread_ = std::thread([this] { Run(); });
@@ -118,6 +108,9 @@ void ControlLoop::Stop() {
   }
   if (thread_.joinable()) {
     thread_.join();
+  }
+  if (backup_thread_.joinable()) {
+    backup_thread_.join();
   }
 }
 
@@ -216,7 +209,7 @@ void ControlLoop::Run() {
 
 absl::Time ControlLoop::NextWork() const {
   absl::Time next = engine_.NextTick();
-  if (engine_.PlanDue()) {
+  if (PlanDue()) {
     next = std::min(next, last_round_ + options_.plan_interval);
   }
   return std::min(next, waiters_.NextDeadline().value_or(next));
@@ -248,8 +241,10 @@ void ControlLoop::ApplyItem(Item& item, Turn& turn) {
     turn.reads.push_back(std::move(*read));
   } else if (auto* wait = std::get_if<JobWait>(&item)) {
     turn.waits.push_back(std::move(*wait));
+  } else if (auto* use = std::get_if<LinkUse>(&item)) {
+    turn.link_uses.push_back(std::move(*use));
   } else {
-    turn.link_uses.push_back(std::move(std::get<LinkUse>(item)));
+    std::get<Task>(item)(turn);
   }
 }
 
@@ -390,7 +385,7 @@ absl::Status ControlLoop::ExplainMissing(const ChangeRequest& request,
 }
 
 void ControlLoop::PlanIfDue(absl::Time now) {
-  if (engine_.PlanDue() && now >= last_round_ + options_.plan_interval) {
+  if (PlanDue() && now >= last_round_ + options_.plan_interval) {
     engine_.RunRound(now);
     last_round_ = now;
   }
@@ -422,6 +417,9 @@ absl::Status ControlLoop::WriteTurn(const Turn& turn) {
   }
   for (const AuditEntry& entry : turn.audits) {
     RETURN_IF_ERROR(store_->SaveAudit(entry));
+  }
+  if (turn.ends_recovery) {
+    RETURN_IF_ERROR(store_->EndRecovery());
   }
   return store_->Commit();
 }

@@ -27,6 +27,7 @@
 #include "scheduler/core/engine.h"
 #include "scheduler/job_waiters.h"
 #include "scheduler/read_view.h"
+#include "scheduler/store/backup.h"
 #include "scheduler/store/store.h"
 
 namespace berth {
@@ -64,6 +65,26 @@ struct ChangeRequest {
   std::optional<SubmitPayload> submit;  // with a SubmitJob that is no dry run
   // Called once, on the loop's thread, after the change is durable. Must not block.
   std::function<void(const absl::StatusOr<ChangeResult>&)> done;
+};
+
+// A change that comes over the local socket, for its audit row.
+struct LocalRequest {
+  Actor actor;
+  AuditContext audit;
+};
+
+// What `berth admin status` tells of the loop.
+struct LoopStatus {
+  bool recovery = false;
+  bool disk_full = false;
+  absl::Time last_backup_at;  // InfinitePast: never
+  absl::Time serving_since;
+  absl::Time resume_at;  // in recovery: from then on no unknown task can be alive
+  int64_t queued_jobs = 0;
+  int64_t held_jobs = 0;
+  int64_t active_jobs = 0;
+  int nodes = 0;
+  std::vector<std::string> silent_nodes;  // without a connected agent
 };
 
 // Users and tokens as of the last durable turn; immutable.
@@ -105,6 +126,17 @@ class ControlLoop {
   void PostToAgent(NodeId node, std::function<void(std::shared_ptr<AgentLink>)> use)
       ABSL_LOCKS_EXCLUDED(mu_);
 
+  // ---- From any thread, for the local socket. `done` is called on the loop's thread, or never if
+  // the loop stops. ----
+  void PostStatus(std::function<void(const LoopStatus&)> done);
+  void PostVerifyAudit(std::function<void(const absl::Status&)> done);
+  // `at_once`: without waiting for the leases of nodes that the backup does not know.
+  void PostResume(LocalRequest request, bool at_once,
+                  std::function<void(const absl::Status&)> done);
+  // The loop pauses for the copy; it is checked on a thread of its own.
+  using BackupCallback = std::function<void(const absl::StatusOr<BackupFacts>&)>;
+  void PostBackup(LocalRequest request, std::string path, BackupCallback done);
+
   const std::string& cluster_id() const { return cluster_id_; }
   uint64_t sched_epoch() const { return sched_epoch_; }
 
@@ -117,10 +149,17 @@ class ControlLoop {
     NodeId node;
     std::function<void(std::shared_ptr<AgentLink>)> use;
   };
-  using Item = std::variant<ChangeRequest, std::function<void(const ReadView&)>, JobWait,
-                            HelloRequest, AgentEvent, LinkUse>;
   // Everything of one turn that must become durable together, and the answers that wait for it.
   struct Turn;
+  using Task = std::function<void(Turn&)>;  // done before the turn's commit
+  using Item = std::variant<ChangeRequest, std::function<void(const ReadView&)>, JobWait,
+                            HelloRequest, AgentEvent, LinkUse, Task>;
+  struct BackupRun {
+    LocalRequest request;
+    std::string path;
+    absl::Time at;
+    BackupCallback done;
+  };
 
   bool Push(Item item) ABSL_LOCKS_EXCLUDED(mu_);
   // Waits for work until `deadline`; at most events_per_turn_max items.
@@ -148,6 +187,12 @@ class ControlLoop {
   void SendCommands(std::vector<NodeCommand> commands);
   void CompleteAssignment(AssignTask& assign);
   void PublishAccess();
+  LoopStatus MakeStatus(absl::Time now) const;
+  absl::Status CheckResume(bool at_once, absl::Time now) const;
+  absl::Status StartBackup(BackupRun run);
+  void EndBackup(const BackupRun& run, const absl::StatusOr<BackupFacts>& facts, Turn& turn);
+  // Nothing is started in recovery.
+  bool PlanDue() const { return engine_.PlanDue() && !store_->recovery(); }
   absl::Time Now() const;
   absl::Time NextWork() const;
 
@@ -172,6 +217,8 @@ class ControlLoop {
   // the wall clock can declare a node lost.
   absl::Time wall_at_start_;
   absl::Duration boot_at_start_;
+  bool backup_runs_ = false;
+  std::thread backup_thread_;  // checks the copy; joined by Stop
 
   absl::Mutex mu_;
   std::deque<Item> queue_ ABSL_GUARDED_BY(mu_);

@@ -34,6 +34,10 @@ bool WantsEnded(const JobListQuery& query) {
 
 JobRecord ReadView::LiveRecord(const Job& job) const {
   JobRecord record{.job = job, .allocations = {}, .reason = cluster().ReasonOf(job)};
+  if (store_.recovery() && job.state == JobState::kQueued) {
+    record.reason.message =
+        "the center was restored from a backup: nothing starts until its operator resumes it";
+  }
   for (AllocationId id : job.allocations) {
     record.allocations.push_back(cluster().GetAllocation(id));
   }

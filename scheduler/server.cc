@@ -23,6 +23,7 @@
 #include "scheduler/rpc/local_admin.h"
 #include "scheduler/rpc/log_relay.h"
 #include "scheduler/rpc/protocol_version.h"
+#include "scheduler/store/schema.h"
 #include "scheduler/store/store.h"
 #include <grpc/support/log.h>
 #include <sys/stat.h>
@@ -152,7 +153,8 @@ struct Server::Parts {
                                     [this](NodeId node, const v1::OpenLog& message) {
                                       return agent_service.OpenLog(node, message);
                                     }}),
-        local_admin(loop) {}
+        local_admin(loop,
+                    {.cluster_name = options.cluster_name, .schema_version = SchemaVersion()}) {}
 
   // On the loop's thread: what was refused just now must not go on.
   void SetAccess(std::shared_ptr<const AccessDirectory> directory) {

@@ -21,7 +21,8 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:0";  // HOST:PORT for users and agents; port 0: any free one
   std::string port_file;               // the bound HOST:PORT is written here once serving
   std::string data_dir = "/var/lib/berth";
-  std::string admin_socket;  // empty: DATA_DIR/admin.sock
+  std::string cluster_name = "center";  // typed by who restores over a database
+  std::string admin_socket;             // empty: DATA_DIR/admin.sock
   LogLevel log_level = LogLevel::kInfo;
   std::string tls_certificate;  // PEM files; both empty: no encryption, loopback only
   std::string tls_key;

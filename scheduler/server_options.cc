@@ -138,6 +138,7 @@ absl::StatusOr<ServerOptions> ReadServerOptions(ConfigFile& file) {
   options.listen = file.String("", "listen", options.listen);
   options.port_file = file.String("", "port_file", options.port_file);
   options.data_dir = file.String("", "data_dir", options.data_dir);
+  options.cluster_name = file.String("", "cluster_name", options.cluster_name);
   options.admin_socket = file.String("", "admin_socket", options.admin_socket);
   if (const auto level = FindLogLevel(file.String("", "log_level", "info")); level.has_value()) {
     options.log_level = *level;

@@ -20,6 +20,8 @@
 namespace berth {
 namespace {
 
+constexpr size_t kNameWordsMax = 3;
+
 // The command's words and the rest of the line.
 struct Call {
   const Command* command = nullptr;
@@ -90,10 +92,21 @@ absl::StatusOr<Call> FindCommand(const std::vector<std::string>& words) {
     found.words.erase(begin, begin + static_cast<std::ptrdiff_t>(used));
     return found;
   };
-  for (const Command* command : AllCommands()) {
-    if (absl::StrCat(first, " ", second) == command->name) {
-      return call(command, 2);
+  // The longest name wins: "admin backup create" has three words.
+  std::string name = first;
+  const Command* longest = nullptr;
+  size_t used = 0;
+  for (size_t i = 1; i < kNameWordsMax && at + i < words.size(); ++i) {
+    absl::StrAppend(&name, " ", words[at + i]);
+    for (const Command* command : AllCommands()) {
+      if (name == command->name) {
+        longest = command;
+        used = i + 1;
+      }
     }
+  }
+  if (longest != nullptr) {
+    return call(longest, used);
   }
   for (const Command* command : AllCommands()) {
     if (first == command->name || (command->plural != nullptr && first == command->plural)) {

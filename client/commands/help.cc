@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -21,14 +22,15 @@ struct GroupTitle {
 };
 
 constexpr GroupTitle kGroups[] = {
-    {CommandGroup::kRun,     "Run"      },
-    {CommandGroup::kWatch,   "Watch"    },
-    {CommandGroup::kControl, "Control"  },
-    {CommandGroup::kQuota,   "Quota"    },
-    {CommandGroup::kNodes,   "Nodes"    },
-    {CommandGroup::kPeople,  "People"   },
-    {CommandGroup::kTokens,  "Tokens"   },
-    {CommandGroup::kClient,  "This tool"},
+    {CommandGroup::kRun,       "Run"      },
+    {CommandGroup::kWatch,     "Watch"    },
+    {CommandGroup::kControl,   "Control"  },
+    {CommandGroup::kQuota,     "Quota"    },
+    {CommandGroup::kNodes,     "Nodes"    },
+    {CommandGroup::kPeople,    "People"   },
+    {CommandGroup::kTokens,    "Tokens"   },
+    {CommandGroup::kScheduler, "Scheduler"},
+    {CommandGroup::kClient,    "This tool"},
 };
 
 constexpr int kNameCells = 24;
@@ -116,6 +118,15 @@ absl::StatusOr<int> RunHelp(Context& context) {
   return kExitDone;
 }
 
+// In the overview the scheduler's commands share their first word: "admin status, backup, ...".
+std::string OverviewName(const Command& command, bool is_first) {
+  if (command.group != CommandGroup::kScheduler) {
+    return command.plural != nullptr ? command.plural : command.name;
+  }
+  const std::vector<std::string> words = absl::StrSplit(command.name, ' ');
+  return is_first ? absl::StrCat(words[0], " ", words[1]) : words[1];
+}
+
 }  // namespace
 
 std::string OverallHelp() {
@@ -126,7 +137,10 @@ std::string OverallHelp() {
     std::vector<std::string> names;
     for (const Command* command : AllCommands()) {
       if (command->group == group.group) {
-        names.emplace_back(command->plural != nullptr ? command->plural : command->name);
+        std::string name = OverviewName(*command, names.empty());
+        if (names.empty() || names.back() != name) {
+          names.push_back(std::move(name));
+        }
       }
     }
     constexpr int kTitleCells = 11;

@@ -75,7 +75,7 @@ absl::StatusOr<int> RunBootstrap(Context& context) {
   }
   v1::BootstrapRequest request;
   request.set_user(context.arguments.Text("user"));
-  ASSIGN_OR_RETURN(const v1::BootstrapResponse response, Bootstrap(socket, request));
+  ASSIGN_OR_RETURN(const v1::BootstrapResponse response, CallLocally(socket, request));
   RETURN_IF_ERROR(DeliverToken(context, response.token(), response.secret()));
   return kExitDone;
 }

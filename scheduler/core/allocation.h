@@ -52,6 +52,8 @@ struct Allocation {
 
   // Not durable: when the assignment or the kill was last sent in this session.
   absl::Time sent_at = absl::InfinitePast();
+  // Not durable: its agent said in this life of the scheduler that it has the task.
+  bool confirmed = false;
 };
 
 absl::string_view Name(ReleaseEvidence evidence);

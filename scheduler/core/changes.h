@@ -57,6 +57,8 @@ struct StoredState {
   Changes nouns;  // jobs and allocations that are not over
   JobId last_job;
   AllocationId last_allocation;
+  // The highest that the last restored backup knew; none: nothing was ever restored.
+  AllocationId restored_allocation;
   BookingId last_booking;
   ReclaimId last_reclaim;
 };

@@ -217,6 +217,7 @@ void Cluster::Restore(StoredState state) {
   BERTH_CHECK(jobs_.empty() && nodes_.empty());
   last_job_ = state.last_job;
   last_allocation_ = state.last_allocation;
+  restored_allocation_ = state.restored_allocation;
   last_reclaim_ = state.last_reclaim;
   for (DeviceClass& device_class : state.nouns.classes) {
     class_ids_[device_class.name] = device_class.id;

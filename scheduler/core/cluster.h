@@ -82,6 +82,11 @@ class Cluster {
   const FreeIndex& free_index() const { return free_index_; }
   // With whom an active job may share a device.
   static ShareOwner OwnerOf(const Job& job);
+  // Whether the allocation is from before a restore, and its agent has not confirmed it: then what
+  // came of it since the backup is not known.
+  bool IsDoubtful(const Allocation& allocation) const {
+    return allocation.id <= restored_allocation_ && !allocation.confirmed;
+  }
   // Allocations held on a node, by id.
   const std::set<AllocationId>& AllocationsOn(NodeId node) const;
   // Live jobs that hold, or are about to give back, devices. An array never does.
@@ -170,6 +175,7 @@ class Cluster {
   void SetStopGrace(JobId id, absl::Duration grace);
   void MoveAllocation(AllocationId id, AllocationState state);
   void MarkSent(AllocationId id, absl::Time now);
+  void MarkConfirmed(AllocationId id) { allocations_.at(id).confirmed = true; }
   void ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl::Time now);
   // Ends the job, its array with its last task, and those that wait for what is impossible now.
   // Requires: every allocation is released (or there is none).
@@ -278,6 +284,7 @@ class Cluster {
 
   JobId last_job_;
   AllocationId last_allocation_;
+  AllocationId restored_allocation_;
   GroupId last_group_;
   ReclaimId last_reclaim_;
   uint64_t plan_version_ = 0;

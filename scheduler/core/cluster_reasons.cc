@@ -167,7 +167,9 @@ constexpr Sentence kSentences[] = {
 PendingReason Cluster::ReasonOf(const Job& job) const {
   switch (job.state) {
     case JobState::kHeld:
-      return {ReasonCode::kHeld, "held until somebody releases it"};
+      return {ReasonCode::kHeld, job.attempt.end.reason == EndReason::kAdmin
+                                     ? absl::StrCat("held: ", job.attempt.end.message)
+                                     : "held until somebody releases it"};
     case JobState::kQueued: {
       const bool first = job.attempt.state == AttemptState::kNone;
       if (job.not_before > absl::InfinitePast() && !first) {

@@ -177,6 +177,25 @@ JobState FinalState(const JobEnd& end) {
   return end.reason == EndReason::kTimeLimit ? JobState::kTimedOut : JobState::kFailed;
 }
 
+// A node fault that may be none: the attempt may have ended well, or gone on elsewhere, before the
+// center was restored from a backup that does not know it.
+bool IsDoubtful(const Cluster& cluster, const Job& job) {
+  return job.attempt.end.reason == EndReason::kNodeFault && !job.cancel_requested &&
+         std::any_of(job.allocations.begin(), job.allocations.end(), [&](AllocationId id) {
+           return cluster.IsDoubtful(cluster.GetAllocation(id));
+         });
+}
+
+void HoldDoubtful(const Step& step, JobId id) {
+  const std::string why =
+      absl::StrCat("the center was restored from a backup that says the job runs, and ",
+                   step.cluster.GetJob(id).attempt.end.message,
+                   ": it may have ended since; release it if it has not");
+  step.cluster.RequeueJob(id, absl::InfinitePast(), step.now);
+  step.cluster.ReplaceEnd(id, {.reason = EndReason::kAdmin, .message = why});
+  step.cluster.SetHeld(id, true);
+}
+
 // Ends the attempt once nothing of it holds a device.
 void SettleJob(const Step& step, JobId id) {
   const Job& job = step.cluster.GetJob(id);
@@ -187,6 +206,10 @@ void SettleJob(const Step& step, JobId id) {
   if (job.state != JobState::kStopping) {
     step.cluster.MoveJob(id, JobState::kStopping);
     step.cluster.MoveAttempt(id, AttemptState::kStopping);
+  }
+  if (IsDoubtful(step.cluster, job)) {
+    HoldDoubtful(step, id);
+    return;
   }
   if (!WantsRequeue(job)) {
     step.cluster.FinishJob(id, FinalState(job.attempt.end), step.now);

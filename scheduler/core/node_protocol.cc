@@ -74,6 +74,7 @@ struct Claim {
 void ReconcilePresent(const Step& step, const Allocation& allocation, const RunningTask& task,
                       bool again) {
   const Job& job = step.cluster.GetJob(allocation.job);
+  step.cluster.MarkConfirmed(allocation.id);
   if (job.state == JobState::kWaitNode) {
     step.cluster.MoveJob(job.id, JobState::kRunning);
   }
@@ -96,7 +97,7 @@ void ReconcileAbsent(const Step& step, const Allocation& allocation, const Claim
     }
     return;
   }
-  if (allocation.assign_seq > claim.assign_seq_max) {
+  if (allocation.assign_seq > claim.assign_seq_max && !step.cluster.IsDoubtful(allocation)) {
     if (again) {
       SendAssignment(step, allocation.id);
     }

@@ -13,6 +13,7 @@
 #include "scheduler/convert.h"
 #include "scheduler/core/names.h"
 #include "scheduler/rpc/call.h"
+#include "scheduler/rpc/protocol_version.h"
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -23,6 +24,18 @@ namespace {
 absl::Status BadFolder(absl::string_view message, absl::string_view why, absl::string_view fix) {
   return MakeError(absl::StatusCode::kFailedPrecondition,
                    {.code = "B8110", .message = message, .why = why, .fix = fix});
+}
+
+// 0 for never.
+int64_t Micros(absl::Time time) {
+  return time == absl::InfinitePast() ? 0 : absl::ToUnixMicros(time);
+}
+
+Actor LocalActor() {
+  Actor actor;
+  actor.role = Role::kOperator;
+  actor.user_name = "local-admin";
+  return actor;
 }
 
 }  // namespace
@@ -42,9 +55,6 @@ grpc::ServerUnaryReactor* LocalAdmin::Bootstrap(grpc::CallbackServerContext* con
                                                               {"user",  user    },
                                                               {"token", token.id}
   });
-  Actor actor;
-  actor.role = Role::kOperator;
-  actor.user_name = "local-admin";
   auto done = [call, response, token, &loop = loop_](const absl::StatusOr<ChangeResult>& result) {
     if (!result.ok()) {
       call->Finish(result.status());
@@ -59,7 +69,7 @@ grpc::ServerUnaryReactor* LocalAdmin::Bootstrap(grpc::CallbackServerContext* con
     });
   };
   loop_.Post({
-      .actor = actor,
+      .actor = LocalActor(),
       .event =
           BootstrapOperator{
                             .user = user, .token_id = token.id, .secret_hash = Sha256(token.secret.Reveal())},
@@ -67,6 +77,72 @@ grpc::ServerUnaryReactor* LocalAdmin::Bootstrap(grpc::CallbackServerContext* con
       .submit = std::nullopt,
       .done = std::move(done)
   });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* LocalAdmin::GetStatus(grpc::CallbackServerContext* context,
+                                                const v1::GetStatusRequest* /*request*/,
+                                                v1::GetStatusResponse* response) {
+  auto call = std::make_shared<Call>(context);
+  grpc::ServerUnaryReactor* reactor = call->reactor();
+  response->set_cluster_id(loop_.cluster_id());
+  response->set_cluster_name(facts_.cluster_name);
+  response->set_server_version(kServerVersion);
+  response->set_sched_epoch(loop_.sched_epoch());
+  response->set_schema_version(facts_.schema_version);
+  loop_.PostStatus([call, response](const LoopStatus& status) {
+    response->set_serving_since_us(Micros(status.serving_since));
+    response->set_recovery(status.recovery);
+    response->set_resume_at_us(status.recovery ? Micros(status.resume_at) : 0);
+    response->set_last_backup_at_us(Micros(status.last_backup_at));
+    response->set_disk_full(status.disk_full);
+    response->set_queued_jobs(status.queued_jobs);
+    response->set_held_jobs(status.held_jobs);
+    response->set_active_jobs(status.active_jobs);
+    response->set_nodes(status.nodes);
+    response->mutable_silent_nodes()->Assign(status.silent_nodes.begin(),
+                                             status.silent_nodes.end());
+    call->Finish(absl::OkStatus());
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* LocalAdmin::MakeBackup(grpc::CallbackServerContext* context,
+                                                 const v1::MakeBackupRequest* request,
+                                                 v1::MakeBackupResponse* response) {
+  auto call = std::make_shared<Call>(context);
+  grpc::ServerUnaryReactor* reactor = call->reactor();
+  AuditContext audit = AuditOf(*context, "LocalAdmin.MakeBackup", request->path(), *request);
+  loop_.PostBackup({LocalActor(), std::move(audit)}, request->path(),
+                   [call, response](const absl::StatusOr<BackupFacts>& facts) {
+                     if (facts.ok()) {
+                       response->set_size_bytes(facts->size_bytes);
+                       response->set_live_jobs(facts->live_jobs);
+                       response->set_ended_jobs(facts->ended_jobs);
+                       response->set_audit_rows(facts->audit_rows);
+                     }
+                     call->Finish(facts.status());
+                   });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* LocalAdmin::VerifyAudit(grpc::CallbackServerContext* context,
+                                                  const v1::VerifyAuditRequest* /*request*/,
+                                                  v1::VerifyAuditResponse* /*response*/) {
+  auto call = std::make_shared<Call>(context);
+  grpc::ServerUnaryReactor* reactor = call->reactor();
+  loop_.PostVerifyAudit([call](const absl::Status& status) { call->Finish(status); });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* LocalAdmin::Resume(grpc::CallbackServerContext* context,
+                                             const v1::ResumeRequest* request,
+                                             v1::ResumeResponse* /*response*/) {
+  auto call = std::make_shared<Call>(context);
+  grpc::ServerUnaryReactor* reactor = call->reactor();
+  AuditContext audit = AuditOf(*context, "LocalAdmin.Resume", "recovery", *request);
+  loop_.PostResume({LocalActor(), std::move(audit)}, request->now(),
+                   [call](const absl::Status& status) { call->Finish(status); });
   return reactor;
 }
 

@@ -61,6 +61,10 @@ constexpr std::array kRows = {
     Row{"Client.WaitJob",         kPeople                                },
     Row{"Client.WhoAmI",          kPeople                                },
     Row{"LocalAdmin.Bootstrap",   0                                      },
+    Row{"LocalAdmin.GetStatus",   0                                      },
+    Row{"LocalAdmin.MakeBackup",  0                                      },
+    Row{"LocalAdmin.Resume",      0                                      },
+    Row{"LocalAdmin.VerifyAudit", 0                                      },
 };
 
 const Row* FindRow(absl::string_view rpc) {

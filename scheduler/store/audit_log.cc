@@ -51,9 +51,10 @@ AuditRow ReadAuditRow(Statement& rows) {
 }
 
 absl::Status BrokenChain(int64_t seq, absl::string_view why) {
-  return MakeError(absl::StatusCode::kDataLoss,
-                   {"B8210", absl::StrCat("the audit record is broken at row ", seq), why,
-                    "compare with the exported head hashes and the last backup"});
+  return MakeError(
+      absl::StatusCode::kDataLoss,
+      {"B8210", absl::StrCat("the audit record is broken at row ", seq), why,
+       "keep the file for analysis, find out who could write it, and restore the last backup"});
 }
 
 }  // namespace
@@ -106,11 +107,27 @@ absl::StatusOr<AuditHead> FindAuditHead(Database& database, const AuditHead& sta
   return head;
 }
 
+absl::StatusOr<AuditHead> FindAuditStart(Database& database, const AuditMilestones& milestones,
+                                         int64_t rows) {
+  const int64_t seq = milestones.head.seq - rows;
+  if (seq <= 0) {
+    return milestones.start;
+  }
+  Statement row = database.Prepare("SELECT hash FROM audit WHERE seq = ?");
+  row.BindInt(seq);
+  ASSIGN_OR_RETURN(const bool found, row.Step());
+  if (!found) {
+    return BrokenChain(seq, "the row is missing");
+  }
+  return AuditHead{.seq = seq, .hash = row.ReadText()};
+}
+
 absl::Status VerifyAuditChain(Database& database, const AuditMilestones& milestones) {
   AuditHead last = milestones.start;
   Statement rows = database.Prepare(
       "SELECT seq, at_us, user_id, token_id, peer, action, object, tenant_id, decision, digest, "
-      "prev_hash, hash FROM audit ORDER BY seq");
+      "prev_hash, hash FROM audit WHERE seq > ? ORDER BY seq");
+  rows.BindInt(milestones.start.seq);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
     if (!more) {

@@ -37,7 +37,11 @@ struct AuditMilestones {
   AuditHead head;      // the newest row written
 };
 
-// Walks the chain and names the first bad row.
+// The start of a walk along the newest `rows` rows only. DataLoss if that row is missing.
+absl::StatusOr<AuditHead> FindAuditStart(Database& database, const AuditMilestones& milestones,
+                                         int64_t rows);
+
+// Walks the chain from behind its start and names the first bad row.
 absl::Status VerifyAuditChain(Database& database, const AuditMilestones& milestones);
 
 }  // namespace berth

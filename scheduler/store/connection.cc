@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 
 #include "common/check.h"
-#include "common/error_detail.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "scheduler/store/allocation_rows.h"
@@ -57,6 +56,7 @@ Store::Connection::~Connection() {
 
 absl::Status Store::Connection::Start() {
   RETURN_IF_ERROR(ReadMarks());
+  RETURN_IF_ERROR(VerifyNewestAudit());
   disk_full_ = !ballast_.Take();
   absl::Status status = RaiseEpoch();
   if (absl::IsResourceExhausted(status)) {
@@ -68,46 +68,33 @@ absl::Status Store::Connection::Start() {
 }
 
 absl::Status Store::Connection::ReadMarks() {
-  Statement row = database_->Prepare(
-      "SELECT cluster_id, sched_epoch, last_job, last_allocation, audit_seq, audit_hash FROM meta "
-      "WHERE id = 1");
-  ASSIGN_OR_RETURN(const bool found, row.Step());
-  if (!found) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     {"B8204", "the database is damaged", "the record of the cluster is missing",
-                      "restore the last backup"});
-  }
-  cluster_id_ = row.ReadText();
-  sched_epoch_ = static_cast<uint64_t>(row.ReadInt());
-  recorded_.last_job = row.ReadId<JobId>();
-  recorded_.last_allocation = row.ReadId<AllocationId>();
-  recorded_.audit.seq = row.ReadInt();
-  recorded_.audit.hash = row.ReadText();
-  return ReadNewestRows();
-}
-
-// The record in `meta` is as of some checkpoint; the rows may be newer. If they are older, rows are
-// missing: then the numbers go on behind the record, and the audit chain shows the gap.
-absl::Status Store::Connection::ReadNewestRows() {
-  ASSIGN_OR_RETURN(const int64_t last_job,
-                   database_->QueryInt("SELECT max((SELECT ifnull(max(id), 0) FROM jobs), "
-                                       "(SELECT ifnull(max(id), 0) FROM job_history))"));
-  ASSIGN_OR_RETURN(const int64_t last_allocation,
-                   database_->QueryInt("SELECT ifnull(max(id), 0) FROM allocations"));
-  ASSIGN_OR_RETURN(const AuditHead audit, FindAuditHead(*database_, EmptyAuditChain(cluster_id_)));
-  durable_.last_job = std::max(recorded_.last_job, JobId(static_cast<uint64_t>(last_job)));
-  durable_.last_allocation =
-      std::max(recorded_.last_allocation, AllocationId(static_cast<uint64_t>(last_allocation)));
-  durable_.audit = audit.seq >= recorded_.audit.seq ? audit : recorded_.audit;
+  ASSIGN_OR_RETURN(record_, ReadClusterRecord(*database_));
+  ASSIGN_OR_RETURN(durable_, FindNewestMarks(*database_, record_));
   turn_ = durable_;
   return absl::OkStatus();
 }
 
+AuditMilestones Store::Connection::audit_milestones() const {
+  return {.start = EmptyAuditChain(record_.cluster_id),
+          .recorded = record_.marks.audit,
+          .head = turn_.audit};
+}
+
+absl::Status Store::Connection::VerifyNewestAudit() {
+  if (options_.audit_rows_at_start == 0) {
+    return absl::OkStatus();
+  }
+  AuditMilestones milestones = audit_milestones();
+  ASSIGN_OR_RETURN(milestones.start,
+                   FindAuditStart(*database_, milestones, options_.audit_rows_at_start));
+  return VerifyAuditChain(*database_, milestones);
+}
+
 absl::Status Store::Connection::RaiseEpoch() {
   Statement row = database_->Prepare("UPDATE meta SET sched_epoch = ? WHERE id = 1");
-  row.BindInt(static_cast<int64_t>(sched_epoch_ + 1));
+  row.BindInt(static_cast<int64_t>(record_.sched_epoch + 1));
   RETURN_IF_ERROR(row.Run());
-  ++sched_epoch_;
+  ++record_.sched_epoch;
   return absl::OkStatus();
 }
 
@@ -119,19 +106,13 @@ absl::Status Store::Connection::Begin() {
 }
 
 absl::Status Store::Connection::RecordMarks() {
-  if (durable_.last_job == recorded_.last_job && durable_.audit.seq == recorded_.audit.seq &&
-      durable_.last_allocation == recorded_.last_allocation) {
+  const Marks& recorded = record_.marks;
+  if (durable_.last_job == recorded.last_job && durable_.audit.seq == recorded.audit.seq &&
+      durable_.last_allocation == recorded.last_allocation) {
     return absl::OkStatus();
   }
-  Statement row = database_->Prepare(
-      "UPDATE meta SET last_job = ?, last_allocation = ?, audit_seq = ?, audit_hash = ? "
-      "WHERE id = 1");
-  row.BindInt(static_cast<int64_t>(durable_.last_job.value()));
-  row.BindInt(static_cast<int64_t>(durable_.last_allocation.value()));
-  row.BindInt(durable_.audit.seq);
-  row.BindBlob(durable_.audit.hash);
-  RETURN_IF_ERROR(row.Run());
-  recorded_ = durable_;
+  RETURN_IF_ERROR(WriteMarks(*database_, durable_));
+  record_.marks = durable_;
   return absl::OkStatus();
 }
 
@@ -139,6 +120,7 @@ absl::StatusOr<StoredState> Store::Connection::Load() {
   StoredState state;
   state.last_job = turn_.last_job;
   state.last_allocation = turn_.last_allocation;
+  state.restored_allocation = record_.restored_allocation;
   RETURN_IF_ERROR(LoadIdentities(*database_, state.nouns));
   ASSIGN_OR_RETURN(state.nouns.nodes, nodes_.Load());
   ASSIGN_OR_RETURN(state.nouns.jobs, LoadJobs(*database_));
@@ -201,11 +183,35 @@ absl::Status Store::Connection::Save(const AuditEntry& entry) {
   return Settle(AppendAudit(*database_, entry, turn_.audit));
 }
 
+absl::Status Store::Connection::EndRecovery() {
+  BERTH_CHECK(in_turn_);
+  turn_ends_recovery_ = true;
+  return Settle(database_->Prepare("UPDATE meta SET recovery = 0 WHERE id = 1").Run());
+}
+
+absl::Status Store::Connection::CopyTo(const std::string& path) {
+  BERTH_CHECK(!in_turn_);
+  RETURN_IF_ERROR(RecordMarks());
+  Statement copy = database_->Prepare("VACUUM INTO ?");
+  copy.BindText(path);
+  return copy.Run();
+}
+
+absl::Status Store::Connection::NoteBackup(absl::Time at) {
+  BERTH_CHECK(!in_turn_);
+  Statement row = database_->Prepare("UPDATE meta SET last_backup_us = ? WHERE id = 1");
+  row.BindTime(at);
+  RETURN_IF_ERROR(row.Run());
+  record_.last_backup_at = at;
+  return absl::OkStatus();
+}
+
 absl::Status Store::Connection::Commit() {
   BERTH_CHECK(in_turn_);
   RETURN_IF_ERROR(Settle(database_->Prepare("COMMIT").Run()));
   in_turn_ = false;
   durable_ = turn_;
+  record_.recovery = record_.recovery && !std::exchange(turn_ends_recovery_, false);
   if (database_->log_pages() > options_.wal_pages_max) {
     return Checkpoint();
   }
@@ -222,6 +228,7 @@ void Store::Connection::Rollback() {
     }
   }
   in_turn_ = false;
+  turn_ends_recovery_ = false;
   turn_ = durable_;
   nodes_.Forget();
 }

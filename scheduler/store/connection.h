@@ -13,18 +13,12 @@
 
 #include "scheduler/store/audit_log.h"
 #include "scheduler/store/ballast.h"
+#include "scheduler/store/cluster_record.h"
 #include "scheduler/store/database.h"
 #include "scheduler/store/node_rows.h"
 #include "scheduler/store/store.h"
 
 namespace berth {
-
-// What only grows.
-struct Marks {
-  JobId last_job;
-  AllocationId last_allocation;
-  AuditHead audit;
-};
 
 // Owned by the store; one thread.
 class Store::Connection {
@@ -34,24 +28,28 @@ class Store::Connection {
   // Takes the room on the disk and raises the epoch. Call once, first.
   absl::Status Start();
   Database& database() { return *database_; }
-  const std::string& cluster_id() const { return cluster_id_; }
-  uint64_t sched_epoch() const { return sched_epoch_; }
+  const ClusterRecord& record() const { return record_; }
   bool disk_full() const { return disk_full_; }
   // As the next commit will make them.
   const Marks& marks() const { return turn_; }
-  // The audit head that the database keeps apart from the chain.
-  const AuditHead& recorded_audit() const { return recorded_.audit; }
+
+  AuditMilestones audit_milestones() const;
 
   absl::StatusOr<StoredState> Load();
 
   absl::Status Begin();
-  // Requires for these three: between Begin and Commit.
+  // Requires for these: between Begin and Commit.
   absl::Status Save(const Changes& changes);
   absl::Status Save(const Submission& submission);
   absl::Status Save(const AuditEntry& entry);
+  absl::Status EndRecovery();
   absl::Status Commit();
   void Rollback();
   void Maintain();
+
+  // Requires for both: between turns.
+  absl::Status CopyTo(const std::string& path);
+  absl::Status NoteBackup(absl::Time at);
 
  private:
   // Passes a status of the turn on; for a full disk, ends the turn and makes room first.
@@ -62,7 +60,7 @@ class Store::Connection {
   absl::Status Checkpoint();
   absl::Status RaiseEpoch();
   absl::Status ReadMarks();
-  absl::Status ReadNewestRows();
+  absl::Status VerifyNewestAudit();
   absl::Status RecordMarks();
   void MakeRoom();
 
@@ -70,11 +68,10 @@ class Store::Connection {
   const std::unique_ptr<Database> database_;
   NodeRows nodes_;
   Ballast ballast_;
-  std::string cluster_id_;
-  uint64_t sched_epoch_ = 0;
-  Marks recorded_;  // in `meta`
-  Marks durable_;   // as of the last commit
-  Marks turn_;      // inside the turn
+  ClusterRecord record_;  // as it is in `meta`
+  Marks durable_;         // as of the last commit
+  Marks turn_;            // inside the turn
+  bool turn_ends_recovery_ = false;
   bool in_turn_ = false;
   bool disk_full_ = false;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "sqlite3.h"
 
 #include "common/check.h"
@@ -209,9 +210,26 @@ void Statement::RefuseWord(absl::string_view word) {
 }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path) {
+  return OpenWith(path, SQLITE_OPEN_READWRITE);
+}
+
+// "Uniform Resource Identifiers", https://sqlite.org/uri.html: an immutable file needs no lock,
+// which a file that may only be read could not have, and no log.
+absl::StatusOr<std::unique_ptr<Database>> Database::OpenToRead(const std::string& path) {
+  const std::string escaped =
+      absl::StrReplaceAll(path, {
+                                    {"%", "%25"},
+                                    {"?", "%3f"},
+                                    {"#", "%23"}
+  });
+  return OpenWith(absl::StrCat("file:", escaped, "?immutable=1"),
+                  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::OpenWith(const std::string& path, int flags) {
   sqlite3* connection = nullptr;
-  const int result = sqlite3_open_v2(path.c_str(), &connection,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int result =
+      sqlite3_open_v2(path.c_str(), &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   if (result != SQLITE_OK) {
     absl::Status status = MakeError(
         absl::StatusCode::kFailedPrecondition,

@@ -96,6 +96,8 @@ class Database {
  public:
   // Opens an existing file and takes its lock with the first access.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path);
+  // Changes nothing of the file and makes none beside it.
+  static absl::StatusOr<std::unique_ptr<Database>> OpenToRead(const std::string& path);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();
@@ -122,6 +124,7 @@ class Database {
 
  private:
   explicit Database(sqlite3* connection);
+  static absl::StatusOr<std::unique_ptr<Database>> OpenWith(const std::string& path, int flags);
 
   sqlite3* connection_;
   absl::flat_hash_map<std::string, sqlite3_stmt*> statements_;

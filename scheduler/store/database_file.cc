@@ -2,17 +2,16 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 #include "common/credentials.h"
-#include "common/error_detail.h"
 #include "common/status_macros.h"
+#include "scheduler/store/database_checks.h"
+#include "scheduler/store/file_steps.h"
 #include "scheduler/store/schema.h"
-#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -24,23 +23,6 @@ namespace {
 constexpr mode_t kOwnerOnlyFolder = 0700;
 constexpr mode_t kOtherPeople = 0077;
 constexpr int kClusterIdBytes = 16;
-
-absl::Status Refuse(absl::string_view code, absl::string_view message, absl::string_view why,
-                    absl::string_view fix) {
-  return MakeError(absl::StatusCode::kFailedPrecondition, {code, message, why, fix});
-}
-
-absl::Status SystemError(int error, absl::string_view message) {
-  const absl::Status cause = absl::ErrnoToStatus(error, "");
-  return MakeError(error == ENOSPC || error == EDQUOT ? absl::StatusCode::kResourceExhausted
-                                                      : absl::StatusCode::kFailedPrecondition,
-                   {"B8209", message, cause.message(), "check data_dir in the configuration"});
-}
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
 
 absl::Status MakeFolder(const std::string& folder) {
   if (mkdir(folder.c_str(), kOwnerOnlyFolder) != 0 && errno != EEXIST) {
@@ -93,42 +75,6 @@ absl::Status CheckFile(const std::string& path, const struct stat& file) {
   return absl::OkStatus();
 }
 
-absl::Status CheckIdentity(Database& database, const std::string& path) {
-  ASSIGN_OR_RETURN(const int64_t application, database.QueryInt("PRAGMA application_id"));
-  if (application != kApplicationId) {
-    return Refuse(
-        "B8203", absl::StrCat("\"", path, "\" is not a Berth database"),
-        absl::StrFormat("its application id is 0x%x, not 0x%x", application, kApplicationId),
-        "point data_dir to the right folder");
-  }
-  ASSIGN_OR_RETURN(const int64_t version, FindVersion(database));
-  if (version > SchemaVersion()) {
-    return Refuse("B8205", absl::StrCat("the database \"", path, "\" is from a newer berthd"),
-                  absl::StrFormat("its schema has version %d, this berthd knows up to %d", version,
-                                  SchemaVersion()),
-                  "start the newer berthd, or restore a backup from before the upgrade");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckSoundness(Database& database, const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string verdict, database.QueryText("PRAGMA quick_check(1)"));
-  if (verdict != "ok") {
-    return Refuse("B8204", absl::StrCat("the database \"", path, "\" is damaged"),
-                  absl::StrCat("quick_check says: ", verdict),
-                  "keep the file for analysis and restore the last backup");
-  }
-  Statement orphans = database.Prepare("PRAGMA foreign_key_check");
-  ASSIGN_OR_RETURN(const bool has_orphans, orphans.Step());
-  if (has_orphans) {
-    return Refuse(
-        "B8204", absl::StrCat("the database \"", path, "\" is damaged"),
-        absl::StrCat("a row of the table ", orphans.ReadText(), " refers to a row that is missing"),
-        "keep the file for analysis and restore the last backup");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status UseLog(Database& database) {
   ASSIGN_OR_RETURN(const std::string mode, database.QueryText("PRAGMA journal_mode = WAL"));
   if (mode != "wal") {
@@ -151,25 +97,14 @@ absl::Status FillNewFile(const std::string& path) {
 // A file with a name of its own becomes the database in one step, when it is whole: a crash leaves
 // either no database or a complete one. Another process that was quicker wins.
 absl::Status CreateFile(const std::string& path) {
-  std::string draft = absl::StrCat(path, ".new-XXXXXX");
-  const int file = mkostemp(draft.data(), O_CLOEXEC);
-  if (file < 0) {
-    return SystemError(errno, absl::StrCat("cannot create \"", path, "\""));
-  }
-  close(file);
+  ASSIGN_OR_RETURN(const std::string draft, MakeDraft(path));
   absl::Status status = FillNewFile(draft);
-  if (status.ok() && link(draft.c_str(), path.c_str()) != 0 && errno != EEXIST) {
-    status = SystemError(errno, absl::StrCat("cannot create \"", path, "\""));
+  if (status.ok()) {
+    status = PublishDraft(draft, path);
   }
   unlink(draft.c_str());
   unlink(absl::StrCat(draft, "-wal").c_str());
-  RETURN_IF_ERROR(status);
-  const int folder = open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool is_durable = folder >= 0 && fsync(folder) == 0;
-  const int error = errno;
-  close(folder);
-  return is_durable ? absl::OkStatus()
-                    : SystemError(error, absl::StrCat("cannot make \"", path, "\" durable"));
+  return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
 }
 
 absl::Status FindOrCreateFile(const std::string& path) {
@@ -198,7 +133,7 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabaseFile(const std::string& pa
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
   RETURN_IF_ERROR(CheckIdentity(*database, path));
   RETURN_IF_ERROR(UseLog(*database));
-  RETURN_IF_ERROR(CheckSoundness(*database, path));
+  RETURN_IF_ERROR(CheckSoundness(*database, path, CheckDepth::kQuick));
   RETURN_IF_ERROR(Migrate(*database));
   RETURN_IF_ERROR(database->CheckpointOnClose());
   return database;

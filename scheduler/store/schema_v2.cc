@@ -6,9 +6,12 @@
 namespace berth {
 namespace {
 
-// recovery: 1 from a restore until the operator resumes. last_backup_us: NULL: never.
+// recovery: 1 from a restore until the operator resumes. restored_allocation: the highest that the
+// last restored backup knew; 0: none was ever restored. last_backup_us: NULL: never.
 constexpr char kRecovery[] = R"sql(
 ALTER TABLE meta ADD COLUMN recovery INTEGER NOT NULL DEFAULT 0 CHECK (recovery BETWEEN 0 AND 1);
+ALTER TABLE meta ADD COLUMN restored_allocation INTEGER NOT NULL DEFAULT 0
+  CHECK (restored_allocation >= 0);
 ALTER TABLE meta ADD COLUMN last_backup_us INTEGER;
 )sql";
 

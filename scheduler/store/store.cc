@@ -26,10 +26,16 @@ Store::Store(std::unique_ptr<Connection> connection) : connection_(std::move(con
 Store::~Store() = default;
 
 uint64_t Store::sched_epoch() const {
-  return connection_->sched_epoch();
+  return connection_->record().sched_epoch;
 }
 const std::string& Store::cluster_id() const {
-  return connection_->cluster_id();
+  return connection_->record().cluster_id;
+}
+bool Store::recovery() const {
+  return connection_->record().recovery;
+}
+absl::Time Store::last_backup_at() const {
+  return connection_->record().last_backup_at;
 }
 bool Store::disk_full() const {
   return connection_->disk_full();
@@ -49,6 +55,15 @@ void Store::Rollback() {
 }
 void Store::Maintain() {
   connection_->Maintain();
+}
+absl::Status Store::EndRecovery() {
+  return connection_->EndRecovery();
+}
+absl::Status Store::CopyTo(const std::string& path) {
+  return connection_->CopyTo(path);
+}
+absl::Status Store::NoteBackup(absl::Time at) {
+  return connection_->NoteBackup(at);
 }
 
 absl::Status Store::SaveChanges(const Changes& changes) {
@@ -115,10 +130,7 @@ absl::StatusOr<std::vector<Reclaim>> Store::ListReclaims(JobId job, int limit) {
 }
 
 absl::Status Store::VerifyAudit() {
-  return VerifyAuditChain(connection_->database(),
-                          {.start = EmptyAuditChain(connection_->cluster_id()),
-                           .recorded = connection_->recorded_audit(),
-                           .head = connection_->marks().audit});
+  return VerifyAuditChain(connection_->database(), connection_->audit_milestones());
 }
 
 }  // namespace berth

@@ -25,11 +25,16 @@ class AuditLogTest : public testing::Test {
     EXPECT_EQ(
         RawDatabase(path_).Run("DROP TRIGGER audit_stays; DROP TRIGGER audit_remains; " + sql), "");
   }
+  // A start refuses, and so does the full check where the start looks at no row.
   void ExpectBrokenAt(int row) {
-    const absl::Status status = OpenStore(path_)->VerifyAudit();
+    const std::string message = "the audit record is broken at row " + std::to_string(row);
+    StoreOptions options = SmallOptions(path_);
+    EXPECT_EQ(Store::Open(options).status().message(), absl::string_view(message));
+    options.audit_rows_at_start = 0;
+    const auto store = Store::Open(options);
+    const absl::Status status = store.ok() ? (*store)->VerifyAudit() : store.status();
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-    EXPECT_EQ(std::string(status.message()),
-              "the audit record is broken at row " + std::to_string(row));
+    EXPECT_EQ(status.message(), absl::string_view(message));
   }
 
   TempDir dir_{FastFolder()};
@@ -87,6 +92,15 @@ TEST_F(AuditLogTest, DetectsADeletedRow) {
 TEST_F(AuditLogTest, DetectsADeletedRowBehindNewNumbers) {
   Tamper("DELETE FROM audit WHERE seq = 2; UPDATE audit SET seq = seq - 1 WHERE seq > 2");
   ExpectBrokenAt(2);
+}
+
+TEST_F(AuditLogTest, AStartLooksAtTheNewestRowsOnly) {
+  Tamper("UPDATE audit SET object = 'x' WHERE seq = 3");
+  StoreOptions options = SmallOptions(path_);
+  options.audit_rows_at_start = 2;
+  const auto store = Store::Open(options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_FALSE((*store)->VerifyAudit().ok());
 }
 
 TEST_F(AuditLogTest, DetectsMissingNewestRows) {
