@@ -264,6 +264,10 @@ void ControlLoop::OpenSession(HelloRequest& request, Turn& turn) {
 
 void ControlLoop::ApplyAgent(const AgentEvent& event, absl::Time now) {
   engine_.Apply(event, now);
+  if (const auto* heartbeat = std::get_if<AgentHeartbeat>(&event)) {
+    CloseIfLost(*heartbeat, now);
+    return;
+  }
   const auto* gone = std::get_if<AgentGone>(&event);
   if (gone == nullptr) {
     return;
@@ -275,6 +279,23 @@ void ControlLoop::ApplyAgent(const AgentEvent& event, absl::Time now) {
     });
     sessions_.erase(session);
   }
+}
+
+// A connection that only stood still goes on where it stopped. What the node holds has been given
+// away meanwhile: only a hello, which tells all, brings it back.
+void ControlLoop::CloseIfLost(const AgentHeartbeat& heartbeat, absl::Time now) {
+  const auto session = sessions_.find(heartbeat.node);
+  if (session == sessions_.end() || session->second.id != heartbeat.session ||
+      engine_.cluster().GetNode(heartbeat.node).state != NodeState::kLost) {
+    return;
+  }
+  LogWarning("a lost node speaks again, it must say hello",
+             {
+                 {"node", engine_.cluster().GetNode(heartbeat.node).name}
+  });
+  session->second.link->Close();
+  sessions_.erase(session);
+  engine_.Apply(AgentEvent(AgentGone{heartbeat.node, heartbeat.session}), now);
 }
 
 void ControlLoop::ApplyChange(ChangeRequest& request, Turn& turn) {

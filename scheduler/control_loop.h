@@ -180,6 +180,8 @@ class ControlLoop {
   absl::Status ExplainMissing(const ChangeRequest& request, const absl::Status& status) const;
   void OpenSession(HelloRequest& request, Turn& turn);
   void ApplyAgent(const AgentEvent& event, absl::Time now);
+  // Ends a session that outlived its node's loss.
+  void CloseIfLost(const AgentHeartbeat& heartbeat, absl::Time now);
   void PlanIfDue(absl::Time now);
   void CommitTurn(Turn& turn);
   absl::Status WriteTurn(const Turn& turn);

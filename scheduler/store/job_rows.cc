@@ -239,8 +239,9 @@ Job ReadJob(Statement& row) {
   return job;
 }
 
-absl::StatusOr<std::vector<Job>> ReadJobs(Statement& rows) {
+absl::StatusOr<std::vector<Job>> ReadJobs(Statement& rows, size_t expected = 0) {
   std::vector<Job> jobs;
+  jobs.reserve(expected);
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
     if (!more) {
@@ -353,9 +354,10 @@ absl::Status SaveEndedAttempt(Database& database, const EndedAttempt& ended) {
 }
 
 absl::StatusOr<std::vector<Job>> LoadJobs(Database& database) {
+  ASSIGN_OR_RETURN(const int64_t count, database.QueryInt("SELECT count(*) FROM jobs"));
   Statement rows =
       database.Prepare(absl::StrCat("SELECT ", JobColumns(), " FROM jobs ORDER BY id"));
-  return ReadJobs(rows);
+  return ReadJobs(rows, static_cast<size_t>(count));
 }
 
 absl::StatusOr<std::optional<Job>> FindEndedJobRow(Database& database, JobId id) {

@@ -258,5 +258,29 @@ TEST_F(Agents, ADrainedNodeGetsNothingNew) {
   EXPECT_EQ(agent.TakeAssignment().job_id(), id);
 }
 
+// Its connection only stood still: what it holds was given away meanwhile, so it must tell all
+// again.
+TEST_F(Agents, ALostNodeIsBackAfterAHelloOnly) {
+  ScriptedAgent agent = Agent1();
+  agent.Join();
+  const auto state = [this] {
+    v1::ListNodesResponse nodes;
+    server_.Must(&Stub::ListNodes, v1::ListNodesRequest(), &nodes);
+    return nodes.nodes(0).state();
+  };
+  EXPECT_EQ(state(), v1::NODE_STATE_READY);
+  server_.clock().Advance(server_.options().policy.suspect_after + absl::Seconds(1));
+  while (state() != v1::NODE_STATE_SUSPECT) {
+  }
+  server_.clock().Advance(server_.options().policy.lost_after);
+  while (state() != v1::NODE_STATE_LOST) {
+  }
+  agent.Beat();
+  agent.ReadToEnd();
+  agent.Connect();
+  agent.Join();
+  EXPECT_EQ(state(), v1::NODE_STATE_READY);
+}
+
 }  // namespace
 }  // namespace berth
