@@ -131,10 +131,6 @@ void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
   nominations_.erase(found);
   Reclaim& reclaim = open_reclaims_.at(claim);
   reclaim.settled_at = settled_at;
-  // What was kept of the entitlement for a claim that gave up is there for what runs.
-  if (settled_at == absl::InfiniteFuture()) {
-    UpgradeLabels(reclaim.tenant, reclaim.device_class);
-  }
   new_nouns_.reclaims.push_back(std::move(reclaim));
   open_reclaims_.erase(claim);
   ++plan_version_;

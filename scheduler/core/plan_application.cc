@@ -1,5 +1,6 @@
 #include "scheduler/core/plan_application.h"
 
+#include <set>
 #include <string>
 #include <utility>
 
@@ -42,7 +43,10 @@ void ApplyRecall(const Step& step, Recall recall) {
 }  // namespace
 
 void ApplyPlan(const Step& step, Plan plan) {
+  std::set<std::pair<TenantId, ClassId>> left;
   for (JobId claim : plan.lapsed) {
+    const Reclaim& certificate = step.cluster.open_reclaims().at(claim);
+    left.emplace(certificate.tenant, certificate.device_class);
     step.cluster.DropNomination(claim, absl::InfiniteFuture());
   }
   for (const Start& start : plan.starts) {
@@ -51,6 +55,11 @@ void ApplyPlan(const Step& step, Plan plan) {
   }
   for (Recall& recall : plan.recalls) {
     ApplyRecall(step, std::move(recall));
+  }
+  // What was kept of an entitlement for a claim that gave up, and is not taken by a start of this
+  // plan, is there for what runs.
+  for (const auto& [tenant, device_class] : left) {
+    step.cluster.UpgradeLabels(tenant, device_class);
   }
   for (const auto& [group, blocker] : plan.blockers) {
     step.cluster.SetBlocker(group, blocker);

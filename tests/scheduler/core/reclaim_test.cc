@@ -196,6 +196,26 @@ TEST_F(ReclaimTest, WhatALapsedClaimLeavesIsLookedAtAgain) {
   EXPECT_TRUE(center_.engine().PlanDue());
 }
 
+// The same round ends a nomination and starts its job: what it owns is not given to another first.
+TEST_F(ReclaimTest, ALapsedClaimThatStartsKeepsItsEntitlement) {
+  Running({.tenant = "beta", .devices = 8});
+  Running({.tenant = "beta", .devices = 8});
+  const JobId claim = center_.Submit({.devices = 8});
+  center_.Round();
+  ASSERT_TRUE(center_.cluster().nominations().contains(claim));
+  // Borrowed, for the claim has the entitlement.
+  center_.AddNode("n3");
+  const JobId other = Running({.devices = 8});
+  ASSERT_EQ(center_.GetJob(other).attempt.funding, Funding::kBorrowed);
+  const NodeId node = center_.cluster().nominations().at(claim).members[0].node;
+  center_.Must(DrainNode{center_.cluster().GetNode(node).name, ""});
+  center_.AddNode("n4");
+  center_.Round();
+  EXPECT_EQ(center_.GetJob(claim).attempt.funding, Funding::kOwned);
+  EXPECT_EQ(center_.GetJob(other).attempt.funding, Funding::kBorrowed);
+  ExpectSound();
+}
+
 // Its own project's limit is what it needs room in: stopping another project's job is no help.
 TEST_F(ReclaimTest, APriorityStopsOnlyWhatItsProjectsLimitIsUsedBy) {
   center_.Must(AddProject{"acme", "small"});
