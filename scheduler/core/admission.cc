@@ -28,13 +28,14 @@ absl::Status ToStatus(const Refusal& refusal) {
 }
 
 std::string Shape(const GangShape& gang, absl::string_view class_name) {
-  return absl::StrFormat("%d nodes x %d %s", gang.nodes, gang.devices_per_node, class_name);
+  return absl::StrFormat("%s%d nodes x %d %s", gang.is_elastic() ? "at least " : "",
+                         gang.least_nodes(), gang.devices_per_node, class_name);
 }
 
 std::optional<Refusal> CheckLimit(const Cluster& cluster, const JobSpec& spec,
                                   const QuotaKey& key) {
   const QuotaLimits limits = cluster.quota().Limits(key);
-  const int64_t devices = spec.gang.devices();
+  const int64_t devices = spec.gang.least_devices();
   if (!limits.limit.has_value() || devices <= *limits.limit) {
     return std::nullopt;
   }
@@ -55,7 +56,7 @@ std::optional<Refusal> CheckLimit(const Cluster& cluster, const JobSpec& spec,
 
 std::optional<Refusal> CheckEntitlement(const Cluster& cluster, const JobSpec& spec,
                                         ClassId device_class) {
-  const int64_t devices = spec.gang.devices();
+  const int64_t devices = spec.gang.least_devices();
   const int64_t entitlement =
       cluster.quota().Limits({spec.tenant, ProjectId(), device_class}).entitlement;
   if ((spec.preemptible && spec.may_borrow) || devices <= entitlement) {
@@ -69,6 +70,21 @@ std::optional<Refusal> CheckEntitlement(const Cluster& cluster, const JobSpec& s
       .why = "a job that is not preemptible or may not borrow runs on owned devices only",
       .fix = absl::StrFormat(
           "ask for %d devices or fewer, or leave out --no-borrow and --no-preempt", entitlement)};
+}
+
+// Whether the node fits a member by labels, size and devices, were it empty.
+bool IsSuitable(const Cluster& cluster, const GangShape& gang, ClassId device_class,
+                const Node& node) {
+  const int known = CountDevices(cluster.free_index().Site(node.id).Known(device_class));
+  const bool enough = !device_class || known >= gang.devices_per_node;
+  return enough && node.state != NodeState::kRemoved && gang.per_node.Fits(node.facts.capacity) &&
+         MatchesLabels(gang, node);
+}
+
+// It takes jobs, or is expected to in a moment.
+bool IsNear(NodeState state) {
+  return state == NodeState::kReady || state == NodeState::kSuspect ||
+         state == NodeState::kJoined || state == NodeState::kReconciling;
 }
 
 // Known nodes that fit the gang by labels, size and devices, were they empty; those beyond
@@ -99,7 +115,7 @@ int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_
 std::optional<Refusal> CheckCapacity(const Cluster& cluster, const GangShape& gang,
                                      ClassId device_class) {
   const int suitable = SuitableNodes(cluster, gang, device_class);
-  if (suitable >= gang.nodes) {
+  if (suitable >= gang.least_nodes()) {
     return std::nullopt;
   }
   const std::string& name = cluster.ClassName(device_class);
@@ -111,7 +127,7 @@ std::optional<Refusal> CheckCapacity(const Cluster& cluster, const GangShape& ga
                      ? absl::StrFormat("job asks for %s, but the center has %d such nodes",
                                        Shape(gang, name), suitable)
                      : absl::StrFormat("job asks for %d nodes, but the center has %d that suit it",
-                                       gang.nodes, suitable),
+                                       gang.least_nodes(), suitable),
       .why = device_class
                  ? absl::StrFormat(
                        "%d %s on all nodes together%s", cluster.KnownDevices(device_class), name,
@@ -123,7 +139,7 @@ std::optional<Refusal> CheckCapacity(const Cluster& cluster, const GangShape& ga
 // What the others never lend cannot be borrowed, however idle the center is.
 std::optional<Refusal> CheckNonLendable(const Cluster& cluster, const JobSpec& spec,
                                         ClassId device_class) {
-  const int64_t devices = spec.gang.devices();
+  const int64_t devices = spec.gang.least_devices();
   const QuotaKey own{spec.tenant, ProjectId(), device_class};
   int64_t kept = 0;
   for (const auto& [key, limits] : cluster.quota().limits()) {
@@ -166,6 +182,26 @@ std::optional<Refusal> CheckClass(const Cluster& cluster, const JobSpec& spec,
 }
 
 }  // namespace
+
+bool HasPlaceWithout(const Cluster& cluster, const JobSpec& spec,
+                     const std::vector<NodeId>& avoided) {
+  for (ClassId device_class : ClassOrder(cluster, spec.tenant, spec.gang)) {
+    if (CheckClass(cluster, spec, device_class).has_value()) {
+      continue;  // the quotas let it have none of these
+    }
+    int missing = spec.gang.least_nodes();
+    for (auto node = cluster.nodes().begin(); missing > 0 && node != cluster.nodes().end();
+         ++node) {
+      const bool near = IsNear(node->second.state) &&
+                        std::find(avoided.begin(), avoided.end(), node->first) == avoided.end();
+      missing -= near && IsSuitable(cluster, spec.gang, device_class, node->second) ? 1 : 0;
+    }
+    if (missing == 0) {
+      return true;
+    }
+  }
+  return false;
+}
 
 std::vector<ClassId> ClassOrder(const Cluster& cluster, TenantId tenant, const GangShape& gang) {
   if (gang.devices_per_node == 0) {

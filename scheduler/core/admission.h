@@ -21,6 +21,11 @@ absl::Status CheckAdmission(const Cluster& cluster, const JobSpec& spec);
 // What the submitter should know although the job is accepted, e.g. that it can be recalled.
 std::vector<std::string> AdmissionNotes(const Cluster& cluster, const JobSpec& spec);
 
+// Whether nodes that are there, without `avoided`, could hold the gang's least size, were they
+// empty.
+bool HasPlaceWithout(const Cluster& cluster, const JobSpec& spec,
+                     const std::vector<NodeId>& avoided);
+
 // The classes a gang may use, in the order they are tried: as asked, or, if none was named, those
 // the tenant owns first, then the others by name.
 std::vector<ClassId> ClassOrder(const Cluster& cluster, TenantId tenant, const GangShape& gang);

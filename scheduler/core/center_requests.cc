@@ -280,6 +280,30 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& /*actor*/,
   return outcome;
 }
 
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const SetTenantQueue& request) {
+  if (actor.role != Role::kOperator) {
+    return Denied("only an operator may set how a tenant's jobs queue", "");
+  }
+  ASSIGN_OR_RETURN(const Tenant* known, FindVisibleTenant(step.cluster, actor, request.tenant));
+  if (request.stepped_timeout <= absl::ZeroDuration()) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     {.code = "B1216",
+                      .message = "the timeout of a stepped queue must be longer than nothing",
+                      .why = "",
+                      .fix = "--stepped-timeout 1h"});
+  }
+  Tenant tenant = *known;
+  tenant.queue_preset = request.preset;
+  tenant.stepped_timeout = request.stepped_timeout;
+  Outcome outcome;
+  outcome.tenant = tenant.id;
+  outcome.notes.push_back(
+      absl::StrCat("queue: ", Name(known->queue_preset), " -> ", Name(tenant.queue_preset)));
+  step.cluster.PutTenant(std::move(tenant));
+  return outcome;
+}
+
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& /*actor*/,
                                       const DrainNode& request) {
   const Node* node = step.cluster.FindNodeByName(request.node);

@@ -24,6 +24,8 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const BootstrapOperator& request);
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const SetTenantQueue& request);
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const DrainNode& request);
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const UndrainNode& request);

@@ -28,6 +28,12 @@ struct EndedAttempt {
   Attempt attempt;
 };
 
+// A quota edit whose time came and that was not possible any more.
+struct DroppedQuotaEdit {
+  QuotaEdit edit;
+  std::string why;
+};
+
 struct Changes {
   std::vector<DeviceClass> classes;
   std::vector<Tenant> tenants;
@@ -44,6 +50,7 @@ struct Changes {
   // All that are still to come, when `quota_edits_changed`.
   std::vector<QuotaEdit> quota_edits;
   bool quota_edits_changed = false;
+  std::vector<DroppedQuotaEdit> dropped_quota_edits;  // for the audit log
 
   bool empty() const {
     return classes.empty() && tenants.empty() && projects.empty() && quotas.empty() &&

@@ -124,6 +124,12 @@ TenantId Cluster::AddTenant(Tenant tenant) {
   return tenant.id;
 }
 
+void Cluster::PutTenant(Tenant tenant) {
+  new_nouns_.tenants.push_back(tenant);
+  quota_.PutTenant(std::move(tenant));
+  ++plan_version_;
+}
+
 ProjectId Cluster::AddProject(Project project) {
   project.id = NextId<ProjectId>(quota_.projects());
   new_nouns_.projects.push_back(project);
@@ -146,13 +152,6 @@ void Cluster::PutToken(Token token) {
 void Cluster::PutLimits(const QuotaKey& key, const QuotaLimits& limits) {
   quota_.PutLimits(key, limits);
   new_nouns_.quotas.push_back({key, limits});
-  ++plan_version_;
-}
-
-void Cluster::PutBooking(Booking booking) {
-  new_nouns_.bookings.push_back(booking);
-  const BookingId id = booking.id;
-  bookings_[id] = std::move(booking);
   ++plan_version_;
 }
 
@@ -219,6 +218,14 @@ void Cluster::Restore(StoredState state) {
   last_allocation_ = state.last_allocation;
   restored_allocation_ = state.restored_allocation;
   last_reclaim_ = state.last_reclaim;
+  last_booking_ = state.last_booking;
+  for (Booking& booking : state.nouns.bookings) {
+    next_booking_change_ = absl::InfinitePast();
+    bookings_[booking.id] = std::move(booking);
+  }
+  for (const QuotaEdit& edit : state.nouns.quota_edits) {
+    quota_edits_[edit.key] = edit;
+  }
   for (DeviceClass& device_class : state.nouns.classes) {
     class_ids_[device_class.name] = device_class.id;
     classes_[device_class.id] = std::move(device_class.name);
@@ -243,6 +250,9 @@ void Cluster::Restore(StoredState state) {
     node_names_[node.name] = id;
     allocations_on_[id];
     free_index_.PutNode(node);
+    if (node.booked_out) {
+      booked_out_.insert(id);
+    }
     nodes_[id] = std::move(node);
   }
   for (Job& job : state.nouns.jobs) {
@@ -277,7 +287,7 @@ void Cluster::IndexJobs() {
 
 bool Cluster::HasChanges() const {
   return !new_nouns_.empty() || !changed_jobs_.empty() || !changed_allocations_.empty() ||
-         !changed_nodes_.empty();
+         !changed_nodes_.empty() || !changed_bookings_.empty();
 }
 
 Changes Cluster::TakeChanges() {
@@ -291,6 +301,7 @@ Changes Cluster::TakeChanges() {
   for (AllocationId id : std::exchange(changed_allocations_, {})) {
     changes.allocations.push_back(allocations_.at(id));
   }
+  TakeBookings(changes);
   DropEnded(changes);
   return changes;
 }

@@ -76,6 +76,8 @@ class Cluster {
   // In no particular order.
   const absl::flat_hash_map<GroupId, PendingGroup>& groups() const { return groups_; }
   const PendingGroup& GetGroup(GroupId id) const { return groups_.at(id); }
+  // Groups that avoid nodes under suspicion.
+  const std::set<GroupId>& avoiding_groups() const { return avoiding_groups_; }
   // Groups with ready jobs, by the class they try first and by tenant.
   const std::map<ClassId, std::map<TenantId, TenantQueue>>& queues() const { return queues_; }
   // What is free on which node.
@@ -100,9 +102,12 @@ class Cluster {
   const std::map<JobId, Start>& nominations() const { return nominations_; }
   // Reclaims whose claim has neither started nor given up.
   const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
-  const std::map<BookingId, Booking>& bookings() const { return bookings_; }
   // As of the last round, by class.
   const std::map<ClassId, Anchor>& anchors() const { return anchors_; }
+  // Ended ones until the next TakeChanges().
+  const std::map<BookingId, Booking>& bookings() const { return bookings_; }
+  // Quota edits that are still to come, one per key.
+  const std::map<QuotaKey, QuotaEdit>& quota_edits() const { return quota_edits_; }
   // Queued and held ones; an array counts as its tasks that have not started.
   int64_t PendingCount(TenantId tenant) const;
   // How often a plan may start this job now: once, or the tasks of an array within its bound.
@@ -131,7 +136,18 @@ class Cluster {
   UserId AddUser(User user);
   void PutToken(Token token);
   void PutLimits(const QuotaKey& key, const QuotaLimits& limits);
+  // Replaces what was to come for the key.
+  void PutQuotaEdit(const QuotaEdit& edit);
+  // Nothing is to come for the key any more. `why`: it had become impossible; empty: as asked.
+  void DropQuotaEdit(const QuotaKey& key, absl::string_view why);
+  void PutTenant(Tenant tenant);
+  BookingId AddBooking(Booking booking, absl::Time now);
+  // As it is on another cluster, of which this one is a part. It acts from the next
+  // RefreshBookings().
   void PutBooking(Booking booking);
+  void EndBooking(BookingId id, absl::Time now);
+  // Ends bookings that are over; closes and opens nodes as maintenance begins and ends.
+  void RefreshBookings(absl::Time now);
   NodeId EnsureNode(absl::string_view name);
   // Replaces what is not tied to live allocations: the caller has checked the inventory.
   void PutFacts(NodeId id, NodeFacts facts);
@@ -169,10 +185,13 @@ class Cluster {
   void CancelTasks(JobId array, absl::Time now);
   // For a job that waits, whose last attempt's reason is history.
   void ReplaceEnd(JobId id, const JobEnd& end);
+  // The grace is never longer than what was said before, and the first reason stays.
+  void SetStop(JobId id, absl::Duration grace, StopReason reason);
   // For a new request about a job that is not over. Requires: it fits what holds devices.
   void SetSpec(JobId id, JobSpec spec);
-  // Never longer than what was said before.
-  void SetStopGrace(JobId id, absl::Duration grace);
+  void SetCheckpoint(JobId id, absl::Time at);
+  // The newest last; only the newest eight are kept.
+  void SetSuspects(JobId id, std::vector<NodeId> nodes);
   void MoveAllocation(AllocationId id, AllocationState state);
   void MarkSent(AllocationId id, absl::Time now);
   void MarkConfirmed(AllocationId id) { allocations_.at(id).confirmed = true; }
@@ -181,10 +200,11 @@ class Cluster {
   // Requires: every allocation is released (or there is none).
   void FinishJob(JobId id, JobState state, absl::Time now);
   void RequeueJob(JobId id, absl::Time not_before, absl::Time now);
-  // Moves jobs whose back-off is over to their group's ready set.
+  // What time alone changes: jobs whose back-off is over may be planned, bookings begin and end.
   void WakeJobs(absl::Time now);
   // Ignored if the group is gone.
   void SetBlocker(GroupId id, const Blocker& blocker);
+  // When time alone changes something next: a back-off, a booking, a quota.
   std::optional<absl::Time> NextWake() const;
 
   // ---- Changing: reclaim ----
@@ -255,6 +275,7 @@ class Cluster {
   // Puts an allocation on its node and into the quota use.
   void AdoptAllocation(Allocation allocation);
   void DropEnded(Changes& changes);
+  void TakeBookings(Changes& changes);
 
   std::map<JobId, Job> jobs_;
   std::map<AllocationId, Allocation> allocations_;
@@ -268,17 +289,21 @@ class Cluster {
   QuotaTree quota_;
   absl::flat_hash_map<GroupId, PendingGroup> groups_;
   std::map<GroupKey, GroupId> group_ids_;
+  std::set<GroupId> avoiding_groups_;
   std::map<ClassId, std::map<TenantId, TenantQueue>> queues_;
   FreeIndex free_index_;
   std::set<JobId> active_jobs_;
   std::map<ClassId, std::set<JobId>> holders_;
   std::map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
-  std::map<BookingId, Booking> bookings_;
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim
   std::map<ClassId, Anchor> anchors_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;
+  std::map<BookingId, Booking> bookings_;
+  std::set<NodeId> booked_out_;  // by maintenance that is under way
+  absl::Time next_booking_change_ = absl::InfiniteFuture();
+  std::map<QuotaKey, QuotaEdit> quota_edits_;
   std::map<JobId, std::set<JobId>> array_tasks_;  // live ones
   std::map<JobId, std::set<JobId>> dependents_;   // by the job that they wait for
 
@@ -287,12 +312,14 @@ class Cluster {
   AllocationId restored_allocation_;
   GroupId last_group_;
   ReclaimId last_reclaim_;
+  BookingId last_booking_;
   uint64_t plan_version_ = 0;
 
   Changes new_nouns_;  // classes, tenants, projects, quotas, users, tokens, attempts
   std::set<JobId> changed_jobs_;
   std::set<AllocationId> changed_allocations_;
   std::set<NodeId> changed_nodes_;
+  std::set<BookingId> changed_bookings_;
 };
 
 // Whether the node's labels and name suit the gang, whatever is free on it.

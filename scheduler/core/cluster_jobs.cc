@@ -138,10 +138,15 @@ void Cluster::ReplaceEnd(JobId id, const JobEnd& end) {
   MutableJob(id).attempt.end = end;
 }
 
-void Cluster::SetStopGrace(JobId id, absl::Duration grace) {
+void Cluster::SetStop(JobId id, absl::Duration grace, StopReason reason) {
   Job& job = MutableJob(id);
-  job.attempt.stop_grace =
-      job.state == JobState::kStopping ? std::min(job.attempt.stop_grace, grace) : grace;
+  const bool again = job.state == JobState::kStopping;
+  job.attempt.stop_grace = again ? std::min(job.attempt.stop_grace, grace) : grace;
+  job.attempt.stop_reason = again ? job.attempt.stop_reason : reason;
+}
+
+void Cluster::SetCheckpoint(JobId id, absl::Time at) {
+  MutableJob(id).attempt.checkpoint_at = at;
 }
 
 void Cluster::MoveAllocation(AllocationId id, AllocationState state) {
@@ -216,7 +221,8 @@ void Cluster::RequeueJob(JobId id, absl::Time not_before, absl::Time now) {
   Move(job.state, JobState::kQueued);
   active_jobs_.erase(id);
   IndexHolder(job, false);
-  ++job.requeues;
+  // What somebody asked for is nobody's failure.
+  job.requeues += job.attempt.end.reason == EndReason::kAdmin ? 0 : 1;
   job.not_before = not_before;
   IndexPending(job);
 }

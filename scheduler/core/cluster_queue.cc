@@ -29,6 +29,9 @@ GroupId Cluster::EnsureGroup(const Job& job) {
     last_group_ = known->second;
     groups_[last_group_].key = known->first;
     groups_[last_group_].blocker.code = ReasonCode::kBeingEvaluated;
+    if (!known->first.suspect_nodes.empty()) {
+      avoiding_groups_.insert(last_group_);
+    }
   }
   return known->second;
 }
@@ -52,6 +55,7 @@ void Cluster::ChangeGroup(GroupId id, Change change) {
     queue.insert(place());
   } else if (group.waiting.empty()) {
     group_ids_.erase(group.key);
+    avoiding_groups_.erase(id);
     groups_.erase(id);
   }
   if (queue.empty()) {
@@ -98,16 +102,13 @@ void Cluster::UnindexPending(Job& job) {
 }
 
 void Cluster::WakeJobs(absl::Time now) {
+  RefreshBookings(now);
   while (!waking_.empty() && waking_.begin()->first <= now) {
     Job& job = MutableJob(waking_.begin()->second);
     UnindexPending(job);
     job.not_before = absl::InfinitePast();
     IndexPending(job);
   }
-}
-
-std::optional<absl::Time> Cluster::NextWake() const {
-  return waking_.empty() ? std::nullopt : std::optional<absl::Time>(waking_.begin()->first);
 }
 
 void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
@@ -124,6 +125,22 @@ void Cluster::SetSpec(JobId id, JobSpec spec) {
     UnindexPending(job);
   }
   job.spec = std::move(spec);
+  if (pending) {
+    IndexPending(job);
+  }
+}
+
+void Cluster::SetSuspects(JobId id, std::vector<NodeId> nodes) {
+  constexpr size_t kSuspectsMax = 8;
+  if (nodes.size() > kSuspectsMax) {
+    nodes.erase(nodes.begin(), nodes.end() - kSuspectsMax);
+  }
+  Job& job = MutableJob(id);
+  const bool pending = IsPending(job);
+  if (pending) {
+    UnindexPending(job);
+  }
+  job.suspect_nodes = std::move(nodes);
   if (pending) {
     IndexPending(job);
   }

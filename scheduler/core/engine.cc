@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "scheduler/core/booking_progress.h"
+#include "scheduler/core/booking_requests.h"
 #include "scheduler/core/center_requests.h"
 #include "scheduler/core/job_progress.h"
 #include "scheduler/core/job_requests.h"
@@ -34,6 +36,8 @@ void Handle(const Step& step, const AgentGone& event) {
 }
 void Handle(const Step& step, const Tick& /*event*/) {
   HandleTick(step);
+  HandleBookings(step);
+  ApplyQuotaEdits(step);
 }
 
 }  // namespace
@@ -43,6 +47,7 @@ Engine::Engine(Policy policy, uint64_t sched_epoch)
 
 void Engine::Restore(StoredState state, absl::Time now) {
   cluster_.Restore(std::move(state));
+  cluster_.RefreshBookings(now);
   BeginGrace({cluster_, policy_, sched_epoch_, now, commands_});
   last_tick_ = now;
 }

@@ -43,6 +43,8 @@ class Engine {
   const Policy& policy() const { return policy_; }
 
  private:
+  friend class EngineAccess;  // tests call parts of it by themselves
+
   Policy policy_;
   uint64_t sched_epoch_;
   Cluster cluster_;

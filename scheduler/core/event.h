@@ -193,21 +193,6 @@ enum class ReportKind {
 
 enum class Refusal { kNone, kLockHeld, kDisk, kImage, kBadSpec, kEpoch, kFenced, kLease, kLaunch };
 
-enum class StopReason {
-  kNone,
-  kCancelled,
-  kTimeLimit,
-  kPreempted,
-  kGang,
-  kLease,
-  kDrain,
-  kBudget,
-  kAdmin,
-  kStale,
-  kShrink,       // an elastic gang gives this member back and goes on without it
-  kMaintenance,  // the node is promised to a booking that begins
-};
-
 struct TaskReport {
   int64_t report_seq = 0;
   ReportKind kind = ReportKind::kStarted;
@@ -278,9 +263,10 @@ struct AgentGone {
 // Time passed: silent nodes, back-offs and time limits are looked at.
 struct Tick {};
 
-using UserEvent =
-    std::variant<SubmitJob, CancelJob, HoldJob, ReleaseJob, AddTenant, AddProject, AddUser,
-                 AddToken, RevokeToken, BootstrapOperator, SetQuota, DrainNode, UndrainNode>;
+using UserEvent = std::variant<SubmitJob, CancelJob, HoldJob, ReleaseJob, UpdateJob,
+                               RequeueRunningJob, NoteCheckpoint, AddTenant, AddProject, AddUser,
+                               AddToken, RevokeToken, BootstrapOperator, SetQuota, SetTenantQueue,
+                               AddBooking, EndBooking, DrainNode, UndrainNode>;
 using AgentEvent =
     std::variant<AgentHello, AgentHeartbeat, AgentReport, AgentFacts, AgentGone, Tick>;
 
@@ -296,13 +282,13 @@ struct QuotaRow {
 
 // What came of a UserEvent; only the fields that its kind sets are meaningful.
 struct Outcome {
-  JobId job;                // SubmitJob (none after a dry run), CancelJob, HoldJob, ReleaseJob
+  JobId job;                // of requests about one job; SubmitJob: none after a dry run
   std::vector<JobId> jobs;  // DrainNode: still running there
   NodeId node;              // DrainNode, UndrainNode
   TenantId tenant;
   ProjectId project;
   UserId user;
-  BookingId booking;  // AddBooking, EndBooking
+  BookingId booking;  // AddBooking (none after a dry run), EndBooking
   std::string token_id;
   std::vector<std::string> notes;  // what the caller should know
   QuotaRow quota_before;           // SetQuota

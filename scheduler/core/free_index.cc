@@ -11,7 +11,7 @@ namespace {
 
 NodeSite SiteOf(const Node& node) {
   NodeSite site;
-  site.ready = node.state == NodeState::kReady;
+  site.ready = node.IsUsable();
   std::map<ClassId, ClassDevices> classes;
   std::map<std::string, DeviceMask> rings;
   for (const Device& device : node.facts.devices) {

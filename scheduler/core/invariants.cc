@@ -1,6 +1,7 @@
 #include "scheduler/core/invariants.h"
 
 #include <algorithm>
+#include <climits>
 #include <map>
 #include <set>
 #include <utility>
@@ -73,7 +74,7 @@ std::map<std::pair<ClassId, NodeId>, int> FreeDevices(const Cluster& cluster) {
   std::map<std::pair<ClassId, NodeId>, int> free;
   for (const auto& [id, node] : cluster.nodes()) {
     for (const Device& device : node.facts.devices) {
-      if (node.state == NodeState::kReady && device.health != DeviceHealth::kQuarantined &&
+      if (node.IsUsable() && device.health != DeviceHealth::kQuarantined &&
           !taken.contains({id, device.index})) {
         ++free[{device.device_class, id}];
       }
@@ -141,6 +142,26 @@ absl::Status CheckQuota(const Cluster& cluster) {
   return absl::OkStatus();
 }
 
+// Until its end an elastic gang gives back members above its least size only, and not rank 0.
+absl::Status CheckShrinking(const Cluster& cluster, const Job& job) {
+  int given_back = 0;
+  for (size_t rank = 0; rank < job.allocations.size(); ++rank) {
+    const Allocation* member = cluster.FindAllocation(job.allocations[rank]);
+    const bool releasing = member != nullptr && member->state == AllocationState::kReleasing;
+    given_back += releasing ? 1 : 0;
+    if (releasing && rank == 0) {
+      given_back = INT_MAX - 1;
+    }
+  }
+  const int above = static_cast<int>(job.allocations.size()) - job.spec.gang.least_nodes();
+  const bool may = job.state == JobState::kRunning || job.state == JobState::kWaitNode;
+  return job.state == JobState::kStopping || given_back <= (may ? above : 0)
+             ? absl::OkStatus()
+             : Broken("shrinking",
+                      absl::StrFormat("job %d gives back %d members, %d are above its least size",
+                                      job.id.value(), given_back, above));
+}
+
 // I4: a dispatched gang has exactly its members, an elastic one as many as it may, all of the
 // current attempt, on distinct nodes.
 absl::Status CheckGang(const Cluster& cluster, const Job& job) {
@@ -149,6 +170,7 @@ absl::Status CheckGang(const Cluster& cluster, const Job& job) {
     return Broken("I4", absl::StrFormat("job %d has %d of %d members", job.id.value(),
                                         job.allocations.size(), job.spec.gang.nodes));
   }
+  RETURN_IF_ERROR(CheckShrinking(cluster, job));
   std::set<NodeId> nodes;
   for (AllocationId id : job.allocations) {
     const Allocation* member = cluster.FindAllocation(id);

@@ -12,7 +12,7 @@ namespace berth {
 // Internal, naming the invariant and the numbers, or OK. Recomputes everything from the nouns.
 absl::Status CheckInvariants(const Cluster& cluster);
 
-// The part about jobs that wait, arrays and dependencies.
+// The part about jobs that wait, arrays, dependencies and bookings.
 absl::Status CheckPendingInvariants(const Cluster& cluster);
 
 }  // namespace berth

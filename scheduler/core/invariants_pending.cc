@@ -152,11 +152,38 @@ absl::Status CheckDependencies(const Cluster& cluster, const Job& job) {
   return absl::OkStatus();
 }
 
+// A booking has nodes, ends after it begins, and maintenance is nobody's. What is closed, is closed
+// by maintenance.
+absl::Status CheckBookings(const Cluster& cluster) {
+  std::set<NodeId> maintained;
+  for (const auto& [id, booking] : cluster.bookings()) {
+    const bool ascending =
+        std::is_sorted(booking.nodes.begin(), booking.nodes.end()) &&
+        std::adjacent_find(booking.nodes.begin(), booking.nodes.end()) == booking.nodes.end();
+    const bool known = std::all_of(booking.nodes.begin(), booking.nodes.end(),
+                                   [&](NodeId node) { return cluster.FindNode(node) != nullptr; });
+    const bool maintenance = booking.kind == BookingKind::kMaintenance;
+    if (!ascending || !known || booking.to <= booking.from || (maintenance && booking.tenant)) {
+      return Broken("bookings are broken: booking %d", id.value());
+    }
+    if (maintenance && !booking.ended) {
+      maintained.insert(booking.nodes.begin(), booking.nodes.end());
+    }
+  }
+  for (const auto& [id, node] : cluster.nodes()) {
+    if (node.booked_out && !maintained.contains(id)) {
+      return Broken("bookings are broken: node %d is closed by none", id.value());
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckPendingInvariants(const Cluster& cluster) {
   RETURN_IF_ERROR(CheckGroups(cluster));
   RETURN_IF_ERROR(CheckCounts(cluster));
+  RETURN_IF_ERROR(CheckBookings(cluster));
   for (const auto& [id, job] : cluster.jobs()) {
     if (IsTerminal(job.state)) {
       continue;

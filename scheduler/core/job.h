@@ -40,6 +40,22 @@ enum class EndReason {
   kLaunchError,
 };
 
+// What the members of a gang are told when they are stopped.
+enum class StopReason {
+  kNone,
+  kCancelled,
+  kTimeLimit,
+  kPreempted,
+  kGang,
+  kLease,
+  kDrain,
+  kBudget,
+  kAdmin,
+  kStale,
+  kShrink,       // an elastic gang gives this member back and goes on without it
+  kMaintenance,  // the node is promised to a booking that begins
+};
+
 // How close together a gang's devices must or should be. Ring: fast links inside a node.
 enum class TopologyLevel { kNone, kRing, kRack, kBlock, kPod };
 
@@ -131,8 +147,10 @@ struct Attempt {
   absl::Time created_at = absl::InfinitePast();
   absl::Time started_at = absl::InfinitePast();
   absl::Time ended_at = absl::InfinitePast();
-  JobEnd end;                 // as soon as it is known why this attempt ends
-  absl::Duration stop_grace;  // not durable: between stop signal and kill, once it is stopping
+  JobEnd end;  // as soon as it is known why this attempt ends
+  // Not durable: how it is being stopped, or shrunk.
+  absl::Duration stop_grace;                   // between stop signal and kill
+  StopReason stop_reason = StopReason::kNone;  // none: by `end`
   std::string rendezvous_address;
   int rendezvous_port = 0;
   absl::Time checkpoint_at = absl::InfinitePast();  // the last that the job told of

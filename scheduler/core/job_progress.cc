@@ -20,32 +20,6 @@ bool AllMembers(const Cluster& cluster, const Job& job, AllocationState wanted) 
   });
 }
 
-StopReason ToStopReason(EndReason reason) {
-  switch (reason) {
-    case EndReason::kCancelled:
-      return StopReason::kCancelled;
-    case EndReason::kTimeLimit:
-      return StopReason::kTimeLimit;
-    case EndReason::kPreempted:
-      return StopReason::kPreempted;
-    case EndReason::kBudget:
-      return StopReason::kBudget;
-    case EndReason::kAdmin:
-      return StopReason::kAdmin;
-    case EndReason::kNone:
-    case EndReason::kExit:
-    case EndReason::kSignal:
-    case EndReason::kOom:
-    case EndReason::kNodeFault:
-    case EndReason::kImageError:
-    case EndReason::kPrepareTimeout:
-    case EndReason::kDependency:
-    case EndReason::kLaunchError:
-      return StopReason::kGang;
-  }
-  return StopReason::kGang;
-}
-
 EndReason ToEndReason(StopReason reason) {
   switch (reason) {
     case StopReason::kCancelled:
@@ -54,12 +28,12 @@ EndReason ToEndReason(StopReason reason) {
       return EndReason::kTimeLimit;
     case StopReason::kPreempted:
     case StopReason::kShrink:
+    case StopReason::kDrain:
+    case StopReason::kMaintenance:
       return EndReason::kPreempted;
     case StopReason::kBudget:
       return EndReason::kBudget;
     case StopReason::kAdmin:
-    case StopReason::kDrain:
-    case StopReason::kMaintenance:
       return EndReason::kAdmin;
     case StopReason::kNone:
     case StopReason::kGang:
@@ -138,7 +112,10 @@ std::optional<JobEnd> EndOf(const Step& step, const Allocation& allocation,
 bool WantsRequeue(const Job& job) {
   const RequeuePolicy& policy = job.spec.requeue;
   const JobEnd& end = job.attempt.end;
-  if (job.cancel_requested || job.requeues >= policy.max_requeues) {
+  if (end.reason == EndReason::kAdmin) {
+    return true;  // somebody asked for it
+  }
+  if (job.requeues >= policy.max_requeues) {
     return false;
   }
   switch (end.reason) {
@@ -207,14 +184,22 @@ void SettleJob(const Step& step, JobId id) {
     step.cluster.MoveJob(id, JobState::kStopping);
     step.cluster.MoveAttempt(id, AttemptState::kStopping);
   }
+<<<<<<< HEAD
   if (IsDoubtful(step.cluster, job)) {
     HoldDoubtful(step, id);
     return;
   }
   if (!WantsRequeue(job)) {
     step.cluster.FinishJob(id, FinalState(job.attempt.end), step.now);
+=======
+  const bool again = WantsRequeue(job);
+  if (!again || job.cancel_requested) {
+    step.cluster.FinishJob(id, again ? JobState::kCancelled : FinalState(job.attempt.end),
+                           step.now);
+>>>>>>> c167f11 (Make elastic gangs, requeues, updates, bookings and dated quotas live in the core)
     return;
   }
+  ForgetSuspects(step, job);
   const absl::Duration delay = std::min(
       step.policy.requeue_delay * (1 << std::min(job.requeues, 16)), step.policy.requeue_delay_max);
   step.cluster.RequeueJob(id, step.now + delay, step.now);
@@ -227,6 +212,15 @@ void ReleaseMember(const Step& step, AllocationId id, ReleaseEvidence evidence) 
       step.cluster.AllocationsOn(node).empty()) {
     step.cluster.SetNodeState(node, NodeState::kDrained, step.cluster.GetNode(node).state_detail);
   }
+}
+
+void ReleaseShrunk(const Step& step, const Allocation& allocation, ReleaseEvidence evidence) {
+  const JobId id = allocation.job;
+  ReleaseMember(step, allocation.id, evidence);
+  const Job& job = step.cluster.GetJob(id);
+  // What is left of a borrowed gang may fit the entitlement.
+  step.cluster.UpgradeLabels(job.spec.tenant, job.attempt.device_class);
+  SettleJob(step, id);
 }
 
 void MemberPrepared(const Step& step, const Allocation& allocation, const TaskReport& report) {
@@ -267,8 +261,15 @@ void MemberStarted(const Step& step, const Allocation& allocation) {
 
 void MemberEnded(const Step& step, const Allocation& allocation, const TaskReport& report) {
   const JobId job = allocation.job;
+  if (IsShrinking(step, allocation)) {
+    ReleaseShrunk(step, allocation, ReleaseEvidence::kReported);
+    return;
+  }
   std::optional<JobEnd> end = EndOf(step, allocation, report);
   if (end.has_value()) {
+    if (end->reason == EndReason::kNodeFault) {
+      SuspectNode(step, job, allocation.node);
+    }
     end->failed_rank = LogRank(step.cluster.GetJob(job), allocation, report.failed_rank);
   }
   if (report.kind == ReportKind::kExited) {
@@ -304,67 +305,11 @@ JobId DispatchJob(const Step& step, const Start& planned) {
   return job.id;
 }
 
-void SendAssignment(const Step& step, AllocationId id) {
-  const Allocation& allocation = step.cluster.GetAllocation(id);
-  if (!step.cluster.GetNode(allocation.node).session) {
-    return;
-  }
-  const Job& job = step.cluster.GetJob(allocation.job);
-  if (allocation.state == AllocationState::kReserved) {
-    step.cluster.MoveAllocation(id, AllocationState::kSent);
-  }
-  step.cluster.MarkSent(id, step.now);
-  AssignTask assign;
-  assign.allocation = allocation;
-  assign.device_classes.assign(allocation.devices.size(),
-                               step.cluster.ClassName(allocation.device_class));
-  assign.time_limit = job.spec.time_limit;
-  assign.grace = job.spec.grace;
-  assign.lease = job.spec.lease;
-  assign.hold_on_node_loss = job.spec.on_node_loss == NodeLossPolicy::kHold;
-  assign.tenant = step.cluster.quota().FindTenant(job.spec.tenant)->name;
-  assign.project = step.cluster.quota().FindProject(job.spec.project)->name;
-  assign.user = step.cluster.FindUser(job.spec.user)->name;
-  assign.job_name = job.spec.name;
-  assign.node_count = static_cast<int>(job.allocations.size());
-  assign.start_at_once = job.allocations.size() == 1;
-  step.Send(allocation.node, std::move(assign));
-}
-
-void SendStart(const Step& step, AllocationId id) {
-  const Allocation& allocation = step.cluster.GetAllocation(id);
-  const Job& job = step.cluster.GetJob(allocation.job);
-  step.cluster.MarkSent(id, step.now);
-  StartTask start{.allocation = id,
-                  .attempt = allocation.attempt,
-                  .members = {},
-                  .rendezvous_address = job.attempt.rendezvous_address,
-                  .rendezvous_port = job.attempt.rendezvous_port};
-  for (AllocationId member_id : job.allocations) {
-    const Allocation& member = step.cluster.GetAllocation(member_id);
-    const Node& node = step.cluster.GetNode(member.node);
-    start.members.push_back(
-        {member.rank, node.name, node.facts.address, static_cast<int>(member.devices.size())});
-  }
-  step.Send(allocation.node, std::move(start));
-}
-
-void SendKill(const Step& step, AllocationId id) {
-  const Allocation& allocation = step.cluster.GetAllocation(id);
-  const Job& job = step.cluster.GetJob(allocation.job);
-  step.cluster.MarkSent(id, step.now);
-  step.Send(allocation.node, KillTask{.allocation = id,
-                                      .job = allocation.job,
-                                      .attempt = allocation.attempt,
-                                      .reason = ToStopReason(job.attempt.end.reason),
-                                      .grace = job.attempt.stop_grace,
-                                      .message = job.attempt.end.message});
-}
-
-void StopJob(const Step& step, JobId id, const JobEnd& end, absl::Duration grace) {
+void StopJob(const Step& step, JobId id, const JobEnd& end, absl::Duration grace,
+             StopReason reason) {
   const Job& job = step.cluster.GetJob(id);
   step.cluster.SetEnd(id, end);
-  step.cluster.SetStopGrace(id, grace);
+  step.cluster.SetStop(id, grace, reason);
   if (job.state != JobState::kStopping) {
     step.cluster.MoveJob(id, JobState::kStopping);
     step.cluster.MoveAttempt(id, AttemptState::kStopping);
@@ -409,6 +354,11 @@ void LoseMember(const Step& step, AllocationId id, ReleaseEvidence evidence,
                 absl::string_view message) {
   const Allocation& allocation = step.cluster.GetAllocation(id);
   const JobId job = allocation.job;
+  if (IsShrinking(step, allocation)) {
+    ReleaseShrunk(step, allocation, evidence);
+    return;
+  }
+  SuspectNode(step, job, allocation.node);
   const JobEnd end{.reason = EndReason::kNodeFault,
                    .failed_rank = LogRank(step.cluster.GetJob(job), allocation, -1),
                    .message = std::string(message)};

@@ -28,7 +28,26 @@ void LoseMember(const Step& step, AllocationId id, ReleaseEvidence evidence,
                 absl::string_view message);
 
 // Stops every member; the attempt ends when all are released. The first reason given stays.
-void StopJob(const Step& step, JobId id, const JobEnd& end, absl::Duration grace);
+// `reason` is what the members are told; none: what follows from `end`.
+void StopJob(const Step& step, JobId id, const JobEnd& end, absl::Duration grace,
+             StopReason reason = StopReason::kNone);
+
+// The `members` highest ranks of an elastic gang get the stop signal and `grace`; their ends do not
+// end the gang, and their devices are free then. Rank 0 and the least number of nodes stay.
+// Requires: the job is running.
+void ShrinkJob(const Step& step, JobId id, int members, absl::Duration grace,
+               absl::string_view message);
+
+// The next attempts avoid a node that is to blame for the end of this one.
+// Requires: called before the end is set; later blame is none.
+void SuspectNode(const Step& step, JobId id, NodeId node);
+// Suspicions that leave a job no place are forgotten, the oldest first.
+void ForgetSuspects(const Step& step, const Job& job);
+// The same for all pending jobs.
+void ReviewSuspects(const Step& step);
+
+// An elastic gang is giving this member back and goes on.
+bool IsShrinking(const Step& step, const Allocation& allocation);
 
 // (Again) to the node's present session.
 void SendAssignment(const Step& step, AllocationId id);

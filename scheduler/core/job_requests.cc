@@ -13,6 +13,24 @@
 namespace berth {
 namespace {
 
+void CancelOne(const Step& step, const Job& job, const JobEnd& end, absl::Duration grace) {
+  step.cluster.RequestCancel(job.id);
+  if (IsActive(job.state)) {
+    StopJob(step, job.id, end, grace);
+  } else {
+    step.cluster.ReplaceEnd(job.id, end);
+    step.cluster.FinishJob(job.id, JobState::kCancelled, step.now);
+  }
+}
+
+}  // namespace
+
+Outcome JobOutcome(JobId id) {
+  Outcome outcome;
+  outcome.job = id;
+  return outcome;
+}
+
 absl::Status WrongState(const Job& job, absl::string_view wanted) {
   return MakeError(
       absl::StatusCode::kFailedPrecondition,
@@ -22,7 +40,7 @@ absl::Status WrongState(const Job& job, absl::string_view wanted) {
        .fix = absl::StrCat("berth show ", job.id.value())});
 }
 
-absl::StatusOr<const Job*> FindChangeable(const Step& step, const Actor& actor, JobId id) {
+absl::StatusOr<const Job*> FindChangeableJob(const Step& step, const Actor& actor, JobId id) {
   const Job* job = step.cluster.FindJob(id);
   if (job == nullptr || !actor.MaySee(job->spec.tenant)) {
     return MakeError(absl::StatusCode::kNotFound, {.code = "B4001",
@@ -43,24 +61,6 @@ absl::StatusOr<const Job*> FindChangeable(const Step& step, const Actor& actor, 
   return job;
 }
 
-void CancelOne(const Step& step, const Job& job, const JobEnd& end, absl::Duration grace) {
-  step.cluster.RequestCancel(job.id);
-  if (IsActive(job.state)) {
-    StopJob(step, job.id, end, grace);
-  } else {
-    step.cluster.ReplaceEnd(job.id, end);
-    step.cluster.FinishJob(job.id, JobState::kCancelled, step.now);
-  }
-}
-
-Outcome JobOutcome(JobId id) {
-  Outcome outcome;
-  outcome.job = id;
-  return outcome;
-}
-
-}  // namespace
-
 bool MayChange(const Actor& actor, const Job& job) {
   switch (actor.role) {
     case Role::kOperator:
@@ -78,7 +78,7 @@ bool MayChange(const Actor& actor, const Job& job) {
 
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const CancelJob& request) {
-  ASSIGN_OR_RETURN(const Job* job, FindChangeable(step, actor, request.job));
+  ASSIGN_OR_RETURN(const Job* job, FindChangeableJob(step, actor, request.job));
   const JobEnd end{
       .reason = EndReason::kCancelled,
       .message = request.reason.empty()
@@ -101,7 +101,7 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
 
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const HoldJob& request) {
-  ASSIGN_OR_RETURN(const Job* job, FindChangeable(step, actor, request.job));
+  ASSIGN_OR_RETURN(const Job* job, FindChangeableJob(step, actor, request.job));
   if (job->state == JobState::kQueued) {
     step.cluster.SetHeld(job->id, true);
   } else if (job->state != JobState::kHeld) {
@@ -112,7 +112,7 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
 
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const ReleaseJob& request) {
-  ASSIGN_OR_RETURN(const Job* job, FindChangeable(step, actor, request.job));
+  ASSIGN_OR_RETURN(const Job* job, FindChangeableJob(step, actor, request.job));
   if (job->state != JobState::kHeld) {
     return WrongState(*job, "held");
   }

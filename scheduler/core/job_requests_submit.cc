@@ -19,6 +19,11 @@
 namespace berth {
 namespace {
 
+absl::Status Invalid(absl::string_view message, absl::string_view why, absl::string_view fix) {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   {.code = "B1215", .message = message, .why = why, .fix = fix});
+}
+
 absl::StatusOr<const Tenant*> ResolveTenant(const Cluster& cluster, const Actor& actor,
                                             absl::string_view name) {
   if (!actor.IsCenter()) {
@@ -43,28 +48,6 @@ absl::StatusOr<const Tenant*> ResolveTenant(const Cluster& cluster, const Actor&
   return tenant;
 }
 
-absl::StatusOr<std::vector<ClassId>> ResolveClasses(const Cluster& cluster,
-                                                    const std::vector<std::string>& names) {
-  std::vector<ClassId> classes;
-  for (const std::string& name : names) {
-    const auto id = cluster.FindClass(name);
-    if (!id.has_value()) {
-      std::vector<std::string> known;
-      for (const auto& [class_id, class_name] : cluster.classes()) {
-        known.push_back(class_name);
-      }
-      return WithDetail(absl::FailedPreconditionError(
-                            absl::StrCat("no device class \"", name, "\" in this center")),
-                        {.code = "B3302",
-                         .why = {absl::StrCat("known classes: ", absl::StrJoin(known, ", "))},
-                         .fix = {"berth nodes"},
-                         .refused_by_entitlement = true});
-    }
-    classes.push_back(*id);
-  }
-  return classes;
-}
-
 absl::Status CheckQueue(const Cluster& cluster, const Tenant& tenant, const ArrayRange& array) {
   if (tenant.suspended) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
@@ -85,11 +68,6 @@ absl::Status CheckQueue(const Cluster& cluster, const Tenant& tenant, const Arra
                       .fix = "wait until some have started, or cancel some"});
   }
   return absl::OkStatus();
-}
-
-absl::Status Invalid(absl::string_view message, absl::string_view why, absl::string_view fix) {
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   {.code = "B1215", .message = message, .why = why, .fix = fix});
 }
 
 absl::Status CheckArray(const Policy& policy, const ArrayRange& array) {
@@ -146,27 +124,13 @@ absl::StatusOr<std::optional<JobEnd>> SettleDependencies(const Step& step, const
   return end;
 }
 
-absl::Status CheckTimes(const Policy& policy, const JobSpec& spec) {
-  if (spec.time_limit > absl::ZeroDuration() && spec.time_limit <= policy.time_limit_max &&
-      spec.grace < spec.time_limit) {
-    return absl::OkStatus();
-  }
-  return MakeError(
-      absl::StatusCode::kInvalidArgument,
-      {.code = "B1211",
-       .message = absl::StrCat("time limit ", absl::FormatDuration(spec.time_limit), " with grace ",
-                               absl::FormatDuration(spec.grace), " is not possible"),
-       .why = absl::StrCat("the limit is above the grace and at most ",
-                           absl::FormatDuration(policy.time_limit_max)),
-       .fix = ""});
-}
-
 // Names to ids, defaults filled in.
 absl::StatusOr<JobSpec> ResolveSpec(const Step& step, const Actor& actor,
                                     const SubmitJob& request) {
   const Cluster& cluster = step.cluster;
   JobSpec spec = request.spec;
   ASSIGN_OR_RETURN(const Tenant* tenant, ResolveTenant(cluster, actor, request.tenant));
+  RETURN_IF_ERROR(CheckShape(step.policy, spec.gang));
   RETURN_IF_ERROR(CheckArray(step.policy, spec.array));
   RETURN_IF_ERROR(CheckQueue(cluster, *tenant, spec.array));
   spec.tenant = tenant->id;
@@ -197,6 +161,69 @@ absl::StatusOr<JobSpec> ResolveSpec(const Step& step, const Actor& actor,
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<ClassId>> ResolveClasses(const Cluster& cluster,
+                                                    const std::vector<std::string>& names) {
+  std::vector<ClassId> classes;
+  for (const std::string& name : names) {
+    const auto id = cluster.FindClass(name);
+    if (!id.has_value()) {
+      std::vector<std::string> known;
+      for (const auto& [class_id, class_name] : cluster.classes()) {
+        known.push_back(class_name);
+      }
+      return WithDetail(absl::FailedPreconditionError(
+                            absl::StrCat("no device class \"", name, "\" in this center")),
+                        {.code = "B3302",
+                         .why = {absl::StrCat("known classes: ", absl::StrJoin(known, ", "))},
+                         .fix = {"berth nodes"},
+                         .refused_by_entitlement = true});
+    }
+    classes.push_back(*id);
+  }
+  return classes;
+}
+
+absl::Status CheckTimes(const Policy& policy, const JobSpec& spec) {
+  if (spec.time_limit > absl::ZeroDuration() && spec.time_limit <= policy.time_limit_max &&
+      spec.grace < spec.time_limit) {
+    return absl::OkStatus();
+  }
+  return MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.code = "B1211",
+       .message = absl::StrCat("time limit ", absl::FormatDuration(spec.time_limit), " with grace ",
+                               absl::FormatDuration(spec.grace), " is not possible"),
+       .why = absl::StrCat("the limit is above the grace and at most ",
+                           absl::FormatDuration(policy.time_limit_max)),
+       .fix = ""});
+}
+
+absl::Status CheckShape(const Policy& policy, const GangShape& gang) {
+  const bool fits = gang.nodes >= 1 && gang.nodes <= policy.nodes_per_job_max &&
+                    gang.devices_per_node >= 0 &&
+                    gang.devices_per_node <= policy.devices_per_node_max;
+  if (!fits) {
+    return Invalid(
+        absl::StrFormat("%d nodes x %d devices is not possible", gang.nodes, gang.devices_per_node),
+        absl::StrFormat("a job has 1 to %d nodes with 0 to %d devices each",
+                        policy.nodes_per_job_max, policy.devices_per_node_max),
+        "");
+  }
+  if (gang.min_nodes < 0 || gang.min_nodes > gang.nodes) {
+    return Invalid(
+        absl::StrFormat("at least %d of %d nodes is not possible", gang.min_nodes, gang.nodes),
+        "the least number of nodes of an elastic job is 1 to its number of nodes", "");
+  }
+  const bool share = gang.device_share_milli != 0;
+  if (gang.device_share_milli < 0 || gang.device_share_milli >= kWholeDeviceMilli ||
+      (share && gang.devices() != 1)) {
+    return Invalid("this share of a device is not possible",
+                   "a share is 0.001 to 0.999 of one device on one node",
+                   "--nodes 1 --devices 1 --device-share 0.5");
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const SubmitJob& request) {

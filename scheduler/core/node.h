@@ -66,8 +66,12 @@ struct Node {
   absl::Time last_seen_at = absl::InfinitePast();  // wall clock, for display
 
   // Not durable.
+  bool booked_out = false;                         // maintenance has it now
   SessionId session;                               // none: not connected
   absl::Time silent_since = absl::InfinitePast();  // the loop's time of the last message
+
+  // Whether jobs may be placed on it now.
+  bool IsUsable() const { return state == NodeState::kReady && !booked_out; }
 };
 
 absl::string_view Name(DeviceHealth health);

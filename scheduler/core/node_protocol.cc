@@ -201,7 +201,8 @@ void CheckSilence(const Step& step) {
   }
 }
 
-std::string UnpreparedNodes(const Step& step, const Job& job) {
+// Blames the nodes that are not prepared; returns their names.
+std::string BlameUnprepared(const Step& step, const Job& job) {
   std::string names;
   for (AllocationId id : job.allocations) {
     const Allocation& allocation = step.cluster.GetAllocation(id);
@@ -209,6 +210,7 @@ std::string UnpreparedNodes(const Step& step, const Job& job) {
         allocation.state == AllocationState::kSent) {
       absl::StrAppend(&names, names.empty() ? "" : ", ",
                       step.cluster.GetNode(allocation.node).name);
+      SuspectNode(step, job.id, allocation.node);
     }
   }
   return names;
@@ -226,13 +228,15 @@ void CheckJobTimes(const Step& step) {
         job->attempt.created_at + step.policy.prepare_timeout < step.now) {
       StopJob(step, id,
               {.reason = EndReason::kPrepareTimeout,
-               .message = absl::StrCat("not prepared in time: ", UnpreparedNodes(step, *job))},
+               .message = absl::StrCat("not prepared in time: ", BlameUnprepared(step, *job))},
               absl::ZeroDuration());
-    } else if (job->state == JobState::kRunning &&
-               job->attempt.started_at + job->spec.time_limit + step.policy.time_limit_slack <
-                   step.now) {
-      StopJob(step, id, {.reason = EndReason::kTimeLimit, .message = "overstayed its time limit"},
-              absl::ZeroDuration());
+    } else if (job->state == JobState::kRunning && job->attempt.started_at + job->spec.time_limit +
+                                                           step.policy.time_limit_slack -
+                                                           job->spec.grace <
+                                                       step.now) {
+      // The shims stop it by the limit they were given; one that was shortened they do not know.
+      StopJob(step, id, {.reason = EndReason::kTimeLimit, .message = "at its time limit"},
+              job->spec.grace);
     }
   }
 }
@@ -309,6 +313,7 @@ void HandleTick(const Step& step) {
   step.cluster.WakeJobs(step.now);
   CheckSilence(step);
   CheckJobTimes(step);
+  ReviewSuspects(step);
 }
 
 void BeginGrace(const Step& step) {

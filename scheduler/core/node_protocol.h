@@ -17,7 +17,7 @@ void HandleReport(const Step& step, const AgentReport& report);
 void HandleFacts(const Step& step, const AgentFacts& facts);
 void HandleGone(const Step& step, const AgentGone& gone);
 
-// Silence, back-offs, prepare timeouts and overstayed limits.
+// Silence, back-offs, prepare timeouts, overstayed limits, and suspicions that leave no place.
 void HandleTick(const Step& step);
 
 // After a restart of the scheduler: no node has been heard of yet, and every lease starts afresh.

@@ -34,8 +34,12 @@ void ApplyRecall(const Step& step, Recall recall) {
       continue;
     }
     const std::string message = MessageFor(step.cluster, recall.certificate, candidate);
-    StopJob(step, candidate.job, {.reason = EndReason::kPreempted, .message = message},
-            candidate.notice);
+    if (candidate.shrink) {
+      ShrinkJob(step, candidate.job, candidate.members, candidate.notice, message);
+    } else {
+      StopJob(step, candidate.job, {.reason = EndReason::kPreempted, .message = message},
+              candidate.notice);
+    }
   }
   step.cluster.Nominate(recall.claim, std::move(recall.certificate));
 }

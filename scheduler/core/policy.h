@@ -21,8 +21,8 @@ struct Policy {
   absl::Duration prepare_timeout = absl::Minutes(10);
   absl::Duration requeue_delay = absl::Seconds(1);  // doubles with every requeue
   absl::Duration requeue_delay_max = absl::Minutes(1);
-  // How long a job may overstay its limit before the scheduler itself sends a kill; the shim
-  // enforces the limit first.
+  // How long a job may overstay its limit until the grace of the scheduler's own stop is over; the
+  // shim enforces the limit first.
   absl::Duration time_limit_slack = absl::Seconds(30);
 
   absl::Duration grace_default_max =

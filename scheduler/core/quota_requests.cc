@@ -68,21 +68,28 @@ absl::Status CheckProjects(const Cluster& cluster, const QuotaKey& key, const Qu
       "a tenant's projects share what it owns", "lower a project's entitlement first");
 }
 
-absl::Status CheckOversell(const Cluster& cluster, const QuotaKey& key, const SetQuota& request) {
-  if (key.project || request.allow_oversell) {
+absl::Status CheckOversell(const Cluster& cluster, const QuotaKey& key, const QuotaLimits& limits) {
+  if (key.project) {
     return absl::OkStatus();
   }
   const int64_t sum = cluster.quota().EntitlementSum(key.device_class) -
-                      cluster.quota().Limits(key).entitlement + request.limits.entitlement;
+                      cluster.quota().Limits(key).entitlement + limits.entitlement;
   const int64_t capacity = cluster.KnownDevices(key.device_class);
-  if (sum <= capacity || request.limits.entitlement <= cluster.quota().Limits(key).entitlement) {
+  if (sum <= capacity || limits.entitlement <= cluster.quota().Limits(key).entitlement) {
     return absl::OkStatus();
   }
   return Refuse("B2305",
                 absl::StrFormat("entitlements of %s would become %d of %d devices",
-                                request.device_class, sum, capacity),
+                                cluster.ClassName(key.device_class), sum, capacity),
                 "not every tenant could get what it owns at the same time",
                 "use a smaller entitlement, or say --allow-oversell");
+}
+
+// What depends on the other quotas and the capacity of the moment.
+absl::Status CheckSums(const Cluster& cluster, const QuotaKey& key, const QuotaLimits& limits,
+                       bool allow_oversell) {
+  RETURN_IF_ERROR(CheckProjects(cluster, key, limits));
+  return allow_oversell ? absl::OkStatus() : CheckOversell(cluster, key, limits);
 }
 
 absl::StatusOr<QuotaKey> ResolveKey(const Step& step, const Actor& actor, const SetQuota& request) {
@@ -155,14 +162,45 @@ std::vector<std::string> ApplyLimits(Cluster& cluster, const QuotaKey& key,
   return effects;
 }
 
+std::string When(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", time, absl::UTCTimeZone());
+}
+
+// The edit takes effect later, through the checks of that moment.
+Outcome KeepForLater(const Step& step, const Actor& actor, const QuotaKey& key,
+                     const SetQuota& request) {
+  Outcome outcome;
+  outcome.tenant = key.tenant;
+  outcome.project = key.project;
+  outcome.quota_before = MakeQuotaRow(step.cluster, key);
+  outcome.quota_after = outcome.quota_before;
+  outcome.quota_after.limits = request.limits;
+  outcome.notes.push_back(absl::StrCat("takes effect at ", When(request.effective_at)));
+  const absl::Status now = CheckSums(step.cluster, key, request.limits, request.allow_oversell);
+  if (!now.ok()) {
+    outcome.notes.push_back(
+        absl::StrCat("as things are now it would be dropped then: ", now.message()));
+  }
+  if (!request.dry_run) {
+    step.cluster.PutQuotaEdit({.key = key,
+                               .limits = request.limits,
+                               .effective_at = request.effective_at,
+                               .by = actor.user,
+                               .allow_oversell = request.allow_oversell});
+  }
+  return outcome;
+}
+
 }  // namespace
 
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const SetQuota& request) {
   RETURN_IF_ERROR(CheckNumbers(request.limits));
   ASSIGN_OR_RETURN(QuotaKey key, ResolveKey(step, actor, request));
-  RETURN_IF_ERROR(CheckProjects(step.cluster, key, request.limits));
-  RETURN_IF_ERROR(CheckOversell(step.cluster, key, request));
+  const bool later = request.effective_at > step.now;
+  if (!later) {
+    RETURN_IF_ERROR(CheckSums(step.cluster, key, request.limits, request.allow_oversell));
+  }
   // A preview is the same edit on a copy.
   Cluster fork;
   if (request.dry_run) {
@@ -172,13 +210,50 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
   if (!key.device_class) {
     key.device_class = cluster.InternClass(request.device_class);
   }
+  if (later) {
+    const Step on{cluster, step.policy, step.sched_epoch, step.now, step.commands};
+    return KeepForLater(on, actor, key, request);
+  }
   Outcome outcome;
   outcome.tenant = key.tenant;
   outcome.project = key.project;
   outcome.quota_before = MakeQuotaRow(cluster, key);
   outcome.notes = ApplyLimits(cluster, key, request.limits);
+  if (const auto edit = cluster.quota_edits().find(key); edit != cluster.quota_edits().end()) {
+    outcome.notes.push_back(
+        absl::StrCat("replaces the edit that was to come at ", When(edit->second.effective_at)));
+    cluster.DropQuotaEdit(key, "");
+  }
   outcome.quota_after = MakeQuotaRow(cluster, key);
   return outcome;
+}
+
+void ApplyQuotaEdits(const Step& step) {
+  std::vector<QuotaEdit> due;
+  for (const auto& [key, edit] : step.cluster.quota_edits()) {
+    if (edit.effective_at <= step.now) {
+      due.push_back(edit);
+    }
+  }
+  // What one gives up another may get at the same time: again until nothing more is possible.
+  std::map<QuotaKey, absl::Status> refused;
+  for (size_t left = due.size() + 1; !due.empty() && due.size() < left;) {
+    left = due.size();
+    std::erase_if(due, [&](const QuotaEdit& edit) {
+      const absl::Status status =
+          CheckSums(step.cluster, edit.key, edit.limits, edit.allow_oversell);
+      if (!status.ok()) {
+        refused[edit.key] = status;
+        return false;
+      }
+      ApplyLimits(step.cluster, edit.key, edit.limits);
+      step.cluster.DropQuotaEdit(edit.key, "");
+      return true;
+    });
+  }
+  for (const QuotaEdit& edit : due) {
+    step.cluster.DropQuotaEdit(edit.key, refused.at(edit.key).message());
+  }
 }
 
 QuotaRow MakeQuotaRow(const Cluster& cluster, const QuotaKey& key) {

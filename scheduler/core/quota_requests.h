@@ -18,6 +18,10 @@ namespace berth {
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const SetQuota& request);
 
+// The edits whose time has come. One that is not possible any more is dropped, and said so in the
+// Changes.
+void ApplyQuotaEdits(const Step& step);
+
 // One row with its present use.
 QuotaRow MakeQuotaRow(const Cluster& cluster, const QuotaKey& key);
 // The rows of one tenant or of all, per class; projects with limits of their own

@@ -82,6 +82,7 @@ struct QuotaEdit {
   QuotaLimits limits;
   absl::Time effective_at = absl::InfinitePast();
   UserId by;
+  bool allow_oversell = false;
 };
 
 struct QuotaUse {

@@ -18,6 +18,12 @@ int64_t DevicesOf(const std::vector<Placement>& members) {
   return devices;
 }
 
+// How many nodes of the gang what is free and not kept is enough for.
+int NodesWithin(const GangShape& gang, const Blocker& kept) {
+  const int64_t lendable = std::max<int64_t>(kept.have - kept.bound, 0);
+  return gang.is_elastic() ? static_cast<int>(lendable / std::max(gang.devices_per_node, 1)) : 0;
+}
+
 }  // namespace
 
 RoundBooks::RoundBooks(const Cluster& cluster, const Policy& policy, absl::Time now)
@@ -46,7 +52,7 @@ void RoundBooks::LookAgainAt(absl::Time time) {
 bool RoundBooks::IsUsable(const std::vector<Placement>& members) const {
   return std::all_of(members.begin(), members.end(), [this](const Placement& member) {
     const Node* node = cluster_.FindNode(member.node);
-    if (node == nullptr || node->state != NodeState::kReady) {
+    if (node == nullptr || !node->IsUsable()) {
       return false;
     }
     return std::all_of(member.devices.begin(), member.devices.end(), [node](const DeviceShare& s) {
@@ -149,22 +155,41 @@ std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
   if (!members.has_value()) {
     return why;
   }
-  const int64_t devices = DevicesOf(*members);
-  if (trial.device_class) {
-    quota_.Label(key.tenant, trial.device_class, devices, grant);
-    request.funding = grant.funding;
-  }
-  if (trial.device_class && !grant.owned_claim) {
-    if (auto blocker = quota_.CheckLendable(key.tenant, trial.device_class, devices,
-                                            free_.FreeCount(trial.device_class))) {
+  if (auto blocker = LabelAndLend(trial, *members, grant)) {
+    // An elastic gang leaves to the owners what they keep.
+    grant.nodes = NodesWithin(key.gang, *blocker);
+    if (grant.nodes < key.gang.least_nodes()) {
+      return blocker;
+    }
+    request = MakeRequest(key, trial.device_class, grant);
+    members = free_.Place(request, why);
+    if (!members.has_value()) {
+      return why;
+    }
+    if ((blocker = LabelAndLend(trial, *members, grant)).has_value()) {
       return blocker;
     }
   }
+  request.funding = grant.funding;
   if (auto blocker = AskGuard(trial, request, *members)) {
     return blocker;
   }
   Record(key, request, {trial.job, trial.device_class, request.funding, *std::move(members)});
   return std::nullopt;
+}
+
+std::optional<Blocker> RoundBooks::LabelAndLend(const Trial& trial,
+                                                const std::vector<Placement>& members,
+                                                Grant& grant) const {
+  if (!trial.device_class) {
+    return std::nullopt;
+  }
+  const TenantId tenant = trial.group.key.tenant;
+  const int64_t devices = DevicesOf(members);
+  quota_.Label(tenant, trial.device_class, devices, grant);
+  return grant.owned_claim ? std::nullopt
+                           : quota_.CheckLendable(tenant, trial.device_class, devices,
+                                                  free_.FreeCount(trial.device_class));
 }
 
 std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceRequest& request,

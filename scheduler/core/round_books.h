@@ -77,6 +77,9 @@ class RoundBooks {
   // Whether the anchor's tenant could still start it after this start of its own.
   bool LeavesQuota(const Guard& guard, const PlaceRequest& request, int64_t devices) const;
   // The anchor's veto against these places; nothing if it has none.
+  // The label these members would have, and A4.
+  std::optional<Blocker> LabelAndLend(const Trial& trial, const std::vector<Placement>& members,
+                                      Grant& grant) const;
   std::optional<Blocker> AskGuard(const Trial& trial, const PlaceRequest& request,
                                   const std::vector<Placement>& members);
   void Record(const GroupKey& key, const PlaceRequest& request, Start start);

@@ -96,14 +96,15 @@ absl::Status SaveQuota(Database& database, const QuotaRecord& quota) {
 }
 
 absl::Status InsertQuotaEdit(Database& database, size_t position, const QuotaEdit& edit) {
-  static const std::string sql = absl::StrCat(
-      "INSERT INTO quota_edits (", kQuotaColumns,
-      ", position, effective_us, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  static const std::string sql = absl::StrCat("INSERT INTO quota_edits (", kQuotaColumns,
+                                              ", position, effective_us, user_id, allow_oversell) "
+                                              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   Statement row = database.Prepare(sql);
   BindQuota(row, edit.key, edit.limits);
   row.BindInt(static_cast<int64_t>(position));
   row.BindTime(edit.effective_at);
   row.BindId(edit.by);
+  row.BindInt(edit.allow_oversell ? 1 : 0);
   return row.Run();
 }
 
@@ -205,6 +206,7 @@ QuotaEdit ReadQuotaEdit(Statement& row) {
   QuotaEdit edit{.key = quota.key, .limits = quota.limits};
   edit.effective_at = row.ReadTime();
   edit.by = row.ReadId<UserId>();
+  edit.allow_oversell = row.ReadBool();
   return edit;
 }
 
@@ -275,10 +277,11 @@ absl::Status LoadIdentities(Database& database, Changes& nouns) {
       database.Prepare(absl::StrCat("SELECT ", kQuotaColumns,
                                     " FROM quotas ORDER BY tenant_id, project_id, class_id")),
       ReadQuota, nouns.quotas));
-  RETURN_IF_ERROR(LoadEach(database.Prepare(absl::StrCat("SELECT ", kQuotaColumns,
-                                                         ", effective_us, user_id FROM quota_edits "
-                                                         "ORDER BY position")),
-                           ReadQuotaEdit, nouns.quota_edits));
+  RETURN_IF_ERROR(LoadEach(
+      database.Prepare(absl::StrCat("SELECT ", kQuotaColumns,
+                                    ", effective_us, user_id, allow_oversell FROM quota_edits "
+                                    "ORDER BY position")),
+      ReadQuotaEdit, nouns.quota_edits));
   RETURN_IF_ERROR(LoadEach(
       database.Prepare("SELECT id, name, tenant_id, role, created_us FROM users ORDER BY id"),
       ReadUser, nouns.users));

@@ -72,7 +72,8 @@ CREATE TABLE quota_edits (
   block_level TEXT NOT NULL,
   block_count INTEGER NOT NULL CHECK (block_count >= 0),
   effective_us INTEGER,
-  user_id INTEGER REFERENCES users (id)
+  user_id INTEGER REFERENCES users (id),
+  allow_oversell INTEGER NOT NULL CHECK (allow_oversell IN (0, 1))
 ) STRICT;
 )sql";
 

@@ -51,8 +51,8 @@ topology
 placement quota_view
 admission queue_order backfill reclaim budget
 round_books
-planner step job_progress node_protocol invariants plan_application
-center_requests job_requests quota_requests
+planner step job_progress node_protocol booking_progress invariants plan_application
+center_requests job_requests quota_requests booking_requests
 forecast
 explain
 engine

@@ -16,6 +16,9 @@
 #include "common/check.h"
 #include "scheduler/core/engine.h"
 #include "scheduler/core/invariants.h"
+#include "scheduler/core/job_progress.h"
+#include "scheduler/core/step.h"
+#include "tests/testing/memory_store.h"
 
 namespace berth {
 
@@ -36,6 +39,14 @@ struct TestJob {
   std::vector<Dependency> after = {};
   absl::Time begin_at = absl::InfinitePast();
   absl::Duration grace = absl::ZeroDuration();  // zero: the default
+};
+
+class EngineAccess {
+ public:
+  static Step StepAt(Engine& engine, absl::Time now) {
+    return {engine.cluster_, engine.policy_, engine.sched_epoch_, now, engine.commands_};
+  }
+  static Cluster& ClusterOf(Engine& engine) { return engine.cluster_; }
 };
 
 class TestCenter {
@@ -164,6 +175,11 @@ class TestCenter {
     return outcome->job;
   }
 
+  // Runs a function of core that is no event of its own.
+  template <typename Part>
+  void Change(Part part) {
+    part(EngineAccess::StepAt(engine_, now_));
+  }
   void Round() { engine_.RunRound(now_); }
   // Rounds until nothing more starts; returns the live tasks of the array.
   std::vector<JobId> StartTasks(JobId array) {
@@ -178,10 +194,18 @@ class TestCenter {
   // Takes what became durable: ended jobs are remembered for state().
   Changes Commit() {
     Changes changes = engine_.TakeChanges();
+    store_.Apply(changes);
     for (const Job& job : changes.jobs) {
       last_seen_[job.id] = job;
     }
     return changes;
+  }
+  const MemoryStore& store() const { return store_; }
+  // Another life of the scheduler, from what is durable; every stream is gone.
+  void Restart() {
+    Commit();
+    engine_ = Engine(engine_.policy(), ++sched_epoch_);
+    engine_.Restore(store_.Load(), now_);
   }
   std::vector<NodeCommand> TakeCommands() {
     Commit();
@@ -245,6 +269,8 @@ class TestCenter {
 
  private:
   Engine engine_;
+  uint64_t sched_epoch_ = 1;
+  MemoryStore store_;
   absl::Time now_ = absl::FromUnixSeconds(1000000);
   Actor operator_;
   std::map<NodeId, ReportedFacts> facts_;

@@ -66,8 +66,7 @@ class NaiveCluster {
       return std::count(list.begin(), list.end(), entry) > 0;
     };
     return node.state == NodeState::kReady && need.Fits(node.facts.capacity) &&
-           !lists(request.gang.excluded_nodes, node.name) &&
-           !lists(request.suspects(), node.id) &&
+           !lists(request.gang.excluded_nodes, node.name) && !lists(request.suspects(), node.id) &&
            (!request.device_class ||
             static_cast<int>(FreeDevices(node, request.device_class).size()) >=
                 request.gang.devices_per_node);
@@ -195,13 +194,21 @@ class RandomCluster {
   }
 
   void Book() {
+    const std::map<BookingId, Booking> before = world_.cluster().bookings();
+    for (const auto& [id, earlier] : before) {
+      world_.cluster().EndBooking(id, world_.now());
+    }
     Booking booking;
-    booking.id = BookingId(1);
+    booking.kind = BookingKind::kReservation;
     booking.tenant = Pick(2) == 0 ? world_.tenant(0) : TenantId();
-    booking.nodes = {NodeId(1), NodeId(2)};
+    for (const NodeId node : {NodeId(1), NodeId(2)}) {
+      if (world_.cluster().FindNode(node) != nullptr) {
+        booking.nodes.push_back(node);
+      }
+    }
     booking.from = world_.now() + absl::Minutes(30 * Pick(4));
     booking.to = booking.from + absl::Hours(1);
-    world_.cluster().PutBooking(booking);
+    world_.cluster().AddBooking(booking, world_.now());
   }
   void Nominate() {
     const GroupKey key = RandomKey();

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/testing/cluster_text.h"
 #include "tests/testing/test_center.h"
 
 namespace berth {
@@ -26,9 +27,20 @@ class History {
   }
 
   void Step() {
-    switch (Pick(11)) {
+    switch (Pick(14)) {
       case 10:
         HoldOrRelease();
+        break;
+      case 11:
+        ChangeJob();
+        break;
+      case 12:
+        BookOrPlan();
+        break;
+      case 13:
+        if (Pick(4) == 0) {
+          Restart();
+        }
         break;
       case 0:
       case 1:
@@ -57,6 +69,15 @@ class History {
     center_.TakeCommands();
   }
 
+  // What is durable brings everything back.
+  void CheckRestart() {
+    center_.Commit();
+    Cluster restored;
+    restored.Restore(center_.store().Load());
+    restored.RefreshBookings(center_.now());
+    ASSERT_EQ(ClusterText(center_.cluster()), ClusterText(restored));
+  }
+
   void Check() {
     const absl::Status status = CheckInvariants(center_.cluster());
     ASSERT_TRUE(status.ok()) << status;
@@ -66,6 +87,10 @@ class History {
   void Settle() {
     for (NodeId node : nodes_) {
       center_.Must(UndrainNode{center_.cluster().GetNode(node).name});
+    }
+    const std::map<BookingId, Booking> bookings = center_.cluster().bookings();
+    for (const auto& [id, booking] : bookings) {
+      center_.Must(EndBooking{id});
     }
     center_.SetQuota("acme", {.entitlement = 12});  // no job was admitted with less than it needs
     for (const auto& [id, job] : std::map<JobId, Job>(center_.cluster().jobs())) {
@@ -87,7 +112,8 @@ class History {
     }
     for (const auto& [id, job] : center_.cluster().jobs()) {
       ADD_FAILURE() << "job " << id.value() << " is " << Name(job.state) << " in attempt "
-                    << job.attempt.number << ": " << center_.cluster().ReasonOf(job).message;
+                    << job.attempt.number << ": " << center_.cluster().ReasonOf(job).message << "\n"
+                    << ClusterText(center_.cluster());
     }
   }
 
@@ -120,6 +146,7 @@ class History {
       job.begin_at = center_.now() + absl::Seconds(Pick(120));
     }
     job.hold = Pick(8) == 0;
+    job.min_nodes = Pick(3) == 0 ? 1 : 0;
     center_.TrySubmit(job).IgnoreError();
   }
 
@@ -139,6 +166,87 @@ class History {
       center_.Try(HoldJob{AnyJob()}).IgnoreError();
     } else {
       center_.Try(ReleaseJob{AnyJob()}).IgnoreError();
+    }
+  }
+
+  void ChangeJob() {
+    const JobId id = AnyJob();
+    switch (Pick(5)) {
+      case 0:
+        center_
+            .Try(UpdateJob{.job = id,
+                           .time_limit = absl::Minutes(30 + Pick(60)),
+                           .priority = Pick(3),
+                           .nodes = 1 + Pick(3)})
+            .IgnoreError();
+        return;
+      case 1:
+        center_.Try(UpdateJob{.job = id, .time_limit = absl::Minutes(10 + Pick(60))}).IgnoreError();
+        return;
+      case 2:
+        center_.Try(RequeueRunningJob{id, ""}).IgnoreError();
+        return;
+      case 3:
+        center_.Try(NoteCheckpoint{id, center_.now() - absl::Seconds(Pick(30))}).IgnoreError();
+        return;
+      default:
+        Shrink();
+    }
+  }
+
+  void Shrink() {
+    for (JobId id : center_.cluster().active_jobs()) {
+      const Job& job = center_.cluster().GetJob(id);
+      if (job.state == JobState::kRunning && job.spec.gang.is_elastic()) {
+        center_.Change([&](const berth::Step& step) {
+          ShrinkJob(step, id, 1 + Pick(2), absl::Minutes(1), "test");
+        });
+        return;
+      }
+    }
+  }
+
+  void BookOrPlan() {
+    const absl::Time from = center_.now() + absl::Seconds(Pick(300));
+    switch (Pick(4)) {
+      case 0:
+        center_
+            .Try(AddBooking{.nodes = {center_.cluster().GetNode(nodes_[Pick(4)]).name},
+                            .from = from,
+                            .to = from + absl::Seconds(1 + Pick(300))})
+            .IgnoreError();
+        return;
+      case 1:
+        center_
+            .Try(AddBooking{.kind = BookingKind::kReservation,
+                            .tenant = "beta",
+                            .node_count = 1,
+                            .device_class = "sim",
+                            .from = from,
+                            .to = from + absl::Seconds(1 + Pick(300))})
+            .IgnoreError();
+        return;
+      case 2:
+        center_.Try(EndBooking{BookingId(1 + static_cast<uint64_t>(Pick(6)))}).IgnoreError();
+        return;
+      default: {
+        const int entitlement = Pick(9);
+        center_.Must(berth::SetQuota{
+            .tenant = "acme",
+            .device_class = "sim",
+            .limits = {.entitlement = entitlement, .limit = entitlement + Pick(6)},
+            .allow_oversell = Pick(2) == 0,
+            .effective_at = from
+        });
+      }
+    }
+  }
+
+  void Restart() {
+    CheckRestart();
+    center_.Restart();
+    for (NodeId node : nodes_) {
+      Hello(node, false);
     }
   }
 
@@ -257,6 +365,9 @@ TEST(RandomHistory, InvariantsHoldAfterEveryEventAndAllJobsEnd) {
     for (int i = 0; i < 200; ++i) {
       history.Step();
       history.Check();
+      if (i % 50 == 49) {
+        history.CheckRestart();
+      }
       ASSERT_FALSE(testing::Test::HasFatalFailure());
     }
     history.Settle();

@@ -90,10 +90,11 @@ TEST_F(ReclaimTest, WhatIsFreedForAClaimIsNobodyElses) {
 }
 
 TEST_F(ReclaimTest, ACancelledClaimGivesItsDevicesBack) {
-  Running({.tenant = "beta", .devices = 8});
-  const JobId victim = Running({.tenant = "beta", .devices = 8});
+  const JobId first = Running({.tenant = "beta", .devices = 8});
+  const JobId second = Running({.tenant = "beta", .devices = 8});
   const JobId claim = center_.Submit({.devices = 8});
   center_.Round();
+  const JobId victim = center_.state(first) == JobState::kStopping ? first : second;
   Killed(victim);
   center_.Must(CancelJob{claim, "", false});
   ASSERT_TRUE(center_.engine().PlanDue());
