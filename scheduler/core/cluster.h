@@ -270,6 +270,9 @@ class Cluster {
   void IndexHolder(const Job& job, bool holds);
   // After a restart nobody keeps devices for a claim any more: the planner finds it again.
   void GiveUpReclaims(std::vector<Reclaim> open);
+  // The jobs with shares of the same device; the job itself is the first.
+  std::vector<JobId> SharersOf(const Job& job) const;
+  // With all its sharers: a device has one label.
   void Relabel(JobId id, Funding funding);
   static QuotaTree::Gang GangOf(const Job& job, int64_t devices);
   // Puts an allocation on its node and into the quota use.

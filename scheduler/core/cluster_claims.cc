@@ -71,12 +71,38 @@ std::vector<JobId> Cluster::LabelOrder(TenantId tenant, ClassId device_class,
   return jobs;
 }
 
+std::vector<JobId> Cluster::SharersOf(const Job& job) const {
+  std::vector<JobId> sharers = {job.id};
+  if (job.spec.gang.device_share_milli == 0) {
+    return sharers;
+  }
+  for (AllocationId own : job.allocations) {
+    const Allocation& share = allocations_.at(own);
+    for (AllocationId id : allocations_on_.at(share.node)) {
+      const Allocation& other = allocations_.at(id);
+      if (other.job != job.id && !share.devices.empty() && !other.devices.empty() &&
+          other.devices.front().index == share.devices.front().index) {
+        sharers.push_back(other.job);
+      }
+    }
+  }
+  return sharers;
+}
+
 void Cluster::Relabel(JobId id, Funding funding) {
   const int64_t devices = HeldDevices(jobs_.at(id));
   quota_.Remove(GangOf(jobs_.at(id), devices));
-  IndexHolder(jobs_.at(id), false);
-  MutableJob(id).attempt.funding = funding;
-  IndexHolder(jobs_.at(id), true);
+  for (JobId sharer : SharersOf(jobs_.at(id))) {
+    IndexHolder(jobs_.at(sharer), false);
+    Job& job = MutableJob(sharer);
+    job.attempt.funding = funding;
+    IndexHolder(job, true);
+    for (AllocationId allocation : job.allocations) {
+      if (allocations_.at(allocation).state != AllocationState::kReleased) {
+        free_index_.SetOwner(allocations_.at(allocation), OwnerOf(job));
+      }
+    }
+  }
   quota_.Add(GangOf(jobs_.at(id), devices));
   ++plan_version_;
 }
@@ -86,7 +112,7 @@ void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
   const int64_t entitlement = quota_.Limits(key).entitlement;
   for (JobId id : LabelOrder(tenant, device_class, Funding::kBorrowed)) {
     const Job& job = jobs_.at(id);
-    if (job.state != JobState::kStopping &&
+    if (job.state != JobState::kStopping && job.attempt.funding == Funding::kBorrowed &&
         quota_.Use(key).owned + HeldDevices(job) <= entitlement) {
       Relabel(id, Funding::kOwned);
     }
@@ -99,7 +125,8 @@ std::vector<JobId> Cluster::DowngradeLabels(TenantId tenant, ClassId device_clas
   std::vector<JobId> order = LabelOrder(tenant, device_class, Funding::kOwned);
   std::vector<JobId> changed;
   for (auto id = order.rbegin(); id != order.rend() && quota_.Use(key).owned > entitlement; ++id) {
-    if (jobs_.at(*id).spec.preemptible) {
+    const Job& job = jobs_.at(*id);
+    if (job.spec.preemptible && job.attempt.funding == Funding::kOwned) {
       Relabel(*id, Funding::kBorrowed);
       changed.push_back(*id);
     }

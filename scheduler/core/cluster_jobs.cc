@@ -62,8 +62,9 @@ void Cluster::AdoptAllocation(Allocation allocation) {
   if (allocation.state != AllocationState::kReleased) {
     allocations_on_.at(allocation.node).insert(allocation.id);
     const Job& job = jobs_.at(allocation.job);
+    // A shared device counts as one, from its first share to its last.
+    quota_.Add(GangOf(job, free_index_.UnusedOf(allocation)));
     free_index_.Take(allocation, OwnerOf(job));
-    quota_.Add(GangOf(job, static_cast<int64_t>(allocation.devices.size())));
     ++plan_version_;
   }
   const AllocationId id = allocation.id;
@@ -168,7 +169,7 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   free_index_.Release(allocation);
   ++plan_version_;
   const Job& job = MutableJob(allocation.job);
-  quota_.Remove(GangOf(job, static_cast<int64_t>(allocation.devices.size())));
+  quota_.Remove(GangOf(job, free_index_.UnusedOf(allocation)));
   if (job.attempt.funding == Funding::kOwned) {
     UpgradeLabels(job.spec.tenant, job.attempt.device_class);
   }

@@ -67,6 +67,25 @@ int NodeSite::PositionOf(int index) const {
   return found == indices.end() ? -1 : static_cast<int>(found - indices.begin());
 }
 
+int NodeSite::LargestRing(ClassId device_class) const {
+  const DeviceMask usable = Usable(device_class);
+  int largest = 0;
+  for (DeviceMask ring : rings) {
+    largest = std::max(largest, CountDevices(ring & usable));
+  }
+  return largest;
+}
+
+bool NodeSite::RingFits(ClassId device_class, DeviceMask free, int count) const {
+  if (rings.size() <= 1 || count <= 1) {
+    return true;
+  }
+  const bool one = std::any_of(rings.begin(), rings.end(), [free, count](DeviceMask ring) {
+    return CountDevices(ring & free) >= count;
+  });
+  return one || count > LargestRing(device_class);
+}
+
 DeviceMask MaskOf(const NodeSite& site, const std::vector<DeviceShare>& devices) {
   DeviceMask mask = 0;
   for (const DeviceShare& share : devices) {
@@ -246,6 +265,7 @@ void FreeIndex::PutNode(const Node& node) {
   sites_[at] = SiteOf(node);
   loads_[at] = {};
   loads_[at].free = node.facts.capacity;
+  topology_.Put(node.id, node.facts.topology);
   List(node.id);
 }
 
@@ -260,6 +280,20 @@ void FreeIndex::Release(const Allocation& allocation) {
   ChangeLoad(allocation.node, [&](const NodeSite& site, NodeLoad& load) {
     load.Release(site, allocation.devices, allocation.host);
   });
+}
+
+int64_t FreeIndex::UnusedOf(const Allocation& allocation) const {
+  const DeviceMask busy = Load(allocation.node).busy;
+  return CountDevices(MaskOf(Site(allocation.node), allocation.devices) & ~busy);
+}
+
+void FreeIndex::SetOwner(const Allocation& allocation, const ShareOwner& owner) {
+  const DeviceMask devices = MaskOf(Site(allocation.node), allocation.devices);
+  for (SharedDevice& device : loads_.at(allocation.node.value()).shared) {
+    if ((devices & DeviceAt(device.position)) != 0) {
+      device.owner = owner;
+    }
+  }
 }
 
 void FreeIndex::SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated) {

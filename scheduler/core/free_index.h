@@ -13,6 +13,7 @@
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/node_set.h"
+#include "scheduler/core/topology.h"
 
 namespace berth {
 
@@ -51,6 +52,11 @@ struct NodeSite {
   DeviceMask Usable(ClassId device_class) const;
   // -1: it has no such device.
   int PositionOf(int index) const;
+  // Whether `count` devices of the class stand in one of its rings, of those in `free`. More than
+  // any ring has may span rings.
+  bool RingFits(ClassId device_class, DeviceMask free, int count) const;
+  // The usable devices of the class in its largest ring.
+  int LargestRing(ClassId device_class) const;
 };
 
 // Those that the node has.
@@ -132,11 +138,16 @@ class FreeIndex {
   const ClassIndex& OfClass(ClassId id) const;
   size_t classes() const { return classes_.size(); }
   const NodeSet& ready() const { return ready_; }
+  const Topology& topology() const { return topology_; }
+  // How many of the allocation's devices are not given out.
+  int64_t UnusedOf(const Allocation& allocation) const;
 
   // The node with nothing given out.
   void PutNode(const Node& node);
   void Take(const Allocation& allocation, const ShareOwner& owner);
   void Release(const Allocation& allocation);
+  // The label of the allocation's job is another one now.
+  void SetOwner(const Allocation& allocation, const ShareOwner& owner);
   void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated);
 
  private:
@@ -151,6 +162,7 @@ class FreeIndex {
   std::vector<NodeLoad> loads_;      // by id
   std::vector<ClassIndex> classes_;  // by id
   NodeSet ready_;
+  Topology topology_;
 };
 
 // Calls move(class, from, to) for every class whose count of free devices on the node differs

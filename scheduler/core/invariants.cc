@@ -25,12 +25,18 @@ bool Holds(const Allocation& allocation) {
 // I2a: at most 1000 milli of a device are given out, and the node's books say so.
 absl::Status CheckDevices(const Cluster& cluster) {
   std::map<std::pair<NodeId, int>, int> in_use;
+  std::map<std::pair<NodeId, int>, ShareOwner> owners;
   for (const auto& [id, allocation] : cluster.allocations()) {
     if (!Holds(allocation)) {
       continue;
     }
+    const ShareOwner owner = Cluster::OwnerOf(cluster.GetJob(allocation.job));
     for (const DeviceShare& share : allocation.devices) {
       in_use[{allocation.node, share.index}] += share.milli;
+      if (owners.emplace(std::pair(allocation.node, share.index), owner).first->second != owner) {
+        return Broken("I2a", absl::StrFormat("node %d device %d has two owners",
+                                             allocation.node.value(), share.index));
+      }
     }
   }
   for (const auto& [device, milli] : in_use) {
@@ -112,12 +118,16 @@ absl::Status CheckFreeIndex(const Cluster& cluster) {
 // I3 and quota.md I1: use adds up, and the owned sum stays within the entitlement.
 absl::Status CheckQuota(const Cluster& cluster) {
   std::map<QuotaKey, QuotaUse> expected;
+  std::set<std::pair<NodeId, int>> counted;
   for (const auto& [id, allocation] : cluster.allocations()) {
     if (!Holds(allocation) || allocation.devices.empty()) {
       continue;
     }
     const Job& job = cluster.GetJob(allocation.job);
-    const auto devices = static_cast<int64_t>(allocation.devices.size());
+    int64_t devices = 0;  // a shared one counts once
+    for (const DeviceShare& share : allocation.devices) {
+      devices += counted.insert({allocation.node, share.index}).second ? 1 : 0;
+    }
     for (const ProjectId project : {ProjectId(), allocation.project}) {
       QuotaUse& use = expected[{allocation.tenant, project, allocation.device_class}];
       (job.attempt.funding == Funding::kOwned ? use.owned : use.borrowed) += devices;

@@ -1,10 +1,13 @@
 #include "scheduler/core/placement.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace berth {
 namespace {
+
+constexpr int kEveryNode = std::numeric_limits<int>::max();
 
 bool AsksOfHost(const GangShape& gang) {
   return gang.per_node != HostResources{};
@@ -172,6 +175,62 @@ bool FreeView::HostFits(const PlaceRequest& request, NodeId node) const {
   return request.gang.per_node.Fits(Load(node).free);
 }
 
+bool FreeView::RingFits(const PlaceRequest& request, NodeId node) const {
+  const NodeSite& site = Site(node);
+  if (site.rings.size() <= 1) {
+    return true;
+  }
+  const GangShape& gang = request.gang;
+  const DeviceMask free = site.Usable(request.device_class) & ~Load(node).taken();
+  return site.RingFits(request.device_class, free, gang.devices_per_node) &&
+         !(gang.topology == TopologyLevel::kRing && gang.topology_required &&
+           gang.devices_per_node > site.LargestRing(request.device_class));
+}
+
+std::vector<NodeId> FreeView::Candidates(const PlaceRequest& request, bool broken, int most) const {
+  const bool any_host = !AsksOfHost(request.gang);
+  const NodeSet* filter = Filter(request, true);
+  const auto& by_count = Free(request.device_class).by_count();
+  std::vector<NodeId> nodes;
+  for (auto count = static_cast<size_t>(request.gang.devices_per_node);
+       count < by_count.size() && static_cast<int>(nodes.size()) < most; ++count) {
+    by_count[count].ForEach(filter, [&](NodeId node) {
+      if ((any_host || HostFits(request, node)) && RingFits(request, node) &&
+          !(broken && Load(node).taken() == 0)) {
+        nodes.push_back(node);
+      }
+      return static_cast<int>(nodes.size()) < most;
+    });
+  }
+  return nodes;
+}
+
+std::optional<NodeId> FreeView::PickWhole(const PlaceRequest& request, size_t devices) const {
+  const NodeSet& whole = Free(request.device_class).by_count().at(devices);
+  const NodeSet* filter = Filter(request, true);
+  std::vector<std::pair<int, const NodeSet*>> blocks;
+  for (const NodeSet& block : index_->topology().Domains(TopologyLevel::kBlock)) {
+    if (const int count = whole.CountCommon(block); count > 0) {
+      blocks.emplace_back(count, &block);
+    }
+  }
+  std::stable_sort(blocks.begin(), blocks.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::optional<NodeId> picked;
+  for (const auto& [count, block] : blocks) {
+    const bool none = whole.ForEach(block, [&](NodeId node) {
+      const bool suits = (filter == nullptr || filter->contains(node)) && HostFits(request, node) &&
+                         RingFits(request, node);
+      picked = suits ? std::optional<NodeId>(node) : std::nullopt;
+      return !suits;
+    });
+    if (!none) {
+      break;
+    }
+  }
+  return picked;
+}
+
 std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request) const {
   const int wanted = request.gang.devices_per_node;
   const CountIndex& free = Free(request.device_class);
@@ -182,24 +241,38 @@ std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request) const {
   if (filter != nullptr && free.NodesWith(wanted, *filter) < request.least_nodes()) {
     return {};
   }
-  const bool any_host = !AsksOfHost(request.gang);
-  std::vector<NodeId> picked;
-  picked.reserve(static_cast<size_t>(request.nodes));
-  for (auto count = static_cast<size_t>(wanted); count < free.by_count().size(); ++count) {
-    const bool go_on = free.by_count()[count].ForEach(filter, [&](NodeId node) {
-      if (any_host || HostFits(request, node)) {
-        picked.push_back(node);
-      }
-      return static_cast<int>(picked.size()) < request.nodes;
-    });
-    if (!go_on) {
-      break;
+  const Topology& topology = index_->topology();
+  const bool flat = topology.Domains(TopologyLevel::kBlock).empty();
+  if (request.nodes == 1) {
+    std::vector<NodeId> first = Candidates(request, false, 1);
+    if (!first.empty() && !flat && Load(first.front()).taken() == 0) {
+      const DeviceMask usable = Site(first.front()).Usable(request.device_class);
+      first = {PickWhole(request, static_cast<size_t>(CountDevices(usable))).value_or(first[0])};
     }
+    return first;
+  }
+  Gathering wish{request.gang.topology, request.gang.topology_required, request.nodes,
+                 request.least_nodes()};
+  const bool asked = wish.level != TopologyLevel::kNone && wish.level != TopologyLevel::kRing;
+  if (!asked) {
+    wish.level = flat ? TopologyLevel::kNone : TopologyLevel::kBlock;
+    wish.strict = false;
+  }
+  std::vector<NodeId> picked;
+  if (!asked && flat) {
+    picked = Candidates(request, false, request.nodes);
+  } else {
+    std::vector<NodeId> nodes =
+        asked ? std::vector<NodeId>() : Candidates(request, true, kEveryNode);
+    if (asked || static_cast<int>(nodes.size()) < request.nodes) {
+      nodes = Candidates(request, false, kEveryNode);
+    }
+    picked = Gather(topology, wish, nodes);
   }
   if (static_cast<int>(picked.size()) < request.least_nodes()) {
     return {};
   }
-  std::sort(picked.begin(), picked.end());
+  topology.SortByPlace(picked);
   return picked;
 }
 
@@ -221,7 +294,7 @@ std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request) const {
   for (size_t at = 0; at < count; ++at) {
     picked.push_back(hosts[at].second);
   }
-  std::sort(picked.begin(), picked.end());
+  index_->topology().SortByPlace(picked);
   return picked;
 }
 
@@ -282,8 +355,8 @@ int FreeView::FindRoom(const PlaceRequest& request, NodeId node) const {
   return best == nullptr ? -1 : best->position;
 }
 
-std::optional<Placement> FreeView::PickShare(const PlaceRequest& request) const {
-  // The fullest device that has room; else a new one where the fewest are free.
+std::optional<NodeId> FreeView::FindOpenNode(const PlaceRequest& request) const {
+  // The one with the fullest device that has room.
   std::optional<std::pair<int, NodeId>> best;
   index_->ready().ForEach(Filter(request, true), [&](NodeId node) {
     const NodeLoad& load = Load(node);
@@ -296,10 +369,20 @@ std::optional<Placement> FreeView::PickShare(const PlaceRequest& request) const 
     }
     return true;
   });
-  if (best.has_value()) {
-    const NodeId node = best->second;
-    return MakePlacement(node, DeviceAt(FindRoom(request, node)), request.gang.device_share_milli);
+  return best.has_value() ? std::optional<NodeId>(best->second) : std::nullopt;
+}
+
+bool FreeView::FitsOpenDevice(const PlaceRequest& request) const {
+  return request.device_class && request.gang.device_share_milli > 0 &&
+         FindOpenNode(request).has_value();
+}
+
+std::optional<Placement> FreeView::PickShare(const PlaceRequest& request) const {
+  if (const std::optional<NodeId> node = FindOpenNode(request); node.has_value()) {
+    return MakePlacement(*node, DeviceAt(FindRoom(request, *node)),
+                         request.gang.device_share_milli);
   }
+  // A new device, where the fewest are free.
   const std::vector<NodeId> nodes = PickNodes(request);
   if (nodes.empty()) {
     return std::nullopt;

@@ -86,6 +86,8 @@ class FreeView {
   void Keep(NodeId node, DeviceMask devices);
   void Give(NodeId node, DeviceMask devices);
 
+  // Whether the request is for a share for which a device is open already: it takes nothing new.
+  bool FitsOpenDevice(const PlaceRequest& request) const;
   // Whole free devices of a class.
   int64_t FreeCount(ClassId device_class) const { return Free(device_class).devices(); }
   // Whether exactly these devices are usable and not given out, kept for a claim or not.
@@ -114,14 +116,22 @@ class FreeView {
   NodeSet BuildFilter(const FilterKey& key) const;
 
   bool HostFits(const PlaceRequest& request, NodeId node) const;
+  bool RingFits(const PlaceRequest& request, NodeId node) const;
+  // Nodes for one member each, the fewest free devices first; not more than `most`.
+  // With `broken`, only those of which something is taken.
+  std::vector<NodeId> Candidates(const PlaceRequest& request, bool broken, int most) const;
+  // One node that is whole, of the block with the fewest of them.
+  std::optional<NodeId> PickWhole(const PlaceRequest& request, size_t devices) const;
   // At least request.least_nodes() nodes, or none.
   std::vector<NodeId> PickNodes(const PlaceRequest& request) const;
   std::vector<NodeId> PickHosts(const PlaceRequest& request) const;
   std::optional<Placement> PickShare(const PlaceRequest& request) const;
+  std::optional<NodeId> FindOpenNode(const PlaceRequest& request) const;
   // A device of which a share is given out to the same owner and which has room for one more; -1.
   int FindRoom(const PlaceRequest& request, NodeId node) const;
   DeviceMask PickDevices(NodeId node, ClassId device_class, int count) const;
   Placement MakePlacement(NodeId node, DeviceMask devices, int milli) const;
+  Blocker ExplainWhole(const PlaceRequest& request, const NodeSet* filter) const;
   NodeVerdict Judge(const PlaceRequest& request, const Node& node) const;
 
   const Cluster* cluster_;

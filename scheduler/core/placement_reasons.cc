@@ -56,13 +56,34 @@ Blocker FreeView::Explain(const PlaceRequest& request) const {
             .have = free,
             .bound = cluster_->UsableDevices(device_class)};
   }
+  return ExplainWhole(request, filter);
+}
+
+// Enough nodes have the devices free: the host resources, the rings, or the distance between them.
+Blocker FreeView::ExplainWhole(const PlaceRequest& request, const NodeSet* filter) const {
+  const GangShape& gang = request.gang;
+  const ClassId device_class = request.device_class;
+  const int wanted = device_class ? gang.devices_per_node : 0;
   int hosts = 0;
+  std::vector<NodeId> places;
   index_->ready().ForEach(filter, [&](NodeId node) {
     const DeviceMask devices = Site(node).Usable(device_class) & ~Load(node).taken();
-    hosts += CountDevices(devices) >= wanted && HostFits(request, node) ? 1 : 0;
+    if (CountDevices(devices) >= wanted && HostFits(request, node)) {
+      ++hosts;
+      if (!device_class || RingFits(request, node)) {
+        places.push_back(node);
+      }
+    }
     return true;
   });
-  return {.code = ReasonCode::kHostResources, .device_class = device_class, .have = hosts};
+  if (hosts < request.least_nodes()) {
+    return {.code = ReasonCode::kHostResources, .device_class = device_class, .have = hosts};
+  }
+  const int close = LargestGathering(index_->topology(), gang.topology, places);
+  return {.code = gang.topology_required ? ReasonCode::kTopology : ReasonCode::kFragmentation,
+          .device_class = device_class,
+          .have = close,
+          .bound = FreeCount(device_class)};
 }
 
 NodeVerdict FreeView::Judge(const PlaceRequest& request, const Node& node) const {
@@ -98,10 +119,13 @@ NodeVerdict FreeView::Judge(const PlaceRequest& request, const Node& node) const
   }
   const bool room =
       request.gang.device_share_milli > 0 && device_class && FindRoom(request, node.id) >= 0;
-  if (room || CountDevices(usable & ~load.taken()) >= wanted) {
+  if (room || (CountDevices(usable & ~load.taken()) >= wanted &&
+               (!device_class || RingFits(request, node.id)))) {
     return NodeVerdict::kFree;
   }
-  return CountDevices(usable & ~load.busy) >= wanted ? NodeVerdict::kNominated : NodeVerdict::kBusy;
+  return CountDevices(usable & ~load.busy) >= wanted && (usable & load.nominated & ~load.busy) != 0
+             ? NodeVerdict::kNominated
+             : NodeVerdict::kBusy;
 }
 
 std::map<NodeVerdict, std::vector<NodeId>> FreeView::Partition(const PlaceRequest& request) const {

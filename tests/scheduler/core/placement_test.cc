@@ -68,8 +68,32 @@ class NaiveCluster {
     return node.state == NodeState::kReady && need.Fits(node.facts.capacity) &&
            !lists(request.gang.excluded_nodes, node.name) && !lists(request.suspects(), node.id) &&
            (!request.device_class ||
-            static_cast<int>(FreeDevices(node, request.device_class).size()) >=
-                request.gang.devices_per_node);
+            (static_cast<int>(FreeDevices(node, request.device_class).size()) >=
+                 request.gang.devices_per_node &&
+             RingSuits(request, node)));
+  }
+
+  // A member that fits a ring by its size stays inside one; a larger one may span them, unless a
+  // ring is required.
+  bool RingSuits(const PlaceRequest& request, const Node& node) const {
+    const std::set<int> free = FreeDevices(node, request.device_class);
+    std::map<std::string, int> usable;
+    std::map<std::string, int> open;
+    for (const Device& device : node.facts.devices) {
+      if (device.device_class == request.device_class &&
+          device.health != DeviceHealth::kQuarantined) {
+        ++usable[device.ring];
+        open[device.ring] += free.contains(device.index) ? 1 : 0;
+      }
+    }
+    const auto holds = [&request](const auto& rings) {
+      return std::any_of(rings.begin(), rings.end(), [&request](const auto& ring) {
+        return ring.second >= request.gang.devices_per_node;
+      });
+    };
+    const bool must =
+        request.gang.topology == TopologyLevel::kRing && request.gang.topology_required;
+    return holds(open) || (!holds(usable) && !must) || request.gang.devices_per_node <= 1;
   }
 
   int SuitableNodes(const PlaceRequest& request) const {
@@ -78,6 +102,29 @@ class NaiveCluster {
       nodes += Suits(request, node) ? 1 : 0;
     }
     return nodes;
+  }
+
+  // The most suitable nodes that a gang may take: all, or those of one domain.
+  int SuitableTogether(const PlaceRequest& request) const {
+    const TopologyLevel level = request.gang.topology;
+    if (!request.gang.topology_required || level < TopologyLevel::kRack || !request.device_class) {
+      return SuitableNodes(request);
+    }
+    std::map<std::string, int> domains;
+    int most = 0;
+    for (const auto& [id, node] : cluster_.nodes()) {
+      const TopologyPath& path = node.facts.topology;
+      const std::string& own = level == TopologyLevel::kRack    ? path.rack
+                               : level == TopologyLevel::kBlock ? path.block
+                                                                : path.pod;
+      std::string name = path.pod;
+      name += level <= TopologyLevel::kBlock ? "/" + path.block : "";
+      name += level == TopologyLevel::kRack ? "/" + path.rack : "";
+      if (Suits(request, node)) {
+        most = std::max(most, ++domains[own.empty() ? "alone " + node.name : name]);
+      }
+    }
+    return most;
   }
 
  private:
@@ -122,13 +169,13 @@ class RandomCluster {
       }
     }
     const NaiveCluster naive(world_.cluster(), given);
-    const int suitable = naive.SuitableNodes(request);
+    const int suitable = naive.SuitableTogether(request);
     Blocker why;
     const auto members = view.Place(request, why);
     ASSERT_EQ(members.has_value(), suitable >= request.least_nodes());
     ASSERT_EQ(view.CanPlace(request), members.has_value());
     ASSERT_EQ(view.Explain(request).code == ReasonCode::kNone, members.has_value());
-    CheckPartition(view, request, suitable);
+    CheckPartition(view, request, naive.SuitableNodes(request));
     if (!members.has_value()) {
       ASSERT_NE(why.code, ReasonCode::kNone);
       return;
@@ -164,6 +211,8 @@ class RandomCluster {
     for (const auto& [index, device] : by_index) {
       facts.devices.push_back(device);
     }
+    facts.topology = {Pick(4) == 0 ? "q" : "p", Pick(4) == 0 ? "" : absl::StrCat("b", Pick(2)),
+                      Pick(4) == 0 ? "" : absl::StrCat("r", Pick(2))};
     facts.labels["zone"] = Pick(2) == 0 ? "a" : "b";
     world_.AddNode(absl::StrCat("n", number), std::move(facts),
                    Pick(8) == 0 ? NodeState::kSuspect : NodeState::kReady);
@@ -174,6 +223,8 @@ class RandomCluster {
     gang.nodes = 1 + Pick(4);
     gang.min_nodes = Pick(3) == 0 ? 1 : 0;
     gang.devices_per_node = Pick(5);
+    gang.topology = Pick(2) == 0 ? TopologyLevel::kNone : static_cast<TopologyLevel>(Pick(5));
+    gang.topology_required = Pick(2) == 0;
     if (Pick(2) == 0) {
       gang.per_node = {1000 * Pick(8), 1024 * Pick(16)};
     }
