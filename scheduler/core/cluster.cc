@@ -272,6 +272,7 @@ void Cluster::Restore(StoredState state) {
 
 void Cluster::IndexJobs() {
   for (const auto& [id, job] : jobs_) {
+    shape_mix_.Add(job.spec.gang);
     LinkJob(job);
   }
   for (auto& [id, job] : jobs_) {

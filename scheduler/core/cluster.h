@@ -19,6 +19,7 @@
 #include "scheduler/core/allocation.h"
 #include "scheduler/core/booking.h"
 #include "scheduler/core/changes.h"
+#include "scheduler/core/fragmentation.h"
 #include "scheduler/core/free_index.h"
 #include "scheduler/core/identity.h"
 #include "scheduler/core/job.h"
@@ -82,6 +83,8 @@ class Cluster {
   const std::map<ClassId, std::map<TenantId, TenantQueue>>& queues() const { return queues_; }
   // What is free on which node.
   const FreeIndex& free_index() const { return free_index_; }
+  // What is usually submitted. Jobs that a restart finds count as if they came then.
+  const ShapeMix& shape_mix() const { return shape_mix_; }
   // With whom an active job may share a device.
   static ShareOwner OwnerOf(const Job& job);
   // Whether the allocation is from before a restore, and its agent has not confirmed it: then what
@@ -295,6 +298,7 @@ class Cluster {
   std::set<GroupId> avoiding_groups_;
   std::map<ClassId, std::map<TenantId, TenantQueue>> queues_;
   FreeIndex free_index_;
+  ShapeMix shape_mix_;
   std::set<JobId> active_jobs_;
   std::map<ClassId, std::set<JobId>> holders_;
   std::map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;

@@ -95,11 +95,12 @@ void Cluster::Relabel(JobId id, Funding funding) {
   for (JobId sharer : SharersOf(jobs_.at(id))) {
     IndexHolder(jobs_.at(sharer), false);
     Job& job = MutableJob(sharer);
+    const ShareOwner before = OwnerOf(job);
     job.attempt.funding = funding;
     IndexHolder(job, true);
     for (AllocationId allocation : job.allocations) {
       if (allocations_.at(allocation).state != AllocationState::kReleased) {
-        free_index_.SetOwner(allocations_.at(allocation), OwnerOf(job));
+        free_index_.Relabel(allocations_.at(allocation), before, OwnerOf(job));
       }
     }
   }

@@ -39,6 +39,7 @@ JobId Cluster::AddJob(JobSpec spec, absl::Time now) {
 
 JobId Cluster::InsertJob(Job job) {
   changed_jobs_.insert(job.id);
+  shape_mix_.Add(job.spec.gang);
   const auto inserted = jobs_.emplace_hint(jobs_.end(), job.id, std::move(job));
   LinkJob(inserted->second);
   IndexPending(inserted->second);
@@ -166,7 +167,7 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   allocation.evidence = evidence;
   allocation.released_at = now;
   allocations_on_.at(allocation.node).erase(id);
-  free_index_.Release(allocation);
+  free_index_.Release(allocation, OwnerOf(jobs_.at(allocation.job)));
   ++plan_version_;
   const Job& job = MutableJob(allocation.job);
   quota_.Remove(GangOf(job, free_index_.UnusedOf(allocation)));

@@ -144,6 +144,9 @@ void NodeLoad::Take(const NodeSite& site, const std::vector<DeviceShare>& device
                     const HostResources& host, const ShareOwner& owner) {
   free -= host;
   ++jobs;
+  if (!devices.empty()) {
+    CountOwned(owner, 1);
+  }
   for (const DeviceShare& share : devices) {
     const int position = site.PositionOf(share.index);
     if (position >= 0 && share.milli < kWholeDeviceMilli) {
@@ -155,9 +158,12 @@ void NodeLoad::Take(const NodeSite& site, const std::vector<DeviceShare>& device
 }
 
 void NodeLoad::Release(const NodeSite& site, const std::vector<DeviceShare>& devices,
-                       const HostResources& host) {
+                       const HostResources& host, const ShareOwner& owner) {
   free += host;
   --jobs;
+  if (!devices.empty()) {
+    CountOwned(owner, -1);
+  }
   for (const DeviceShare& share : devices) {
     const int position = site.PositionOf(share.index);
     if (position >= 0 && share.milli < kWholeDeviceMilli) {
@@ -165,6 +171,21 @@ void NodeLoad::Release(const NodeSite& site, const std::vector<DeviceShare>& dev
     } else if (position >= 0) {
       busy &= ~DeviceAt(position);
     }
+  }
+}
+
+void NodeLoad::CountOwned(const ShareOwner& owner, int sign) {
+  if (owner.funding != Funding::kOwned) {
+    return;
+  }
+  auto use = std::find_if(owned.begin(), owned.end(),
+                          [&owner](const OwnedUse& entry) { return entry.tenant == owner.tenant; });
+  if (use == owned.end()) {
+    use = owned.insert(owned.end(), {owner.tenant, 0});
+  }
+  use->allocations += sign;
+  if (use->allocations <= 0) {
+    owned.erase(use);
   }
 }
 
@@ -212,6 +233,14 @@ void CountIndex::Move(NodeId node, int from, int to) {
   devices_ += to - from;
 }
 
+void NoteSharing(NodeId node, const NodeLoad& load, NodeSet& sharing) {
+  if (load.shared.empty()) {
+    sharing.erase(node);
+  } else {
+    sharing.insert(node);
+  }
+}
+
 const ClassIndex& FreeIndex::OfClass(ClassId id) const {
   static const ClassIndex kEmpty;
   return id.value() < classes_.size() ? classes_[id.value()] : kEmpty;
@@ -226,6 +255,7 @@ void FreeIndex::ChangeLoad(NodeId id, Change change) {
   ForEachMove(site, before, load.taken(), [this, id](ClassId device_class, int from, int to) {
     classes_[device_class.value()].free.Move(id, from, to);
   });
+  NoteSharing(id, load, sharing_);
 }
 
 void FreeIndex::Unlist(NodeId id) {
@@ -237,6 +267,7 @@ void FreeIndex::Unlist(NodeId id) {
     index.free.Move(id, CountDevices(devices.usable & ~Load(id).taken()), 0);
   }
   ready_.erase(id);
+  sharing_.erase(id);
 }
 
 void FreeIndex::List(NodeId id) {
@@ -276,9 +307,9 @@ void FreeIndex::Take(const Allocation& allocation, const ShareOwner& owner) {
   });
 }
 
-void FreeIndex::Release(const Allocation& allocation) {
+void FreeIndex::Release(const Allocation& allocation, const ShareOwner& owner) {
   ChangeLoad(allocation.node, [&](const NodeSite& site, NodeLoad& load) {
-    load.Release(site, allocation.devices, allocation.host);
+    load.Release(site, allocation.devices, allocation.host, owner);
   });
 }
 
@@ -287,11 +318,18 @@ int64_t FreeIndex::UnusedOf(const Allocation& allocation) const {
   return CountDevices(MaskOf(Site(allocation.node), allocation.devices) & ~busy);
 }
 
-void FreeIndex::SetOwner(const Allocation& allocation, const ShareOwner& owner) {
+void FreeIndex::Relabel(const Allocation& allocation, const ShareOwner& before,
+                        const ShareOwner& after) {
+  if (allocation.devices.empty()) {
+    return;
+  }
+  NodeLoad& load = loads_.at(allocation.node.value());
+  load.CountOwned(before, -1);
+  load.CountOwned(after, 1);
   const DeviceMask devices = MaskOf(Site(allocation.node), allocation.devices);
-  for (SharedDevice& device : loads_.at(allocation.node.value()).shared) {
+  for (SharedDevice& device : load.shared) {
     if ((devices & DeviceAt(device.position)) != 0) {
-      device.owner = owner;
+      device.owner = after;
     }
   }
 }

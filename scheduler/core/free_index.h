@@ -79,6 +79,12 @@ struct SharedDevice {
   ShareOwner owner;
 };
 
+// How many allocations of a tenant with devices are labelled owned.
+struct OwnedUse {
+  TenantId tenant;
+  int allocations = 0;
+};
+
 // What is free on a node now.
 struct NodeLoad {
   HostResources free;
@@ -86,6 +92,7 @@ struct NodeLoad {
   DeviceMask nominated = 0;          // kept for a claim: free for nobody else
   int jobs = 0;                      // allocations held
   std::vector<SharedDevice> shared;  // by position
+  std::vector<OwnedUse> owned;
 
   DeviceMask taken() const { return busy | nominated; }
   // Milli-devices given out of the device at a position.
@@ -99,7 +106,9 @@ struct NodeLoad {
   void Take(const NodeSite& site, const std::vector<DeviceShare>& devices,
             const HostResources& host, const ShareOwner& owner);
   void Release(const NodeSite& site, const std::vector<DeviceShare>& devices,
-               const HostResources& host);
+               const HostResources& host, const ShareOwner& owner);
+  // Counts an allocation with devices in or out where its label is owned.
+  void CountOwned(const ShareOwner& owner, int sign);
 
  private:
   void TakeShare(int position, int milli, const ShareOwner& owner);
@@ -138,6 +147,8 @@ class FreeIndex {
   const ClassIndex& OfClass(ClassId id) const;
   size_t classes() const { return classes_.size(); }
   const NodeSet& ready() const { return ready_; }
+  // Nodes with a device of which shares are given out.
+  const NodeSet& sharing() const { return sharing_; }
   const Topology& topology() const { return topology_; }
   // How many of the allocation's devices are not given out.
   int64_t UnusedOf(const Allocation& allocation) const;
@@ -145,9 +156,9 @@ class FreeIndex {
   // The node with nothing given out.
   void PutNode(const Node& node);
   void Take(const Allocation& allocation, const ShareOwner& owner);
-  void Release(const Allocation& allocation);
+  void Release(const Allocation& allocation, const ShareOwner& owner);
   // The label of the allocation's job is another one now.
-  void SetOwner(const Allocation& allocation, const ShareOwner& owner);
+  void Relabel(const Allocation& allocation, const ShareOwner& before, const ShareOwner& after);
   void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated);
 
  private:
@@ -162,8 +173,12 @@ class FreeIndex {
   std::vector<NodeLoad> loads_;      // by id
   std::vector<ClassIndex> classes_;  // by id
   NodeSet ready_;
+  NodeSet sharing_;
   Topology topology_;
 };
+
+// Keeps a node in the set while it has shared devices.
+void NoteSharing(NodeId node, const NodeLoad& load, NodeSet& sharing);
 
 // Calls move(class, from, to) for every class whose count of free devices on the node differs
 // between the taken masks `before` and `after`.

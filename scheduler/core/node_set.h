@@ -25,6 +25,7 @@ class NodeSet {
     if (word >= words_.size()) {
       words_.resize(word + 1, 0);
     }
+    first_ = size_ == 0 ? word : std::min(first_, word);
     size_ += (words_[word] & Bit(id)) == 0 ? 1 : 0;
     words_[word] |= Bit(id);
   }
@@ -59,7 +60,8 @@ class NodeSet {
   }
   int CountCommon(const NodeSet& other) const {
     int count = 0;
-    for (size_t word = 0; word < std::min(words_.size(), other.words_.size()); ++word) {
+    for (size_t word = std::max(first_, other.first_);
+         word < std::min(words_.size(), other.words_.size()); ++word) {
       count += std::popcount(words_[word] & other.words_[word]);
     }
     return count;
@@ -74,7 +76,8 @@ class NodeSet {
     }
     const size_t count =
         filter == nullptr ? words_.size() : std::min(words_.size(), filter->words_.size());
-    for (size_t word = 0; word < count; ++word) {
+    const size_t first = filter == nullptr ? first_ : std::max(first_, filter->first_);
+    for (size_t word = first; word < count; ++word) {
       uint64_t bits = filter == nullptr ? words_[word] : words_[word] & filter->words_[word];
       for (; bits != 0; bits &= bits - 1) {
         if (!visit(NodeId(word * kBits + static_cast<size_t>(std::countr_zero(bits))))) {
@@ -90,6 +93,7 @@ class NodeSet {
   static uint64_t Bit(NodeId id) { return uint64_t{1} << (id.value() % kBits); }
   void Recount() {
     size_ = 0;
+    first_ = 0;
     for (uint64_t word : words_) {
       size_ += std::popcount(word);
     }
@@ -97,6 +101,7 @@ class NodeSet {
 
   std::vector<uint64_t> words_;
   int size_ = 0;
+  size_t first_ = 0;  // no member is in a word before
 };
 
 }  // namespace berth

@@ -20,7 +20,7 @@ FreeView::FreeView(const Cluster& cluster)
       index_(&cluster.free_index()),
       chunks_(index_->size() / kChunk + 1),
       free_(index_->classes()),
-      filters_(std::make_shared<Filters>()) {}
+      cache_(std::make_shared<RoundCache>()) {}
 
 const NodeLoad& FreeView::Load(NodeId node) const {
   const auto& chunk = chunks_[node.value() / kChunk];
@@ -65,6 +65,10 @@ void FreeView::ChangeLoad(NodeId node, Change change) {
   ForEachMove(Site(node), before, load.taken(), [&](ClassId device_class, int from, int to) {
     MutableFree(device_class).Move(node, from, to);
   });
+  if (load.shared.empty() == Sharing().contains(node)) {
+    sharing_ = std::make_shared<NodeSet>(Sharing());
+    NoteSharing(node, load, *sharing_);
+  }
 }
 
 void FreeView::Take(const PlaceRequest& request, const std::vector<Placement>& members) {
@@ -76,8 +80,10 @@ void FreeView::Take(const PlaceRequest& request, const std::vector<Placement>& m
 }
 
 void FreeView::Give(const Allocation& allocation) {
+  const Job* job = cluster_->FindJob(allocation.job);
+  const ShareOwner owner = job == nullptr ? ShareOwner() : Cluster::OwnerOf(*job);
   ChangeLoad(allocation.node, [&](NodeLoad& load) {
-    load.Release(Site(allocation.node), allocation.devices, allocation.host);
+    load.Release(Site(allocation.node), allocation.devices, allocation.host, owner);
   });
 }
 
@@ -163,9 +169,9 @@ const NodeSet* FreeView::Filter(const PlaceRequest& request, bool with_bookings)
     return nullptr;
   }
   const auto key = std::tie(gang.node_labels, gang.excluded_nodes, request.suspects(), bookings);
-  auto known = filters_->find(key);
-  if (known == filters_->end()) {
-    known = filters_->emplace(FilterKey(key), NodeSet()).first;
+  auto known = cache_->filters.find(key);
+  if (known == cache_->filters.end()) {
+    known = cache_->filters.emplace(FilterKey(key), NodeSet()).first;
     known->second = BuildFilter(known->first);
   }
   return &known->second;
@@ -187,9 +193,9 @@ bool FreeView::RingFits(const PlaceRequest& request, NodeId node) const {
            gang.devices_per_node > site.LargestRing(request.device_class));
 }
 
-std::vector<NodeId> FreeView::Candidates(const PlaceRequest& request, bool broken, int most) const {
+std::vector<NodeId> FreeView::Candidates(const PlaceRequest& request, const NodeSet* filter,
+                                         bool broken, int most) const {
   const bool any_host = !AsksOfHost(request.gang);
-  const NodeSet* filter = Filter(request, true);
   const auto& by_count = Free(request.device_class).by_count();
   std::vector<NodeId> nodes;
   for (auto count = static_cast<size_t>(request.gang.devices_per_node);
@@ -205,9 +211,9 @@ std::vector<NodeId> FreeView::Candidates(const PlaceRequest& request, bool broke
   return nodes;
 }
 
-std::optional<NodeId> FreeView::PickWhole(const PlaceRequest& request, size_t devices) const {
+std::optional<NodeId> FreeView::PickWhole(const PlaceRequest& request, const NodeSet* filter,
+                                          size_t devices) const {
   const NodeSet& whole = Free(request.device_class).by_count().at(devices);
-  const NodeSet* filter = Filter(request, true);
   std::vector<std::pair<int, const NodeSet*>> blocks;
   for (const NodeSet& block : index_->topology().Domains(TopologyLevel::kBlock)) {
     if (const int count = whole.CountCommon(block); count > 0) {
@@ -231,23 +237,23 @@ std::optional<NodeId> FreeView::PickWhole(const PlaceRequest& request, size_t de
   return picked;
 }
 
-std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request) const {
+std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request, const NodeSet* filter) const {
   const int wanted = request.gang.devices_per_node;
   const CountIndex& free = Free(request.device_class);
   if (free.NodesWith(wanted) < request.least_nodes()) {
     return {};
   }
-  const NodeSet* filter = Filter(request, true);
   if (filter != nullptr && free.NodesWith(wanted, *filter) < request.least_nodes()) {
     return {};
   }
   const Topology& topology = index_->topology();
   const bool flat = topology.Domains(TopologyLevel::kBlock).empty();
   if (request.nodes == 1) {
-    std::vector<NodeId> first = Candidates(request, false, 1);
+    std::vector<NodeId> first = Candidates(request, filter, false, 1);
     if (!first.empty() && !flat && Load(first.front()).taken() == 0) {
       const DeviceMask usable = Site(first.front()).Usable(request.device_class);
-      first = {PickWhole(request, static_cast<size_t>(CountDevices(usable))).value_or(first[0])};
+      first = {
+          PickWhole(request, filter, static_cast<size_t>(CountDevices(usable))).value_or(first[0])};
     }
     return first;
   }
@@ -260,12 +266,12 @@ std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request) const {
   }
   std::vector<NodeId> picked;
   if (!asked && flat) {
-    picked = Candidates(request, false, request.nodes);
+    picked = Candidates(request, filter, false, request.nodes);
   } else {
     std::vector<NodeId> nodes =
-        asked ? std::vector<NodeId>() : Candidates(request, true, kEveryNode);
+        asked ? std::vector<NodeId>() : Candidates(request, filter, true, kEveryNode);
     if (asked || static_cast<int>(nodes.size()) < request.nodes) {
-      nodes = Candidates(request, false, kEveryNode);
+      nodes = Candidates(request, filter, false, kEveryNode);
     }
     picked = Gather(topology, wish, nodes);
   }
@@ -276,9 +282,9 @@ std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request) const {
   return picked;
 }
 
-std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request) const {
+std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request, const NodeSet* filter) const {
   std::vector<std::pair<int, NodeId>> hosts;  // the least busy first
-  index_->ready().ForEach(Filter(request, true), [&](NodeId node) {
+  index_->ready().ForEach(filter, [&](NodeId node) {
     if (HostFits(request, node)) {
       hosts.emplace_back(Load(node).jobs, node);
     }
@@ -355,12 +361,13 @@ int FreeView::FindRoom(const PlaceRequest& request, NodeId node) const {
   return best == nullptr ? -1 : best->position;
 }
 
-std::optional<NodeId> FreeView::FindOpenNode(const PlaceRequest& request) const {
+std::optional<NodeId> FreeView::FindOpenNode(const PlaceRequest& request,
+                                             const NodeSet* filter) const {
   // The one with the fullest device that has room.
   std::optional<std::pair<int, NodeId>> best;
-  index_->ready().ForEach(Filter(request, true), [&](NodeId node) {
+  Sharing().ForEach(filter, [&](NodeId node) {
     const NodeLoad& load = Load(node);
-    if (load.shared.empty() || !HostFits(request, node)) {
+    if (!HostFits(request, node)) {
       return true;
     }
     const int room = FindRoom(request, node);
@@ -374,16 +381,17 @@ std::optional<NodeId> FreeView::FindOpenNode(const PlaceRequest& request) const 
 
 bool FreeView::FitsOpenDevice(const PlaceRequest& request) const {
   return request.device_class && request.gang.device_share_milli > 0 &&
-         FindOpenNode(request).has_value();
+         FindOpenNode(request, Filter(request, true)).has_value();
 }
 
-std::optional<Placement> FreeView::PickShare(const PlaceRequest& request) const {
-  if (const std::optional<NodeId> node = FindOpenNode(request); node.has_value()) {
+std::optional<Placement> FreeView::PickShare(const PlaceRequest& request,
+                                             const NodeSet* filter) const {
+  if (const std::optional<NodeId> node = FindOpenNode(request, filter); node.has_value()) {
     return MakePlacement(*node, DeviceAt(FindRoom(request, *node)),
                          request.gang.device_share_milli);
   }
   // A new device, where the fewest are free.
-  const std::vector<NodeId> nodes = PickNodes(request);
+  const std::vector<NodeId> nodes = PickNodes(request, filter);
   if (nodes.empty()) {
     return std::nullopt;
   }
@@ -392,33 +400,40 @@ std::optional<Placement> FreeView::PickShare(const PlaceRequest& request) const 
 }
 
 bool FreeView::CanPlace(const PlaceRequest& request) const {
+  const NodeSet* filter = Filter(request, true);
   if (!request.device_class) {
-    return !PickHosts(request).empty();
+    return !PickHosts(request, filter).empty();
   }
-  if (request.gang.device_share_milli > 0) {
-    return PickShare(request).has_value();
+  return (request.gang.device_share_milli > 0 && FindOpenNode(request, filter).has_value()) ||
+         !PickNodes(request, filter).empty();
+}
+
+std::vector<Placement> FreeView::FindPlaces(const PlaceRequest& request,
+                                            const NodeSet* filter) const {
+  const bool scored = IsScored(request);
+  if (scored || (request.device_class && request.gang.device_share_milli > 0)) {
+    std::optional<Placement> member =
+        scored ? PickScored(request, filter) : PickShare(request, filter);
+    return member.has_value() ? std::vector<Placement>{*std::move(member)}
+                              : std::vector<Placement>();
   }
-  return !PickNodes(request).empty();
+  const std::vector<NodeId> nodes =
+      request.device_class ? PickNodes(request, filter) : PickHosts(request, filter);
+  std::vector<Placement> members;
+  members.reserve(nodes.size());
+  for (NodeId node : nodes) {
+    const DeviceMask devices = request.device_class ? PickDevices(node, request.device_class,
+                                                                  request.gang.devices_per_node)
+                                                    : DeviceMask{0};
+    members.push_back(MakePlacement(node, devices, kWholeDeviceMilli));
+  }
+  return members;
 }
 
 std::optional<std::vector<Placement>> FreeView::Place(const PlaceRequest& request,
                                                       Blocker& why) const {
-  std::vector<Placement> members;
-  if (request.device_class && request.gang.device_share_milli > 0) {
-    if (std::optional<Placement> share = PickShare(request); share.has_value()) {
-      members.push_back(*std::move(share));
-    }
-  } else {
-    const std::vector<NodeId> nodes =
-        request.device_class ? PickNodes(request) : PickHosts(request);
-    members.reserve(nodes.size());
-    for (NodeId node : nodes) {
-      const DeviceMask devices = request.device_class ? PickDevices(node, request.device_class,
-                                                                    request.gang.devices_per_node)
-                                                      : DeviceMask{0};
-      members.push_back(MakePlacement(node, devices, kWholeDeviceMilli));
-    }
-  }
+  std::vector<Placement> members =
+      MayBreakBlocks(request) ? FindSparing(request) : FindPlaces(request, Filter(request, true));
   if (members.empty()) {
     why = Explain(request);
     return std::nullopt;

@@ -13,6 +13,7 @@
 
 #include "absl/time/time.h"
 
+#include "scheduler/core/block_rule.h"
 #include "scheduler/core/cluster.h"
 #include "scheduler/core/pending_reason.h"
 #include "scheduler/core/plan.h"
@@ -58,6 +59,11 @@ enum class NodeVerdict {
   kFree,
 };
 
+struct ClassPlace {
+  ClassId device_class;
+  std::vector<Placement> members;
+};
+
 // What is free on a cluster after the starts already decided in this round. The cluster must
 // outlive it and not change meanwhile. Copying costs a few microseconds: a what-if inside the
 // round. One thread for it and its copies.
@@ -69,6 +75,10 @@ class FreeView {
   std::optional<std::vector<Placement>> Place(const PlaceRequest& request, Blocker& why) const;
   // Whether Place would find something.
   bool CanPlace(const PlaceRequest& request) const;
+  // Where a start costs least of several classes, none of which is preferred; at equal cost on the
+  // oldest node. The request's own class does not count.
+  std::optional<ClassPlace> PlaceInAny(PlaceRequest request, const std::vector<ClassId>& classes,
+                                       Blocker& why) const;
   // The first reason why there is no place; kNone where there is one.
   Blocker Explain(const PlaceRequest& request) const;
   // Every known node, by what stands between it and a member.
@@ -86,6 +96,17 @@ class FreeView {
   void Keep(NodeId node, DeviceMask devices);
   void Give(NodeId node, DeviceMask devices);
 
+  // Who is owed whole blocks of the class (quota.md, T1).
+  const std::vector<BlockClaim>& BlockClaims(ClassId device_class) const;
+  // Whether a start could take one from its owner: only one that is labelled owned.
+  bool MayBreakBlocks(const PlaceRequest& request) const;
+  // Whether the start changes nothing about which blocks are whose.
+  bool LeavesBlocksAsTheyAre(const PlaceRequest& request,
+                             const std::vector<Placement>& members) const;
+
+  // By how much a start would raise the cluster's fragmentation (ShapeMix::Cost): compares places
+  // in different classes.
+  int64_t Cost(const PlaceRequest& request, const std::vector<Placement>& members) const;
   // Whether the request is for a share for which a device is open already: it takes nothing new.
   bool FitsOpenDevice(const PlaceRequest& request) const;
   // Whole free devices of a class.
@@ -102,9 +123,14 @@ class FreeView {
   // What the nodes must be, apart from devices and host resources, for one kind of request.
   using FilterKey = std::tuple<std::map<std::string, std::string>, std::vector<std::string>,
                                std::vector<NodeId>, std::vector<BookingId>>;
-  using Filters = std::map<FilterKey, NodeSet, std::less<>>;
+  // What does not change during the round; found when asked for.
+  struct RoundCache {
+    std::map<FilterKey, NodeSet, std::less<>> filters;
+    std::map<ClassId, std::vector<BlockClaim>> claims;
+  };
 
   const CountIndex& Free(ClassId device_class) const;
+  const NodeSet& Sharing() const { return sharing_ == nullptr ? index_->sharing() : *sharing_; }
   CountIndex& MutableFree(ClassId device_class);
   NodeLoad& MutableLoad(NodeId node);
   template <typename Change>
@@ -119,14 +145,28 @@ class FreeView {
   bool RingFits(const PlaceRequest& request, NodeId node) const;
   // Nodes for one member each, the fewest free devices first; not more than `most`.
   // With `broken`, only those of which something is taken.
-  std::vector<NodeId> Candidates(const PlaceRequest& request, bool broken, int most) const;
+  std::vector<NodeId> Candidates(const PlaceRequest& request, const NodeSet* filter, bool broken,
+                                 int most) const;
   // One node that is whole, of the block with the fewest of them.
-  std::optional<NodeId> PickWhole(const PlaceRequest& request, size_t devices) const;
+  std::optional<NodeId> PickWhole(const PlaceRequest& request, const NodeSet* filter,
+                                  size_t devices) const;
+  // Members on nodes in `filter` (null: on any), or none.
+  std::vector<Placement> FindPlaces(const PlaceRequest& request, const NodeSet* filter) const;
+  // Where no owed block is broken, blocks first that the tenant has broken itself.
+  std::vector<Placement> FindSparing(const PlaceRequest& request) const;
+  // The nodes of blocks that the tenant has broken, and of all broken ones.
+  std::array<NodeSet, 2> BrokenBlocks(const PlaceRequest& request) const;
   // At least request.least_nodes() nodes, or none.
-  std::vector<NodeId> PickNodes(const PlaceRequest& request) const;
-  std::vector<NodeId> PickHosts(const PlaceRequest& request) const;
-  std::optional<Placement> PickShare(const PlaceRequest& request) const;
-  std::optional<NodeId> FindOpenNode(const PlaceRequest& request) const;
+  std::vector<NodeId> PickNodes(const PlaceRequest& request, const NodeSet* filter) const;
+  std::vector<NodeId> PickHosts(const PlaceRequest& request, const NodeSet* filter) const;
+  // For one member whose node matters beyond its devices: the place with the least cost.
+  bool IsScored(const PlaceRequest& request) const;
+  std::optional<Placement> PickScored(const PlaceRequest& request, const NodeSet* filter) const;
+  struct Scored;
+  void ScoreNode(const PlaceRequest& request, NodeId node, Scored& best) const;
+  int64_t CostOf(const PlaceRequest& request, const Placement& member) const;
+  std::optional<Placement> PickShare(const PlaceRequest& request, const NodeSet* filter) const;
+  std::optional<NodeId> FindOpenNode(const PlaceRequest& request, const NodeSet* filter) const;
   // A device of which a share is given out to the same owner and which has room for one more; -1.
   int FindRoom(const PlaceRequest& request, NodeId node) const;
   DeviceMask PickDevices(NodeId node, ClassId device_class, int count) const;
@@ -140,8 +180,13 @@ class FreeView {
   // while another view has it too.
   std::vector<std::shared_ptr<Chunk>> chunks_;
   std::vector<std::shared_ptr<CountIndex>> free_;  // by class
-  std::shared_ptr<Filters> filters_;               // the same for all copies
+  std::shared_ptr<NodeSet> sharing_;               // null: as in the cluster
+  std::shared_ptr<RoundCache> cache_;              // the same for all copies
 };
+
+// T1: why the start may not be: it would leave fewer of the owed blocks than there are.
+std::optional<Blocker> CheckBlocks(const FreeView& view, const PlaceRequest& request,
+                                   const std::vector<Placement>& members);
 
 }  // namespace berth
 

@@ -44,7 +44,7 @@ ids
 names enum_names resources lifecycle node_set
 identity job node allocation policy pending_reason booking reclaim_record
 plan
-quota_tree free_index topology
+quota_tree free_index topology fragmentation block_rule
 event changes node_command
 cluster
 topology

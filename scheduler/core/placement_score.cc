@@ -1,0 +1,144 @@
+// The part of FreeView that chooses a node by how much of it would become useless to others. Only
+// for single members that ask for a share, cores or memory: for whole devices alone, the fewest
+// free devices say the same and cost less.
+
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include "scheduler/core/placement.h"
+
+namespace berth {
+namespace {
+
+// What one placement may look at: the fullest nodes of the largest center come first.
+constexpr int kScoredMax = 2048;
+
+}  // namespace
+
+// The best so far: least cost, then the oldest node, then the fullest device.
+struct FreeView::Scored {
+  std::tuple<int64_t, NodeId, int> rank{std::numeric_limits<int64_t>::max(), NodeId(), 0};
+  DeviceMask devices = 0;
+  bool found = false;
+  int nodes = 0;  // that were scored
+};
+
+bool FreeView::IsScored(const PlaceRequest& request) const {
+  const GangShape& gang = request.gang;
+  return request.nodes == 1 && !cluster_->shape_mix().empty() &&
+         (gang.device_share_milli > 0 || gang.per_node != HostResources{});
+}
+
+int64_t FreeView::CostOf(const PlaceRequest& request, const Placement& member) const {
+  const NodeSite& site = Site(member.node);
+  const NodeLoad& load = Load(member.node);
+  NodeLoad after = load;
+  after.Take(site, member.devices, request.gang.per_node, request.owner());
+  const ShapeMix& mix = cluster_->shape_mix();
+  return mix.Cost(site, after) - mix.Cost(site, load);
+}
+
+int64_t FreeView::Cost(const PlaceRequest& request, const std::vector<Placement>& members) const {
+  int64_t cost = 0;
+  for (const Placement& member : members) {
+    cost += CostOf(request, member);
+  }
+  return cost;
+}
+
+std::optional<ClassPlace> FreeView::PlaceInAny(PlaceRequest request,
+                                               const std::vector<ClassId>& classes,
+                                               Blocker& why) const {
+  std::optional<ClassPlace> best;
+  std::pair<int64_t, NodeId> best_rank;
+  why = {.code = ReasonCode::kNoNodes};
+  Blocker reason;
+  for (ClassId device_class : classes) {
+    request.device_class = device_class;
+    auto members = Place(request, reason);
+    if (!members.has_value()) {
+      why = device_class == classes.front() ? reason : why;
+      continue;
+    }
+    const std::pair rank(Cost(request, *members), members->front().node);
+    if (!best.has_value() || rank < best_rank) {
+      best = {device_class, *std::move(members)};
+      best_rank = rank;
+    }
+  }
+  return best;
+}
+
+void FreeView::ScoreNode(const PlaceRequest& request, NodeId node, Scored& best) const {
+  const NodeSite& site = Site(node);
+  const NodeLoad& load = Load(node);
+  const int milli = request.gang.device_share_milli;
+  const DeviceMask free = site.Usable(request.device_class) & ~load.taken();
+  const int whole = CountDevices(free);
+  const auto consider = [&](DeviceMask devices, int left) {
+    Placement member{node, {}};
+    for (DeviceMask rest = devices; rest != 0; rest &= rest - 1) {
+      const int index = site.indices.at(static_cast<size_t>(FirstDevice(rest)));
+      member.devices.push_back({index, milli > 0 ? milli : kWholeDeviceMilli, ""});
+    }
+    const std::tuple rank(CostOf(request, member), node, left);
+    if (!best.found || rank < best.rank) {
+      best = {rank, devices, true, best.nodes};
+    }
+  };
+  if (!request.device_class || milli == 0) {
+    const int count = request.device_class ? request.gang.devices_per_node : 0;
+    if (whole >= count) {
+      consider(count == 0 ? 0 : PickDevices(node, request.device_class, count), 0);
+    }
+    return;
+  }
+  DeviceMask tried = 0;
+  for (const SharedDevice& device : load.shared) {
+    const DeviceMask bit = DeviceAt(device.position);
+    const int left = kWholeDeviceMilli - device.milli - milli;
+    if (device.owner == request.owner() && left >= 0 && (bit & load.nominated) == 0 &&
+        (bit & site.Usable(request.device_class)) != 0 && (bit & tried) == 0) {
+      tried |= bit;
+      consider(bit, left);
+    }
+  }
+  if (whole > 0) {
+    consider(PickDevices(node, request.device_class, 1), kWholeDeviceMilli - milli);
+  }
+}
+
+std::optional<Placement> FreeView::PickScored(const PlaceRequest& request,
+                                              const NodeSet* filter) const {
+  Scored best;
+  const auto score = [&](NodeId node) {
+    if (HostFits(request, node) && (!request.device_class || RingFits(request, node))) {
+      ScoreNode(request, node, best);
+      ++best.nodes;
+    }
+    // A job without devices costs nothing at best.
+    const bool best_possible = !request.device_class && best.found && std::get<0>(best.rank) <= 0;
+    return !best_possible && best.nodes < kScoredMax;
+  };
+  if (!request.device_class) {
+    index_->ready().ForEach(filter, score);
+  } else {
+    if (request.gang.device_share_milli > 0) {
+      Sharing().ForEach(filter, score);
+    }
+    const auto& by_count = Free(request.device_class).by_count();
+    for (auto count = static_cast<size_t>(request.gang.devices_per_node); count < by_count.size();
+         ++count) {
+      by_count[count].ForEach(filter, score);
+    }
+  }
+  if (!best.found) {
+    return std::nullopt;
+  }
+  const int milli = request.gang.device_share_milli;
+  return MakePlacement(std::get<NodeId>(best.rank), best.devices,
+                       milli > 0 ? milli : kWholeDeviceMilli);
+}
+
+}  // namespace berth

@@ -1,0 +1,194 @@
+// T1: owed blocks against an exact search on small trees, and what placement makes of it.
+
+#include "scheduler/core/block_rule.h"
+
+#include <map>
+#include <random>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "tests/testing/test_cluster.h"
+
+namespace berth {
+namespace {
+
+// Tries every block for every unit of every claim: the most by level, the widest first.
+class ExactMatching {
+ public:
+  ExactMatching(const Topology& topology, const std::vector<BlockClaim>& claims,
+                const std::vector<BlockNode>& nodes)
+      : topology_(topology), claims_(claims), nodes_(nodes) {
+    for (const BlockClaim& claim : claims) {
+      units_.insert(units_.end(), static_cast<size_t>(claim.count), claim);
+    }
+  }
+
+  using Counts = std::map<TopologyLevel, int, std::greater<>>;
+
+  Counts Run(size_t unit = 0) {
+    if (unit == units_.size()) {
+      Counts none;
+      for (const BlockClaim& claim : claims_) {
+        none[claim.level] = 0;
+      }
+      return none;
+    }
+    Counts best = Run(unit + 1);
+    std::set<int> domains;
+    for (size_t at = 0; at < nodes_.size(); ++at) {
+      domains.insert(DomainOf(units_[unit].level, at));
+    }
+    for (int domain : domains) {
+      const std::vector<size_t> block = NodesOf(units_[unit].level, domain);
+      if (!Recoverable(units_[unit].tenant, block)) {
+        continue;
+      }
+      used_.insert(block.begin(), block.end());
+      Counts found = Run(unit + 1);
+      ++found[units_[unit].level];
+      best = std::max(best, found);
+      for (size_t node : block) {
+        used_.erase(node);
+      }
+    }
+    return best;
+  }
+
+ private:
+  int DomainOf(TopologyLevel level, size_t at) const {
+    return level < TopologyLevel::kRack ? static_cast<int>(at)
+                                        : topology_.DomainOf(level, nodes_[at].node);
+  }
+  std::vector<size_t> NodesOf(TopologyLevel level, int domain) const {
+    std::vector<size_t> nodes;
+    for (size_t at = 0; at < nodes_.size(); ++at) {
+      if (DomainOf(level, at) == domain) {
+        nodes.push_back(at);
+      }
+    }
+    return nodes;
+  }
+  bool Recoverable(TenantId tenant, const std::vector<size_t>& block) const {
+    return std::all_of(block.begin(), block.end(), [&](size_t at) {
+      const auto& holders = nodes_[at].holders;
+      return !used_.contains(at) && std::all_of(holders.begin(), holders.end(),
+                                                [tenant](TenantId id) { return id == tenant; });
+    });
+  }
+
+  const Topology& topology_;
+  const std::vector<BlockClaim>& claims_;
+  const std::vector<BlockNode>& nodes_;
+  std::vector<BlockClaim> units_;
+  std::set<size_t> used_;
+};
+
+TEST(BlockRule, GreedyMatchingIsExactWhereLevelsNest) {
+  std::mt19937_64 random(11);
+  const auto pick = [&random](int bound) {
+    return static_cast<int>(random() % static_cast<uint64_t>(bound));
+  };
+  constexpr TopologyLevel kLevels[] = {TopologyLevel::kNone, TopologyLevel::kRack,
+                                       TopologyLevel::kBlock, TopologyLevel::kPod};
+  int contested = 0;
+  for (int round = 0; round < 4000; ++round) {
+    Topology topology;
+    std::vector<BlockNode> nodes;
+    const int per_rack = 1 + pick(2);
+    const int racks = 1 + pick(2);
+    const int per_pod = per_rack * racks * (1 + pick(2));
+    const int count = per_pod * (1 + pick(2));
+    for (int i = 0; i < count; ++i) {
+      const NodeId id(static_cast<uint64_t>(i + 1));
+      topology.Put(id, {absl::StrCat("p", i / per_pod), absl::StrCat("b", i / (per_rack * racks)),
+                        absl::StrCat("r", i / per_rack)});
+      nodes.push_back({id, {}});
+      for (uint64_t tenant = 1; tenant <= 3; ++tenant) {
+        if (pick(6) == 0) {
+          nodes.back().holders.push_back(TenantId(tenant));
+        }
+      }
+    }
+    const TopologyLevel levels[] = {kLevels[pick(4)], kLevels[pick(4)]};
+    std::vector<BlockClaim> claims;
+    int owed = 0;
+    for (uint64_t tenant = 1; tenant <= 3; ++tenant) {
+      claims.push_back({TenantId(tenant), levels[pick(2)], pick(3)});
+      owed += claims.back().count;
+    }
+    std::vector<int> exact;
+    int found = 0;
+    for (const auto& [level, matched] : ExactMatching(topology, claims, nodes).Run()) {
+      exact.push_back(matched);
+      found += matched;
+    }
+    contested += found < owed ? 1 : 0;
+    ASSERT_EQ(CountRecoverableBlocks(topology, claims, nodes), exact) << "round " << round;
+  }
+  EXPECT_GT(contested, 500);
+}
+
+// Two blocks of two nodes; "beta" is owed one of them.
+class OwedBlockTest : public testing::Test {
+ protected:
+  OwedBlockTest() {
+    for (int i = 0; i < 4; ++i) {
+      world_.AddNode(absl::StrCat("n", i), 8,
+                     {"p", absl::StrCat("b", i / 2), absl::StrCat("r", i)});
+    }
+    world_.cluster().PutLimits({world_.tenant(0), ProjectId(), sim_}, {.entitlement = 16});
+    world_.cluster().PutLimits(
+        {world_.tenant(1), ProjectId(), sim_},
+        {.entitlement = 16, .block_level = TopologyLevel::kBlock, .block_count = 1});
+  }
+  std::optional<std::vector<Placement>> Place(const GroupKey& key, Funding funding) {
+    Blocker why;
+    return FreeView(world_.cluster()).Place(world_.Request(key, sim_, funding), why);
+  }
+  std::optional<Blocker> Check(const GroupKey& key, Funding funding,
+                               const std::vector<Placement>& members) {
+    return CheckBlocks(FreeView(world_.cluster()), world_.Request(key, sim_, funding), members);
+  }
+
+  TestCluster world_;
+  ClassId sim_ = world_.Class("sim");
+  const GroupKey small_ = world_.Key(Gang(1, 2));
+};
+
+TEST_F(OwedBlockTest, OwnedJobsStayInTheBlockTheirTenantHasBroken) {
+  ASSERT_TRUE(world_.Start(small_, sim_, Funding::kOwned));
+  const NodeId first = world_.cluster().GetAllocation(AllocationId(1)).node;
+  const auto whole = Place(world_.Key(Gang(1, 8)), Funding::kOwned);
+
+  ASSERT_TRUE(whole.has_value());
+  EXPECT_NE(whole->front().node, first);
+  const Topology& topology = world_.cluster().free_index().topology();
+  EXPECT_EQ(topology.DomainOf(TopologyLevel::kBlock, whole->front().node),
+            topology.DomainOf(TopologyLevel::kBlock, first));
+}
+
+TEST_F(OwedBlockTest, AStartThatBreaksTheLastOwedBlockIsRefusedWithTheNumbers) {
+  ASSERT_TRUE(world_.Start(small_, sim_, Funding::kOwned));
+  const GroupKey spread = world_.Key(Gang(3, 2));
+  const auto members = Place(spread, Funding::kOwned);
+
+  ASSERT_TRUE(members.has_value());
+  const auto blocker = Check(spread, Funding::kOwned, *members);
+  ASSERT_TRUE(blocker.has_value());
+  EXPECT_EQ(blocker->code, ReasonCode::kBlocksOwed);
+  EXPECT_EQ(blocker->have, 0);
+  EXPECT_EQ(blocker->bound, 1);
+  EXPECT_FALSE(Check(spread, Funding::kBorrowed, *members).has_value());
+}
+
+TEST_F(OwedBlockTest, TheOwnerItselfMayUseItsBlock) {
+  ASSERT_TRUE(world_.Start(small_, sim_, Funding::kOwned));
+  const GroupKey own = world_.Key(Gang(2, 8), 1);
+  const auto members = Place(own, Funding::kOwned);
+  ASSERT_TRUE(members.has_value());
+  EXPECT_FALSE(Check(own, Funding::kOwned, *members).has_value());
+}
+
+}  // namespace
+}  // namespace berth
