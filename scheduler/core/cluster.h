@@ -98,6 +98,10 @@ class Cluster {
   const std::set<JobId>& active_jobs() const { return active_jobs_; }
   // Active jobs of a class that hold devices, and those of one tenant with one label.
   const std::set<JobId>& HoldersOf(ClassId device_class) const;
+  // The same by Job::ends_by.
+  const std::set<std::pair<absl::Time, JobId>>& EndsOf(ClassId device_class) const;
+  // Of a tenant's preemptible jobs that hold devices of the class; nothing if there are none.
+  std::optional<int> LowestPriority(TenantId tenant, ClassId device_class) const;
   const std::set<JobId>& Labelled(TenantId tenant, ClassId device_class, Funding funding) const;
   // Devices that the job's unreleased allocations hold.
   int64_t HeldDevices(const Job& job) const;
@@ -270,7 +274,9 @@ class Cluster {
   void RefreshNode(NodeId id);
   // Jobs with this label that hold devices of the class, in the order of "Labels".
   std::vector<JobId> LabelOrder(TenantId tenant, ClassId device_class, Funding funding) const;
-  void IndexHolder(const Job& job, bool holds);
+  void IndexHolder(Job& job, bool holds);
+  // After a change of what Job::ends_by depends on.
+  void RefreshEnd(Job& job);
   // After a restart nobody keeps devices for a claim any more: the planner finds it again.
   void GiveUpReclaims(std::vector<Reclaim> open);
   // The jobs with shares of the same device; the job itself is the first.
@@ -301,6 +307,8 @@ class Cluster {
   ShapeMix shape_mix_;
   std::set<JobId> active_jobs_;
   std::map<ClassId, std::set<JobId>> holders_;
+  std::map<ClassId, std::set<std::pair<absl::Time, JobId>>> ends_;
+  std::map<std::pair<TenantId, ClassId>, std::map<int, int>> priorities_;  // preemptible holders
   std::map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim

@@ -11,8 +11,8 @@ namespace berth {
 namespace {
 
 template <typename Map, typename Key>
-const std::set<JobId>& SetAt(const Map& map, const Key& key) {
-  static const std::set<JobId> kNone;
+const typename Map::mapped_type& SetAt(const Map& map, const Key& key) {
+  static const typename Map::mapped_type kNone;
   const auto found = map.find(key);
   return found == map.end() ? kNone : found->second;
 }
@@ -28,20 +28,52 @@ const std::set<JobId>& Cluster::Labelled(TenantId tenant, ClassId device_class,
   return SetAt(labelled_, std::tuple(tenant, device_class, funding));
 }
 
-void Cluster::IndexHolder(const Job& job, bool holds) {
+const std::set<std::pair<absl::Time, JobId>>& Cluster::EndsOf(ClassId device_class) const {
+  return SetAt(ends_, device_class);
+}
+
+std::optional<int> Cluster::LowestPriority(TenantId tenant, ClassId device_class) const {
+  const std::map<int, int>& counts = SetAt(priorities_, std::pair(tenant, device_class));
+  return counts.empty() ? std::nullopt : std::optional<int>(counts.begin()->first);
+}
+
+void Cluster::IndexHolder(Job& job, bool holds) {
   const ClassId device_class = job.attempt.device_class;
   if (!device_class) {
     return;
   }
   std::set<JobId>& holders = holders_[device_class];
+  if (holders.contains(job.id) == holds) {
+    return;
+  }
   std::set<JobId>& labelled = labelled_[{job.spec.tenant, device_class, job.attempt.funding}];
   if (holds) {
     holders.insert(job.id);
     labelled.insert(job.id);
+    RefreshEnd(job);
   } else {
     holders.erase(job.id);
     labelled.erase(job.id);
+    ends_[device_class].erase({job.ends_by, job.id});
   }
+  if (job.spec.preemptible) {
+    std::map<int, int>& counts = priorities_[{job.spec.tenant, device_class}];
+    int& count = counts[job.spec.priority];
+    count += holds ? 1 : -1;
+    if (count == 0) {
+      counts.erase(job.spec.priority);
+    }
+  }
+}
+
+void Cluster::RefreshEnd(Job& job) {
+  std::set<std::pair<absl::Time, JobId>>& ends = ends_[job.attempt.device_class];
+  ends.erase({job.ends_by, job.id});
+  job.ends_by =
+      job.state == JobState::kStopping
+          ? absl::InfinitePast()
+          : std::max(job.attempt.created_at, job.attempt.started_at) + job.spec.time_limit;
+  ends.insert({job.ends_by, job.id});
 }
 
 int64_t Cluster::HeldDevices(const Job& job) const {

@@ -112,7 +112,11 @@ void Cluster::StartJob(const Start& start, absl::Time now) {
 }
 
 void Cluster::MoveJob(JobId id, JobState state) {
-  Move(MutableJob(id).state, state);
+  Job& job = MutableJob(id);
+  Move(job.state, state);
+  if (state == JobState::kStopping && job.attempt.device_class) {
+    RefreshEnd(job);
+  }
 }
 void Cluster::MoveAttempt(JobId id, AttemptState state) {
   Move(MutableJob(id).attempt.state, state);
@@ -125,7 +129,11 @@ void Cluster::SetRendezvous(JobId id, absl::string_view address, int port) {
 }
 
 void Cluster::SetStarted(JobId id, absl::Time now) {
-  MutableJob(id).attempt.started_at = now;
+  Job& job = MutableJob(id);
+  job.attempt.started_at = now;
+  if (job.attempt.device_class) {
+    RefreshEnd(job);
+  }
   DecideStarted(id);
 }
 

@@ -127,6 +127,8 @@ void Cluster::SetSpec(JobId id, JobSpec spec) {
   job.spec = std::move(spec);
   if (pending) {
     IndexPending(job);
+  } else if (job.attempt.device_class) {
+    RefreshEnd(job);
   }
 }
 

@@ -183,6 +183,9 @@ struct Job {
   ArrayProgress tasks;   // of an array
   // Nodes where an attempt of it ended by their fault; the next attempts avoid them.
   std::vector<NodeId> suspect_nodes;
+  // While it holds devices: when it has ended at the latest, by its time limit; InfinitePast: it is
+  // stopping. Not durable.
+  absl::Time ends_by = absl::InfiniteFuture();
   GroupId group;         // of those that look alike, while it is queued; not durable
   uint64_t version = 1;  // grows with every change
 

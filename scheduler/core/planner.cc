@@ -1,6 +1,7 @@
 #include "scheduler/core/planner.h"
 
 #include <algorithm>
+#include <climits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -169,6 +170,11 @@ class Round {
   bool Recall(const PendingGroup& group, JobId job, const std::vector<ClassId>& classes) {
     for (const ReclaimScope scope : {ReclaimScope::kBorrowers, ReclaimScope::kLowerPriority}) {
       for (ClassId device_class : classes) {
+        if (scope == ReclaimScope::kLowerPriority &&
+            cluster_.LowestPriority(group.key.tenant, device_class).value_or(INT_MAX) >=
+                group.key.priority) {
+          continue;
+        }
         if (books_.TryRecall({group, job, device_class, Phase::kOwned}, scope)) {
           return true;
         }
