@@ -9,6 +9,8 @@ namespace {
 
 // Up to so many units are searched exactly for the cheapest sufficient set (R4).
 constexpr size_t kExactMax = 16;
+// Ends that lie further away than this are nobody's notice.
+constexpr absl::Duration kSoonMax = absl::Hours(1);
 
 absl::Duration LostWork(const Job& job, absl::Time now) {
   const absl::Time since = std::max(job.attempt.started_at, job.attempt.checkpoint_at);
@@ -57,16 +59,50 @@ class Reclaimer::Trial {
 Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId device_class,
                      const FreeView& view, absl::Time now)
     : cluster_(cluster), policy_(policy), device_class_(device_class), now_(now), base_(view) {
+  for (const auto& [tenant, record] : cluster.quota().tenants()) {
+    borrowed_ += cluster.quota().Use({tenant, ProjectId(), device_class}).borrowed;
+  }
   // What is being given back already, or ends by itself within the notice that a reclaim would
   // need.
-  for (JobId id : cluster.HoldersOf(device_class)) {
+  for (const auto& [end, id] : cluster.EndsOf(device_class)) {
+    if (end > now + kSoonMax) {
+      break;
+    }
     const Job& job = cluster.GetJob(id);
     const bool ends_soon =
-        job.state == JobState::kRunning &&
-        job.attempt.started_at + job.spec.time_limit <= now + job.spec.grace + policy.kill_timeout;
+        job.state == JobState::kRunning && end <= now + job.spec.grace + policy.kill_timeout;
     if (job.state == JobState::kStopping || ends_soon) {
       Expect(job);
     }
+  }
+}
+
+// Only what could be asked and what is free count; a shape that failed fails again, as a round
+// only gives away.
+bool Reclaimer::IsHopeless(const ReclaimRequest& request) const {
+  if (request.scope != ReclaimScope::kBorrowers) {
+    return false;
+  }
+  const GangShape& gang = request.key.gang;
+  if (base_.FreeCount(device_class_) + borrowed_ < gang.least_devices()) {
+    return true;
+  }
+  return std::any_of(failed_.begin(), failed_.end(), [&gang](const std::pair<int, int>& shape) {
+    return gang.least_nodes() >= shape.first && gang.devices_per_node >= shape.second &&
+           gang.device_share_milli == 0;
+  });
+}
+
+void Reclaimer::NoteFailure(const ReclaimRequest& request) {
+  GangShape plain;
+  plain.nodes = request.key.gang.nodes;
+  plain.min_nodes = request.key.gang.min_nodes;
+  plain.devices_per_node = request.key.gang.devices_per_node;
+  plain.classes = request.key.gang.classes;
+  if (request.scope == ReclaimScope::kBorrowers && request.devices_at_least == 0 &&
+      request.key.gang == plain && request.key.suspect_nodes.empty() &&
+      cluster_.bookings().empty() && policy_.reclaim_min_run == absl::ZeroDuration()) {
+    failed_.emplace_back(plain.least_nodes(), plain.devices_per_node);
   }
 }
 
@@ -363,10 +399,14 @@ Reclaim Reclaimer::Certify(const ReclaimRequest& request, const Units& asked,
 }
 
 std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
+  if (IsHopeless(request)) {
+    return std::nullopt;
+  }
   const Candidates candidates = FindCandidates(request);
   Trial trial(*this, request);
   std::optional<Units> prefix = Greedy(candidates, request.key.tenant, trial);
   if (!prefix.has_value()) {
+    NoteFailure(request);
     return std::nullopt;
   }
   Units chosen = *prefix;
@@ -396,6 +436,7 @@ void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
     const GiveBack& unit = units_[index];
     spent_[unit.job] += unit.devices;
     given_[unit.tenant] += unit.devices;
+    borrowed_ -= cluster_.GetJob(unit.job).attempt.funding == Funding::kBorrowed ? unit.devices : 0;
     for (AllocationId id : unit.allocations) {
       base_.Give(cluster_.GetAllocation(id));
     }

@@ -82,6 +82,8 @@ class Reclaimer {
 
   // It gives its devices back whoever asks.
   void Expect(const Job& job);
+  bool IsHopeless(const ReclaimRequest& request) const;
+  void NoteFailure(const ReclaimRequest& request);
   bool MayBeAsked(const Job& job, const ReclaimRequest& request);
   void AddUnits(const Job& job, Candidates& candidates);
   Candidates FindCandidates(const ReclaimRequest& request);
@@ -104,6 +106,8 @@ class Reclaimer {
   Units found_;                     // the chosen ones
   std::map<JobId, int64_t> spent_;  // devices that gangs give back for earlier claims
   std::map<TenantId, int64_t> given_;
+  int64_t borrowed_ = 0;                     // of the class, at most, without what was given
+  std::vector<std::pair<int, int>> failed_;  // nodes and devices per node that nobody can free
   absl::Time next_look_ = absl::InfiniteFuture();
 };
 

@@ -92,7 +92,6 @@ class RoundBooks {
   QuotaView quota_;
   std::map<ClassId, Reclaimer> reclaimers_;
   std::map<ClassId, Guard> guards_;
-  std::map<ClassId, GangShape> anchored_shapes_;
   std::vector<RoundStart> round_starts_;
   std::set<JobId> nominated_;
   Plan plan_;
