@@ -81,7 +81,17 @@ Holding HoldingOf(const Cluster& cluster, const Job& job) {
   return holding;
 }
 
-// The nodes as they are after the round, and all that stands against each class.
+// What was nominated for the job, or for a task of it; nothing if nothing was.
+std::optional<Blocker> RecallFor(const Cluster& cluster, JobId job) {
+  for (const auto& [claim, start] : cluster.nominations()) {
+    if (claim == job || cluster.GetJob(claim).array == job) {
+      return cluster.BlockerOf(cluster.GetJob(claim));
+    }
+  }
+  return std::nullopt;
+}
+
+// The nodes, and, if it `stays`, all that stands against each class.
 void AddClasses(const Cluster& cluster, const Stuck& stuck, bool stays, Explanation& explanation) {
   const JobSpec& spec = stuck.job.spec;
   const std::vector<ClassId> classes = ClassOrder(stuck.cluster, spec.tenant, spec.gang);
@@ -121,9 +131,14 @@ void ExplainPending(const Cluster& cluster, const Policy& policy, const Job& job
   Cluster after = fork.cluster;
   const bool starts = RunForkRound(after, policy, job.id, now).has_value();
   explanation.starts_now = starts && !waits;
-  // Where it starts, the nodes are shown as they were before it did.
-  const Cluster& shown = starts ? fork.cluster : after;
-  AddClasses(cluster, {shown, policy, shown.GetJob(job.id), now}, !starts, explanation);
+  const std::optional<Blocker> recall = RecallFor(after, job.id);
+  // Where it has its places, the nodes are shown as they were before.
+  const bool stays = !starts && !recall.has_value();
+  const Cluster& shown = stays ? after : fork.cluster;
+  AddClasses(cluster, {shown, policy, shown.GetJob(job.id), now}, stays, explanation);
+  if (!starts && recall.has_value()) {
+    explanation.blockers.push_back(InWords(cluster, job.spec, *recall));
+  }
   if (options.with_forecast && waits) {
     const Fork truth = MakeFork(cluster, job.id, options.forecast.pending_max, false);
     explanation.forecast = ForecastStart(truth, policy, job.id, now, options.forecast);

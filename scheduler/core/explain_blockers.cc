@@ -201,9 +201,6 @@ std::vector<Blocker> OwnBlockers(const Cluster& cluster, const Job& job, absl::T
 }
 
 std::vector<Blocker> ClassBlockers(const Stuck& stuck, ClassId device_class) {
-  if (stuck.cluster.nominations().contains(stuck.job.id)) {
-    return {stuck.cluster.BlockerOf(stuck.job)};
-  }
   return BlockerList(stuck, device_class).Make();
 }
 

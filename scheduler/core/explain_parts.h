@@ -36,6 +36,7 @@ PlaceRequest RequestOf(const Stuck& stuck, const GangShape& gang, ClassId device
 // its tenant. `job` is as in the cluster, not released.
 std::vector<Blocker> OwnBlockers(const Cluster& cluster, const Job& job, absl::Time now);
 // What holds it back in one class, each on its own, in the order of ReasonCode. Never empty.
+// Requires: nothing is nominated for it.
 std::vector<Blocker> ClassBlockers(const Stuck& stuck, ClassId device_class);
 // The head of its tenant's queue that lets it not pass.
 std::optional<Blocker> HeadBlocker(const Stuck& stuck);

@@ -161,15 +161,14 @@ class Selection {
   }
 
   void TakeWaiting() {
+    std::set<JobId> waiting;
     for (const auto& [id, group] : cluster_.groups()) {
-      if (!complete_) {
-        return;
+      if (complete_ && Competes(group.key.gang, classes_)) {
+        waiting.insert(group.waiting.begin(), group.waiting.end());
       }
-      if (Competes(group.key.gang, classes_)) {
-        for (JobId job : group.waiting) {
-          Keep(job);
-        }
-      }
+    }
+    for (JobId job : waiting) {
+      Keep(job);
     }
   }
 
