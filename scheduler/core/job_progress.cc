@@ -168,6 +168,7 @@ void HoldDoubtful(const Step& step, JobId id) {
       absl::StrCat("the center was restored from a backup that says the job runs, and ",
                    step.cluster.GetJob(id).attempt.end.message,
                    ": it may have ended since; release it if it has not");
+  step.cluster.SetSuspects(id, {});  // it says nothing about the node
   step.cluster.RequeueJob(id, absl::InfinitePast(), step.now);
   step.cluster.ReplaceEnd(id, {.reason = EndReason::kAdmin, .message = why});
   step.cluster.SetHeld(id, true);
@@ -184,19 +185,14 @@ void SettleJob(const Step& step, JobId id) {
     step.cluster.MoveJob(id, JobState::kStopping);
     step.cluster.MoveAttempt(id, AttemptState::kStopping);
   }
-<<<<<<< HEAD
   if (IsDoubtful(step.cluster, job)) {
     HoldDoubtful(step, id);
     return;
   }
-  if (!WantsRequeue(job)) {
-    step.cluster.FinishJob(id, FinalState(job.attempt.end), step.now);
-=======
   const bool again = WantsRequeue(job);
   if (!again || job.cancel_requested) {
     step.cluster.FinishJob(id, again ? JobState::kCancelled : FinalState(job.attempt.end),
                            step.now);
->>>>>>> c167f11 (Make elastic gangs, requeues, updates, bookings and dated quotas live in the core)
     return;
   }
   ForgetSuspects(step, job);

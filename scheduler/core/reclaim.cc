@@ -116,6 +116,7 @@ void Reclaimer::Expect(const Job& job) {
 }
 
 void Reclaimer::ExpectEndsBy(absl::Time time) {
+  failed_.clear();
   for (JobId id : cluster_.HoldersOf(device_class_)) {
     const Job& job = cluster_.GetJob(id);
     if (job.state == JobState::kRunning && !spent_.contains(id) &&

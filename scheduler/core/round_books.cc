@@ -161,7 +161,7 @@ std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
     if (grant.nodes < key.gang.least_nodes()) {
       return blocker;
     }
-    request = MakeRequest(key, trial.device_class, grant);
+    request.nodes = grant.nodes;
     members = free_.Place(request, why);
     if (!members.has_value()) {
       return why;
