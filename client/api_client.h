@@ -41,12 +41,16 @@ struct Patience {
   CALL(HoldJob)                  \
   CALL(ReleaseJob)               \
   CALL(FindArrayTask)            \
+  CALL(UpdateJob)                \
+  CALL(RequeueJob)               \
+  CALL(ExplainJob)               \
   CALL(ListAllocations)          \
   CALL(ListNodes)                \
   CALL(DrainNode)                \
   CALL(UndrainNode)              \
   CALL(AddTenant)                \
   CALL(ListTenants)              \
+  CALL(SetTenantQueue)           \
   CALL(AddProject)               \
   CALL(ListProjects)             \
   CALL(AddUser)                  \
@@ -55,7 +59,10 @@ struct Patience {
   CALL(ListTokens)               \
   CALL(RevokeToken)              \
   CALL(GetQuota)                 \
-  CALL(SetQuota)
+  CALL(SetQuota)                 \
+  CALL(AddBooking)               \
+  CALL(ListBookings)             \
+  CALL(EndBooking)
 
 // Calls block the caller; safe from any thread.
 class ApiClient {

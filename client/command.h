@@ -38,6 +38,8 @@ class Context {
 
   Console& console;
   const Environment& environment;
+  int input = 0;                          // where answers to questions come from: standard input
+  std::vector<std::string> command_line;  // as it was typed, without "berth"
   Arguments arguments;
   Settings settings;
   OutputFormat output;
@@ -46,7 +48,18 @@ class Context {
   std::unique_ptr<ApiClient> api_;
 };
 
-enum class CommandGroup { kRun, kWatch, kControl, kQuota, kNodes, kPeople, kTokens, kScheduler, kClient };
+enum class CommandGroup {
+  kRun,
+  kWatch,
+  kControl,
+  kQuota,
+  kNodes,
+  kBookings,
+  kPeople,
+  kTokens,
+  kScheduler,
+  kClient
+};
 
 struct Command {
   const char* name;    // "submit", "node drain"

@@ -20,6 +20,9 @@ inline constexpr int kExitUnreachable = 7;
 inline constexpr int kExitPartlyDone = 8;
 inline constexpr int kExitIncompatible = 9;
 
+// `submit --plan`: the job would be accepted, but not start at once.
+inline constexpr int kExitWillWait = 10;
+
 // `run` and `wait`, where the job has no exit code of its own.
 inline constexpr int kExitNeverStarted = 120;
 inline constexpr int kExitCancelled = 121;

@@ -38,6 +38,13 @@ struct Column {
   bool wide_only = false;  // only with -o wide
 };
 
+inline Column Left(const char* header, int drop = 0) {
+  return {.header = header, .drop = drop};
+}
+inline Column Right(const char* header, int drop = 0) {
+  return {.header = header, .drop = drop, .right = true};
+}
+
 struct Row {
   Json json;
   std::vector<std::string> cells;  // one per column; may hold text that is not clean

@@ -13,38 +13,6 @@
 namespace berth {
 namespace {
 
-Json FundingJson(v1::Funding funding) {
-  if (funding == v1::FUNDING_OWNED) {
-    return "owned";
-  }
-  return funding == v1::FUNDING_BORROWED ? Json("borrowed") : Json();
-}
-
-Json ReasonJson(const v1::Reason& reason) {
-  if (reason.code().empty() && reason.message().empty()) {
-    return {};
-  }
-  return {
-      {"code",    reason.code()   },
-      {"name",    reason.name()   },
-      {"message", reason.message()}
-  };
-}
-
-Json EndJson(const v1::Job& job) {
-  if (!job.has_end() || job.end().reason() == v1::END_REASON_UNSPECIFIED) {
-    return {};
-  }
-  const v1::JobEnd& end = job.end();
-  return {
-      {"reason",      EndReasonWord(end.reason())                             },
-      {"exit_code",   end.exit_code()                                         },
-      {"signal",      end.signal()                                            },
-      {"failed_rank", end.failed_rank() < 0 ? Json() : Json(end.failed_rank())},
-      {"message",     end.message()                                           }
-  };
-}
-
 Json GangJson(const v1::GangSpec& gang) {
   Json json{
       {"nodes",            gang.nodes()           },
@@ -157,14 +125,6 @@ std::string DeviceCount(const v1::Job& job) {
   return absl::StrCat(tasks * gang.nodes() * gang.devices_per_node());
 }
 
-Column Left(const char* header, int drop = 0) {
-  return {.header = header, .drop = drop};
-}
-
-Column Right(const char* header, int drop = 0) {
-  return {.header = header, .drop = drop, .right = true};
-}
-
 Column WideOnly(Column column) {
   column.wide_only = true;
   return column;
@@ -259,6 +219,37 @@ std::string TopologyWord(const v1::TopologyRequest& topology) {
   }
 }
 
+Json FundingJson(v1::Funding funding) {
+  if (funding == v1::FUNDING_OWNED) {
+    return "owned";
+  }
+  return funding == v1::FUNDING_BORROWED ? Json("borrowed") : Json();
+}
+
+Json ReasonJson(const v1::Reason& reason) {
+  if (reason.code().empty() && reason.message().empty()) {
+    return {};
+  }
+  return {
+      {"code",    reason.code()   },
+      {"name",    reason.name()   },
+      {"message", reason.message()}
+  };
+}
+
+Json EndJson(const v1::JobEnd& end) {
+  if (end.reason() == v1::END_REASON_UNSPECIFIED) {
+    return {};
+  }
+  return {
+      {"reason",      EndReasonWord(end.reason())                             },
+      {"exit_code",   end.exit_code()                                         },
+      {"signal",      end.signal()                                            },
+      {"failed_rank", end.failed_rank() < 0 ? Json() : Json(end.failed_rank())},
+      {"message",     end.message()                                           }
+  };
+}
+
 Json TimeJson(int64_t micros) {
   return micros == 0 ? Json() : Json(Rfc3339(TimeFromMicros(micros)));
 }
@@ -276,7 +267,7 @@ Json JobJson(const v1::Job& job) {
   json["submitted_at"] = TimeJson(job.submitted_at_us());
   json["started_at"] = TimeJson(job.started_at_us());
   json["ended_at"] = TimeJson(job.ended_at_us());
-  json["end"] = EndJson(job);
+  json["end"] = EndJson(job.end());
   json["nodes"] = NodesOf(job);
   json["devices"] = DevicesJson(job);
   json["funding"] = FundingJson(job.funding());
@@ -371,25 +362,6 @@ Json NodeJson(const v1::Node& node, absl::Time now) {
   return json;
 }
 
-Json QuotaJson(const v1::QuotaRow& row) {
-  const v1::QuotaLimits& limits = row.limits();
-  Json json;
-  json["tenant"] = row.tenant();
-  json["project"] = row.project().empty() ? Json() : Json(row.project());
-  json["class"] = row.device_class();
-  json["entitlement"] = limits.entitlement();
-  json["limit"] = limits.has_limit() ? Json(limits.limit()) : Json();
-  json["non_lendable"] = limits.non_lendable();
-  json["weight"] = limits.has_weight() ? Json(limits.weight()) : Json();
-  json["used"] = row.used();
-  json["owned"] = row.owned();
-  json["borrowed"] = row.borrowed();
-  json["lent"] = row.lent();
-  json["pending"] = row.pending();
-  json["capacity"] = row.capacity();
-  return json;
-}
-
 Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now) {
   Listing listing{.kind = "JobList", .columns = {}, .rows = {}, .name_field = "id"};
   listing.columns = {
@@ -463,27 +435,6 @@ Listing NodeListing(const std::vector<v1::Node>& nodes, absl::Time now) {
                   TimeForPeople(TimeFromMicros(node.last_heartbeat_us()), now),
                   node.facts().agent_version(), absl::StrJoin(node.tenants(), ","),
                   node.facts().address(), node.state_detail()}
-    });
-  }
-  return listing;
-}
-
-Listing QuotaListing(const std::vector<v1::QuotaRow>& rows) {
-  Listing listing{.kind = "QuotaList", .columns = {}, .rows = {}, .name_field = "tenant"};
-  listing.columns = {
-      Left("TENANT"), Left("PROJECT", 1),  Left("CLASS"),        Right("ENTITLEMENT"),
-      Right("LIMIT"), Right("USED"),       Right("OWNED", 2),    Right("BORROWED"),
-      Right("LENT"),  Right("PENDING", 3), Right("CAPACITY", 4),
-  };
-  for (const v1::QuotaRow& row : rows) {
-    const v1::QuotaLimits& limits = row.limits();
-    listing.rows.push_back({
-        .json = QuotaJson(row),
-        .cells = {
-                  row.tenant(), row.project(), row.device_class(), absl::StrCat(limits.entitlement()),
-                  limits.has_limit() ? absl::StrCat(limits.limit()) : "none", absl::StrCat(row.used()),
-                  absl::StrCat(row.owned()), absl::StrCat(row.borrowed()), absl::StrCat(row.lent()),
-                  absl::StrCat(row.pending()), row.capacity() == 0 ? "" : absl::StrCat(row.capacity())}
     });
   }
   return listing;

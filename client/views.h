@@ -51,12 +51,24 @@ Json SpecJson(const v1::JobSpec& spec);
 Json AllocationJson(const v1::Allocation& allocation);
 Json NodeJson(const v1::Node& node, absl::Time now);
 Json QuotaJson(const v1::QuotaRow& row);
+// "owned", "borrowed" or null.
+Json FundingJson(v1::Funding funding);
+Json EndJson(const v1::JobEnd& end);
+Json ReasonJson(const v1::Reason& reason);
+
+Json BookingJson(const v1::Booking& booking);
+Json AttemptJson(const v1::Attempt& attempt);
+Json ReclaimJson(const v1::Reclaim& reclaim);
+Json ExplanationJson(const v1::Explanation& explanation);
 
 // `owners`: with the columns tenant and user.
 Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now);
 Listing AllocationListing(const std::vector<v1::Allocation>& allocations, absl::Time now);
+Listing BookingListing(const std::vector<v1::Booking>& bookings, absl::Time now);
 Listing NodeListing(const std::vector<v1::Node>& nodes, absl::Time now);
-Listing QuotaListing(const std::vector<v1::QuotaRow>& rows);
+// `edits` are those of any rows, that take effect later.
+Listing QuotaListing(const std::vector<v1::QuotaRow>& rows,
+                     const std::vector<v1::QuotaEdit>& edits);
 
 }  // namespace berth
 

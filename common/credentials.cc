@@ -94,7 +94,7 @@ absl::Status NotAToken(absl::string_view why) {
 
 absl::Status TokenFileError(absl::StatusCode code, absl::string_view message,
                             absl::string_view fix) {
-  return MakeError(code, {.code = "B7102", .message = message, .why = "", .fix = fix});
+  return MakeError(code, {.code = "B7105", .message = message, .why = "", .fix = fix});
 }
 
 absl::Status OpenError(absl::string_view path, int error) {

@@ -319,7 +319,8 @@ void ControlLoop::ApplyChange(ChangeRequest& request, Turn& turn) {
 absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn& turn) {
   const bool keyed = request.submit.has_value() && !request.submit->idempotency_key.empty();
   auto* const submit = std::get_if<SubmitJob>(&request.event);
-  const TenantId key_tenant = keyed ? SubmitTenant(request.actor, *submit) : TenantId();
+  const TenantId key_tenant =
+      keyed ? SubmitTenant(engine_.cluster(), request.actor, *submit) : TenantId();
   if (keyed) {
     ASSIGN_OR_RETURN(std::optional<ChangeResult> existing, FindExisting(request, key_tenant, turn));
     if (existing.has_value()) {
@@ -330,7 +331,8 @@ absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn
     return DiskFull();
   }
   if (submit != nullptr) {
-    RETURN_IF_ERROR(FindEndedDependencies(request.actor, *submit));
+    const ReadView view(engine_, *store_, turn.now);
+    RETURN_IF_ERROR(view.FindEndedDependencies(request.actor, *submit));
   }
   absl::StatusOr<Outcome> outcome = engine_.Apply(request.actor, request.event, turn.now);
   if (!outcome.ok()) {
@@ -348,15 +350,6 @@ absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn
     }
   }
   return ChangeResult{.outcome = *std::move(outcome), .existing = false};
-}
-
-TenantId ControlLoop::SubmitTenant(const Actor& actor, const SubmitJob& submit) const {
-  if (!actor.IsCenter()) {
-    return actor.tenant;
-  }
-  const Tenant* tenant = engine_.cluster().quota().FindTenantByName(
-      submit.tenant.empty() ? kCenterTenant : submit.tenant);
-  return tenant == nullptr ? TenantId() : tenant->id;
 }
 
 absl::StatusOr<std::optional<ChangeResult>> ControlLoop::FindExisting(const ChangeRequest& request,
@@ -414,6 +407,7 @@ void ControlLoop::PlanIfDue(absl::Time now) {
 
 void ControlLoop::CommitTurn(Turn& turn) {
   turn.changes = engine_.TakeChanges();
+  AuditDroppedEdits(turn);
   if (!turn.HasWrites()) {
     return;
   }
@@ -430,10 +424,31 @@ void ControlLoop::CommitTurn(Turn& turn) {
   }
 }
 
+// A dated change of a quota that had become impossible is no request, but somebody's decision that
+// came to nothing.
+void ControlLoop::AuditDroppedEdits(Turn& turn) const {
+  for (const DroppedQuotaEdit& dropped : turn.changes.dropped_quota_edits) {
+    const QuotaEdit& edit = dropped.edit;
+    const Tenant* tenant = engine_.cluster().quota().FindTenant(edit.key.tenant);
+    turn.audits.push_back(
+        {.at = turn.now,
+         .user = edit.by,
+         .token_id = "",
+         .peer = "",
+         .action = "dated quota",
+         .object = absl::StrCat("quota/", tenant == nullptr ? "" : tenant->name, "/",
+                                edit.key.project.value(), "/",
+                                engine_.cluster().ClassName(edit.key.device_class)),
+         .tenant = edit.key.tenant,
+         .decision = absl::StrCat("dropped: ", dropped.why),
+         .digest = ""});
+  }
+}
+
 absl::Status ControlLoop::WriteTurn(const Turn& turn) {
   RETURN_IF_ERROR(store_->Begin());
   RETURN_IF_ERROR(store_->SaveChanges(turn.changes));
-  for (const Submission& submission : turn.submissions) {
+  for (const SubmissionRecord& submission : turn.submissions) {
     RETURN_IF_ERROR(store_->SaveSubmission(submission));
   }
   for (const AuditEntry& entry : turn.audits) {
@@ -485,27 +500,20 @@ void ControlLoop::SendCommands(std::vector<NodeCommand> commands) {
 
 // A task has the payload of its array.
 void ControlLoop::CompleteAssignment(AssignTask& assign) {
-  const Job& job = engine_.cluster().GetJob(assign.allocation.job);
-  absl::StatusOr<std::string> payload = store_->GetJobPayload(job.array ? job.array : job.id);
+  const JobId id = assign.allocation.job;
+  if (const Job* live = engine_.cluster().FindJob(id); live != nullptr) {
+    assign.array = live->array;
+    assign.array_index = live->array_index;
+  } else if (const auto ended = store_->FindEndedJob(id); ended.ok() && ended->has_value()) {
+    // It ended in the very turn in which it was assigned.
+    assign.array = (*ended)->array;
+    assign.array_index = (*ended)->array_index;
+  }
+  absl::StatusOr<std::string> payload = store_->GetJobPayload(assign.array ? assign.array : id);
   if (!payload.ok()) {
     StopProcess(payload.status());
   }
   assign.payload = *std::move(payload);
-  assign.array = job.array;
-  assign.array_index = job.array_index;
-}
-
-absl::Status ControlLoop::FindEndedDependencies(const Actor& actor, SubmitJob& submit) {
-  for (const Dependency& dependency : submit.spec.dependencies) {
-    if (engine_.cluster().FindJob(dependency.job) != nullptr) {
-      continue;
-    }
-    ASSIGN_OR_RETURN(const std::optional<Job> ended, store_->FindEndedJob(dependency.job));
-    if (ended.has_value() && ended->spec.tenant == SubmitTenant(actor, submit)) {
-      submit.ended_dependencies[dependency.job] = ended->state;
-    }
-  }
-  return absl::OkStatus();
 }
 
 void ControlLoop::PublishAccess() {

@@ -173,10 +173,6 @@ class ControlLoop {
   // An earlier submission with the same key: its result, or a conflict; nothing if there is none.
   absl::StatusOr<std::optional<ChangeResult>> FindExisting(const ChangeRequest& request,
                                                            TenantId tenant, const Turn& turn);
-  // The tenant that a submission is for; none if the engine will refuse it anyway.
-  TenantId SubmitTenant(const Actor& actor, const SubmitJob& submit) const;
-  // The engine knows live jobs only: those that ended are looked up for it, of the same tenant.
-  absl::Status FindEndedDependencies(const Actor& actor, SubmitJob& submit);
   absl::Status ExplainMissing(const ChangeRequest& request, const absl::Status& status) const;
   void OpenSession(HelloRequest& request, Turn& turn);
   void ApplyAgent(const AgentEvent& event, absl::Time now);
@@ -184,6 +180,7 @@ class ControlLoop {
   void CloseIfLost(const AgentHeartbeat& heartbeat, absl::Time now);
   void PlanIfDue(absl::Time now);
   void CommitTurn(Turn& turn);
+  void AuditDroppedEdits(Turn& turn) const;
   absl::Status WriteTurn(const Turn& turn);
   void Speak(Turn& turn);
   void SendCommands(std::vector<NodeCommand> commands);

@@ -17,9 +17,9 @@ namespace berth {
 
 struct ControlLoop::Turn {
   absl::Time now;
-  std::vector<Submission> submissions;
+  std::vector<SubmissionRecord> submissions;
   std::vector<AuditEntry> audits;
-  std::map<std::pair<TenantId, std::string>, const Submission*> keys;  // of `submissions`
+  std::map<std::pair<TenantId, std::string>, const SubmissionRecord*> keys;  // of `submissions`
   std::vector<std::function<void()>> replies;
   std::vector<std::function<void(const ReadView&)>> reads;
   std::vector<JobWait> waits;

@@ -2,8 +2,9 @@
 #define BERTH_SCHEDULER_CONVERT_H_
 
 // Proto messages <-> core structs: the only files that know both. convert.cc holds jobs and nodes,
-// convert_past.cc attempts, certificates and bookings, convert_center.cc the nouns of the center,
-// convert_submit.cc and convert_gang.cc the submissions, convert_agent.cc the agents' side.
+// convert_past.cc attempts, certificates and bookings, convert_explain.cc explanations,
+// convert_center.cc the nouns of the center, convert_submit.cc and convert_gang.cc the submissions,
+// convert_agent.cc the agents' side.
 
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include "proto/agent_api.pb.h"
 #include "proto/client_api.pb.h"
 #include "scheduler/control_loop.h"
+#include "scheduler/core/explain.h"
 
 namespace berth {
 
@@ -39,6 +41,9 @@ v1::Attempt ToProto(const Attempt& attempt, const Cluster& cluster);
 // Names only what the actor may see; the numbers stay, so that everybody can check them.
 v1::Reclaim ToProto(const Reclaim& reclaim, const Actor& actor, const Cluster& cluster);
 v1::Booking ToProto(const Booking& booking, const Cluster& cluster);
+// Everything that was worked out; the job itself and its past are the caller's.
+void FillExplanation(const Explanation& explanation, const Actor& actor, const Cluster& cluster,
+                     v1::Explanation& message);
 v1::Allocation ToProto(const AllocationRecord& record, const Cluster& cluster);
 // `with_tenants` only for callers who may see other tenants.
 v1::Node ToProto(const Node& node, const Cluster& cluster, bool with_tenants);

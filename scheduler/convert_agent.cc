@@ -38,7 +38,7 @@ static_assert(RaiseEnum<v1::HelloRefused::Why>(HelloRefusal::kInventory) ==
               v1::HelloRefused::WHY_INVENTORY);
 
 absl::Status BadFacts(absl::string_view message) {
-  return Refused("B5201", message, "the agent's inventory cannot be used",
+  return Refused("B5206", message, "the agent's inventory cannot be used",
                  "check the agent's configuration and its version");
 }
 

@@ -23,8 +23,6 @@ constexpr int64_t kMemoryMibMax = int64_t{1} << 30;
 constexpr int kArrayTasksMax = 1000 * 1000;
 constexpr int kArrayIndexMax = 1000 * 1000 * 1000;
 constexpr int kDependenciesMax = 1000;
-// The year 9999 is the last that everybody can print.
-constexpr int64_t kTimeMicrosMax = int64_t{253402300799} * 1000 * 1000;
 
 static_assert(SameEnum<v1::TopologyRequest::Level>(TopologyLevel::kRing) ==
               v1::TopologyRequest::LEVEL_RING);

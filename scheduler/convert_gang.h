@@ -15,6 +15,9 @@
 
 namespace berth {
 
+// The year 9999 is the last that everybody can print.
+inline constexpr int64_t kTimeMicrosMax = int64_t{253402300799} * 1000 * 1000;
+
 // OK, or InvalidArgument (B1206) that names the noun and both bounds.
 absl::Status CheckRange(absl::string_view noun, int64_t value, int64_t least, int64_t most);
 

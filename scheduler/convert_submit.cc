@@ -52,15 +52,6 @@ absl::Status CheckSupported(const v1::JobSpec& spec) {
   if (!spec.image().empty()) {
     return NotBuilt("container images", "run the command as a process of the node");
   }
-  if (spec.gang().min_nodes() != 0) {
-    return NotBuilt("elastic jobs (min_nodes)", "ask for a fixed number of nodes");
-  }
-  if (spec.gang().device_share_milli() != 0) {
-    return NotBuilt("shares of a device", "ask for whole devices");
-  }
-  if (spec.gang().topology().level() != v1::TopologyRequest::LEVEL_NONE) {
-    return NotBuilt("topology requests", "select nodes by their labels");
-  }
   return absl::OkStatus();
 }
 

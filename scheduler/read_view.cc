@@ -7,6 +7,7 @@
 
 #include "common/error_detail.h"
 #include "common/status_macros.h"
+#include "scheduler/core/job_requests.h"
 #include "scheduler/core/quota_requests.h"
 
 namespace berth {
@@ -31,6 +32,15 @@ bool WantsEnded(const JobListQuery& query) {
 }
 
 }  // namespace
+
+TenantId SubmitTenant(const Cluster& cluster, const Actor& actor, const SubmitJob& submit) {
+  if (!actor.IsCenter()) {
+    return actor.tenant;
+  }
+  const Tenant* tenant =
+      cluster.quota().FindTenantByName(submit.tenant.empty() ? kCenterTenant : submit.tenant);
+  return tenant == nullptr ? TenantId() : tenant->id;
+}
 
 JobRecord ReadView::LiveRecord(const Job& job) const {
   JobRecord record{.job = job, .allocations = {}, .reason = cluster().ReasonOf(job)};
@@ -135,12 +145,33 @@ absl::StatusOr<JobId> ReadView::FindArrayTask(const Actor& actor, JobId array, i
   if (!task) {
     return MakeError(
         absl::StatusCode::kFailedPrecondition,
-        {.code = "B4004",
+        {.code = "B4005",
          .message = absl::StrCat("task ", index, " of job ", array.value(), " has not started"),
          .why = "a task becomes a job of its own when it starts",
          .fix = absl::StrCat("berth explain ", array.value())});
   }
   return task;
+}
+
+absl::Status ReadView::FindEndedDependencies(const Actor& actor, SubmitJob& submit) const {
+  const TenantId tenant = SubmitTenant(cluster(), actor, submit);
+  for (const Dependency& dependency : submit.spec.dependencies) {
+    if (cluster().FindJob(dependency.job) != nullptr) {
+      continue;
+    }
+    ASSIGN_OR_RETURN(const std::optional<Job> ended, store_.FindEndedJob(dependency.job));
+    if (ended.has_value() && ended->spec.tenant == tenant) {
+      submit.ended_dependencies[dependency.job] = ended->state;
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const Cluster> ReadView::Fork() const {
+  if (fork_ == nullptr) {
+    fork_ = std::make_shared<const Cluster>(cluster());
+  }
+  return fork_;
 }
 
 absl::StatusOr<std::vector<Attempt>> ReadView::ListEndedAttempts(JobId id) const {

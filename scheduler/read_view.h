@@ -4,6 +4,7 @@
 // What a reader sees between two turns: live nouns from memory, ended jobs from the store. Lives on
 // the loop's thread, during one callback.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,11 +35,17 @@ struct JobListQuery {
   int limit = 1000;
 };
 
+// The tenant that a submission is for; none if the engine will refuse it anyway.
+TenantId SubmitTenant(const Cluster& cluster, const Actor& actor, const SubmitJob& submit);
+
 class ReadView {
  public:
   ReadView(const Engine& engine, Store& store, absl::Time now)
       : engine_(engine), store_(store), now_(now) {}
   const Cluster& cluster() const { return engine_.cluster(); }
+  const Policy& policy() const { return engine_.policy(); }
+  // A copy for another thread, as of this turn: the same one for all who ask in it.
+  std::shared_ptr<const Cluster> Fork() const;
   absl::Time now() const { return now_; }
   // NotFound also if the actor may not know of it.
   absl::StatusOr<JobRecord> FindJob(const Actor& actor, JobId id) const;
@@ -50,6 +57,9 @@ class ReadView {
   // The job that a task of an array is. NotFound: the actor may not know of the array, or there is
   // no such index; FailedPrecondition: the task is no job yet.
   absl::StatusOr<JobId> FindArrayTask(const Actor& actor, JobId array, int index) const;
+  // The engine knows live jobs only: those dependencies that ended are looked up for it, of the
+  // submission's own tenant.
+  absl::Status FindEndedDependencies(const Actor& actor, SubmitJob& submit) const;
   // The attempts before the current or last one.
   absl::StatusOr<std::vector<Attempt>> ListEndedAttempts(JobId id) const;
   // The certificates of what was claimed for the job and taken from it, the newest first.
@@ -64,6 +74,7 @@ class ReadView {
   const Engine& engine_;
   Store& store_;
   absl::Time now_;
+  mutable std::shared_ptr<const Cluster> fork_;  // made when first asked for
 };
 
 }  // namespace berth

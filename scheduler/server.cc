@@ -18,6 +18,7 @@
 #include "common/status_macros.h"
 #include "scheduler/rpc/agent_service.h"
 #include "scheduler/rpc/auth.h"
+#include "scheduler/rpc/background_worker.h"
 #include "scheduler/rpc/call.h"
 #include "scheduler/rpc/client_service.h"
 #include "scheduler/rpc/local_admin.h"
@@ -148,11 +149,13 @@ struct Server::Parts {
         loop(std::move(store), options.policy, options.loop, clock),
         router(loop, authenticator),
         agent_service(router, relay),
-        client_service(router, {.relay = &relay,
-                                .open =
-                                    [this](NodeId node, const v1::OpenLog& message) {
-                                      return agent_service.OpenLog(node, message);
-                                    }}),
+        client_service(router,
+                       {.relay = &relay,
+                        .open =
+                            [this](NodeId node, const v1::OpenLog& message) {
+                              return agent_service.OpenLog(node, message);
+                            }},
+                       worker),
         local_admin(loop,
                     {.cluster_name = options.cluster_name, .schema_version = SchemaVersion()}) {}
 
@@ -175,6 +178,7 @@ struct Server::Parts {
   LogRelay relay;
   ControlLoop loop;
   CallRouter router;
+  BackgroundWorker worker;
   AgentService agent_service;
   ClientService client_service;
   LocalAdmin local_admin;
@@ -273,6 +277,7 @@ void Server::Stop() {
   std::thread closing([this] { parts_->CloseServers(); });
   parts_->agent_service.Stop();
   parts_->loop.Stop();
+  parts_->worker.Stop();
   parts_->relay.CloseRefused(
       [](absl::string_view) { return absl::UnavailableError("the scheduler is stopping"); });
   closing.join();

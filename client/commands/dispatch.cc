@@ -169,6 +169,7 @@ int Finish(Context& context, const absl::StatusOr<int>& result) {
 }  // namespace
 
 int RunClient(const std::vector<std::string>& words, Context& context) {
+  context.command_line = words;
   context.output.kind =
       WantsJson(words, context.environment) ? OutputKind::kJson : OutputKind::kTable;
   if (words.empty()) {

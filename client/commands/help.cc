@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 
 #include "client/commands/commands.h"
+#include "client/commands/error_codes.h"
 #include "client/commands/topics.h"
 #include "client/exit_codes.h"
 #include "client/job_options.h"
@@ -27,6 +28,7 @@ constexpr GroupTitle kGroups[] = {
     {CommandGroup::kControl,   "Control"  },
     {CommandGroup::kQuota,     "Quota"    },
     {CommandGroup::kNodes,     "Nodes"    },
+    {CommandGroup::kBookings,  "Bookings" },
     {CommandGroup::kPeople,    "People"   },
     {CommandGroup::kTokens,    "Tokens"   },
     {CommandGroup::kScheduler, "Scheduler"},
@@ -47,6 +49,26 @@ std::string AllHelp() {
     }
   }
   return out;
+}
+
+// The group's commands; verbs of the same noun, after the plural that lists it, share one word.
+std::vector<std::string> NamesOf(CommandGroup group) {
+  std::vector<std::string> names;
+  std::string last_noun;
+  for (const Command* command : AllCommands()) {
+    if (command->group != group) {
+      continue;
+    }
+    const std::string name = command->plural != nullptr ? command->plural : command->name;
+    const std::vector<std::string> parts = absl::StrSplit(name, absl::MaxSplits(' ', 1));
+    if (parts.size() == 2 && parts[0] == last_noun) {
+      absl::StrAppend(&names.back(), "|", parts[1]);
+    } else {
+      names.push_back(name);
+    }
+    last_noun = parts.size() == 2 ? parts[0] : "";
+  }
+  return names;
 }
 
 std::string OptionLines(std::span<const Option> options) {
@@ -79,6 +101,9 @@ absl::StatusOr<std::string> HelpAbout(const std::vector<std::string>& words) {
   }
   if (words[0] == "all") {
     return AllHelp();
+  }
+  if (const ErrorCode* code = FindErrorCode(words.back()); code != nullptr) {
+    return absl::StrCat(code->code, "  ", code->meaning, "\n");
   }
   std::vector<std::string> known = {"all"};
   for (const Topic& topic : HelpTopics()) {
@@ -118,15 +143,6 @@ absl::StatusOr<int> RunHelp(Context& context) {
   return kExitDone;
 }
 
-// In the overview the scheduler's commands share their first word: "admin status, backup, ...".
-std::string OverviewName(const Command& command, bool is_first) {
-  if (command.group != CommandGroup::kScheduler) {
-    return command.plural != nullptr ? command.plural : command.name;
-  }
-  const std::vector<std::string> words = absl::StrSplit(command.name, ' ');
-  return is_first ? absl::StrCat(words[0], " ", words[1]) : words[1];
-}
-
 }  // namespace
 
 std::string OverallHelp() {
@@ -134,15 +150,7 @@ std::string OverallHelp() {
       "Berth runs AI jobs on a shared center.\n"
       "A bare verb acts on jobs. Everything else is `berth NOUN VERB`.\n\n";
   for (const GroupTitle& group : kGroups) {
-    std::vector<std::string> names;
-    for (const Command* command : AllCommands()) {
-      if (command->group == group.group) {
-        std::string name = OverviewName(*command, names.empty());
-        if (names.empty() || names.back() != name) {
-          names.push_back(std::move(name));
-        }
-      }
-    }
+    const std::vector<std::string> names = NamesOf(group.group);
     constexpr int kTitleCells = 11;
     absl::StrAppend(&out, PadToWidth(group.title, kTitleCells, false), absl::StrJoin(names, ", "),
                     "\n");

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <functional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
@@ -11,6 +13,10 @@
 
 namespace berth {
 namespace {
+
+constexpr int kNodesMax = 4096;
+constexpr int kDevicesMax = 64;
+constexpr int kPriorityMax = 1000;
 
 using Change = std::function<absl::StatusOr<v1::Job>(ApiClient& api, uint64_t id)>;
 
@@ -98,7 +104,118 @@ absl::StatusOr<int> RunRelease(Context& context) {
   });
 }
 
+constexpr Option kUpdateOptions[] = {
+    Value("name", "NAME", "what the job is called", 'n'),
+    Value("nodes", "N", "nodes at the same time", 'N'),
+    Value("devices", "N", "devices on each node", 'd'),
+    WithAlias(Value("class", "A|B", "device classes, the best first"), "model"),
+    Value("time", "TIME", "the time limit; a running job's may only become shorter", 't'),
+    Value("priority", "N", "before others of your tenant, -1000 to 1000"),
+    Flag("no-borrow", "start only on devices that your tenant owns"),
+    Flag("borrow", "start on idle devices of others, too"),
+};
+
+absl::Status ReadShape(const Arguments& arguments, v1::UpdateJobRequest& request) {
+  if (const OptionValue* const value = arguments.Find("nodes"); value != nullptr) {
+    ASSIGN_OR_RETURN(const int64_t nodes, IntegerOf(*value, 1, kNodesMax));
+    request.set_nodes(static_cast<int32_t>(nodes));
+  }
+  if (const OptionValue* const value = arguments.Find("devices"); value != nullptr) {
+    ASSIGN_OR_RETURN(const int64_t devices, IntegerOf(*value, 0, kDevicesMax));
+    request.set_devices_per_node(static_cast<int32_t>(devices));
+  }
+  if (const OptionValue* const value = arguments.Find("class"); value != nullptr) {
+    const char separator = absl::StrContains(value->text, '|') ? '|' : ',';
+    ASSIGN_OR_RETURN(const std::vector<std::string> classes, ListOf(*value, separator));
+    request.mutable_device_classes()->Assign(classes.begin(), classes.end());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::UpdateJobRequest> MakeUpdate(const Arguments& arguments) {
+  v1::UpdateJobRequest request;
+  RETURN_IF_ERROR(ReadShape(arguments, request));
+  if (const OptionValue* const value = arguments.Find("name"); value != nullptr) {
+    if (value->text.empty()) {
+      return ValueError(*value, "must not be empty");
+    }
+    request.set_name(value->text);
+  }
+  if (const OptionValue* const value = arguments.Find("time"); value != nullptr) {
+    ASSIGN_OR_RETURN(const absl::Duration limit, DurationOf(*value));
+    request.set_time_limit_ms(std::max<int64_t>(absl::ToInt64Milliseconds(limit), 1));
+  }
+  if (const OptionValue* const value = arguments.Find("priority"); value != nullptr) {
+    ASSIGN_OR_RETURN(const int64_t priority, IntegerOf(*value, -kPriorityMax, kPriorityMax));
+    request.set_priority(static_cast<int32_t>(priority));
+  }
+  if (arguments.Has("no-borrow") && arguments.Has("borrow")) {
+    return ErrorAt({}, "--borrow and --no-borrow exclude each other");
+  }
+  if (arguments.Has("no-borrow") || arguments.Has("borrow")) {
+    request.set_no_borrow(arguments.Has("no-borrow"));
+  }
+  if (request.ByteSizeLong() == 0) {
+    return ErrorAt({}, "name what is to change, e.g. --nodes 3", "berth update --help");
+  }
+  return request;
+}
+
+absl::StatusOr<int> RunUpdate(Context& context) {
+  ASSIGN_OR_RETURN(const v1::UpdateJobRequest update, MakeUpdate(context.arguments));
+  return ChangeJobs(context, [&update](ApiClient& api, uint64_t id) -> absl::StatusOr<v1::Job> {
+    v1::UpdateJobRequest request = update;
+    request.set_job_id(id);
+    ASSIGN_OR_RETURN(v1::UpdateJobResponse response, api.UpdateJob(request));
+    return std::move(*response.mutable_job());
+  });
+}
+
+constexpr Option kRequeueOptions[] = {
+    Value("reason", "TEXT", "told to the job's owner"),
+};
+
+absl::StatusOr<int> RunRequeue(Context& context) {
+  return ChangeJobs(context, [&](ApiClient& api, uint64_t id) -> absl::StatusOr<v1::Job> {
+    v1::RequeueJobRequest request;
+    request.set_job_id(id);
+    request.set_reason(context.arguments.Text("reason"));
+    ASSIGN_OR_RETURN(v1::RequeueJobResponse response, api.RequeueJob(request));
+    return std::move(*response.mutable_job());
+  });
+}
+
 }  // namespace
+
+const Command kUpdateCommand = {
+    .name = "update",
+    .plural = nullptr,
+    .group = CommandGroup::kControl,
+    .summary = "change jobs that wait",
+    .usage = "JOB... OPTIONS",
+    .examples =
+        "berth update 4812 --nodes 3\n"
+        "berth update 4812 --time 12h --no-borrow\n"
+        "berth update @lr-sweep --priority 10\n",
+    .options = kUpdateOptions,
+    .takes_job_options = false,
+    .run = RunUpdate,
+};
+
+const Command kRequeueCommand = {
+    .name = "requeue",
+    .plural = nullptr,
+    .group = CommandGroup::kControl,
+    .summary = "stop running jobs and queue them again, as the next attempt",
+    .usage = "JOB... [OPTIONS]",
+    .examples =
+        "berth requeue 4812\n"
+        "berth requeue 4800-4812 --reason \"new data\"\n"
+        "berth requeue last -o json\n",
+    .options = kRequeueOptions,
+    .takes_job_options = false,
+    .run = RunRequeue,
+};
 
 const Command kCancelCommand = {
     .name = "cancel",

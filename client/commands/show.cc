@@ -4,6 +4,7 @@
 
 #include "client/commands/commands.h"
 #include "client/exit_codes.h"
+#include "client/explanation_text.h"
 #include "client/job_ids.h"
 #include "client/text.h"
 #include "client/views.h"
@@ -110,10 +111,24 @@ std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Tim
   for (const v1::Allocation& allocation : job.allocations()) {
     facts.emplace_back("allocation", AllocationText(allocation));
   }
+  for (const v1::Reclaim& reclaim : job.reclaims()) {
+    facts.emplace_back("recall", ReclaimSentence(reclaim));
+  }
   for (const std::string& note : job.notes()) {
     facts.emplace_back("note", note);
   }
   return RenderFacts(facts);
+}
+
+void AddPast(const v1::Job& job, Json& json) {
+  json["attempts"] = Json::array();
+  for (const v1::Attempt& attempt : job.attempts()) {
+    json["attempts"].push_back(AttemptJson(attempt));
+  }
+  json["reclaims"] = Json::array();
+  for (const v1::Reclaim& reclaim : job.reclaims()) {
+    json["reclaims"].push_back(ReclaimJson(reclaim));
+  }
 }
 
 absl::StatusOr<int> RunShow(Context& context) {
@@ -124,6 +139,7 @@ absl::StatusOr<int> RunShow(Context& context) {
   request.set_job_id(id);
   request.set_with_spec(true);
   request.set_all_attempts(context.arguments.Has("attempts"));
+  request.set_with_reclaims(true);
   ASSIGN_OR_RETURN(const v1::GetJobResponse response, api->GetJob(request));
   if (context.output.for_people()) {
     context.console.Out(ShowForPeople(response.job(), response.spec(), absl::Now()));
@@ -131,6 +147,7 @@ absl::StatusOr<int> RunShow(Context& context) {
   }
   Listing listing = JobListing({response.job()}, true, absl::Now());
   listing.rows[0].json["spec"] = SpecJson(response.spec());
+  AddPast(response.job(), listing.rows[0].json);
   RETURN_IF_ERROR(context.Print(listing));
   return kExitDone;
 }

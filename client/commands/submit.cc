@@ -3,9 +3,11 @@
 #include <climits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 
 #include "client/commands/commands.h"
 #include "client/exit_codes.h"
+#include "client/explanation_text.h"
 #include "client/follow.h"
 #include "client/job_ids.h"
 #include "client/text.h"
@@ -17,6 +19,7 @@ namespace berth {
 namespace {
 
 constexpr Option kOptions[] = {
+    Flag("plan", "submit nothing; exit 0: it would start now, 10: it would wait, 6: never"),
     Flag("parsable", "print the job's id and nothing else"),
     Flag("wait", "wait for the end and exit with the job's code"),
     Value("timeout", "TIME", "how long to look for the scheduler (10s)"),
@@ -59,6 +62,29 @@ absl::Status PrintAnswer(Context& context, const Submission& submission,
   return absl::OkStatus();
 }
 
+// What would become of the job: 0 starts now, 10 will wait, 6 never.
+absl::StatusOr<int> Plan(Context& context, ApiClient& api, const Submission& submission) {
+  v1::ExplainJobRequest request;
+  *request.mutable_submit() = submission.request;
+  ASSIGN_OR_RETURN(const v1::ExplainJobResponse response, api.ExplainJob(request));
+  const v1::Explanation& plan = response.explanation();
+  if (context.output.for_people()) {
+    context.console.Out(PlanText(plan, submission.request.spec().name(), absl::Now()));
+  } else {
+    Listing listing{.kind = "ExplanationList", .columns = {}, .rows = {}, .name_field = "verdict"};
+    listing.rows.push_back({.json = ExplanationJson(plan), .cells = {}});
+    RETURN_IF_ERROR(context.Print(listing));
+  }
+  switch (plan.verdict()) {
+    case v1::Explanation::VERDICT_STARTS_NOW:
+      return kExitDone;
+    case v1::Explanation::VERDICT_NEVER:
+      return kExitRefusedByEntitlement;
+    default:
+      return kExitWillWait;
+  }
+}
+
 absl::StatusOr<int> RunSubmit(Context& context) {
   ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
   Patience patience = kSubmitPatience;
@@ -67,6 +93,9 @@ absl::StatusOr<int> RunSubmit(Context& context) {
   }
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   RETURN_IF_ERROR(FindDependencies(*api, submission));
+  if (context.arguments.Has("plan")) {
+    return Plan(context, *api, submission);
+  }
   ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
                    api->SubmitJob(submission.request, patience));
   RETURN_IF_ERROR(PrintAnswer(context, submission, response));

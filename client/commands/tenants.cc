@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
@@ -23,9 +25,39 @@ constexpr Option kOfTenantOptions[] = {
     Value("tenant", "TENANT", "of this tenant (yours)"),
 };
 
+constexpr Option kTenantSetOptions[] = {
+    Value("queue", "QUEUE",
+          "how its jobs pass each other: easy, fifo, traverse, stepped[:TIMEOUT]"),
+};
+
+constexpr std::pair<const char*, v1::QueuePreset> kQueues[] = {
+    {"easy",     v1::QUEUE_PRESET_EASY    },
+    {"fifo",     v1::QUEUE_PRESET_FIFO    },
+    {"traverse", v1::QUEUE_PRESET_TRAVERSE},
+    {"stepped",  v1::QUEUE_PRESET_STEPPED },
+};
+
+std::string QueueWord(v1::QueuePreset queue) {
+  for (const auto& [word, preset] : kQueues) {
+    if (preset == queue) {
+      return word;
+    }
+  }
+  return "unknown";
+}
+
+std::string QueueText(const v1::Tenant& tenant) {
+  const std::string timeout =
+      tenant.queue() == v1::QUEUE_PRESET_STEPPED
+          ? absl::StrCat(":",
+                         berth::FormatDuration(absl::Milliseconds(tenant.stepped_timeout_ms())))
+          : "";
+  return absl::StrCat(QueueWord(tenant.queue()), timeout);
+}
+
 Listing TenantListing(const std::vector<v1::Tenant>& tenants) {
   Listing listing{.kind = "TenantList", .columns = {}, .rows = {}};
-  for (const char* header : {"TENANT", "NAME", "STATE", "TIME LIMIT", "QUEUE MAX"}) {
+  for (const char* header : {"TENANT", "NAME", "STATE", "TIME LIMIT", "QUEUE MAX", "QUEUE"}) {
     listing.columns.push_back({.header = header});
   }
   for (const v1::Tenant& tenant : tenants) {
@@ -37,11 +69,16 @@ Listing TenantListing(const std::vector<v1::Tenant>& tenants) {
     json["created_at"] = TimeJson(tenant.created_at_us());
     json["default_time_limit_seconds"] = static_cast<double>(tenant.default_time_limit_ms()) / 1000;
     json["queue_max"] = tenant.queue_max();
+    json["queue"] = QueueWord(tenant.queue());
+    json["stepped_timeout_seconds"] =
+        tenant.queue() == v1::QUEUE_PRESET_STEPPED
+            ? Json(static_cast<double>(tenant.stepped_timeout_ms()) / 1000)
+            : Json();
     listing.rows.push_back({
         .json = std::move(json),
         .cells = {tenant.name(), tenant.display_name(), tenant.suspended() ? "suspended" : "active",
                   berth::FormatDuration(absl::Milliseconds(tenant.default_time_limit_ms())),
-                  absl::StrCat(tenant.queue_max())}
+                  absl::StrCat(tenant.queue_max()), QueueText(tenant)}
     });
   }
   return listing;
@@ -87,6 +124,52 @@ absl::StatusOr<int> RunTenantAdd(Context& context) {
     context.console.Out(absl::StrCat("tenant ", CleanText(response.tenant().name()), " added\n"));
     context.console.Hint(absl::StrCat("→ berth quota set ", response.tenant().name(),
                                       " --class CLASS --entitlement N\n"));
+    return kExitDone;
+  }
+  RETURN_IF_ERROR(context.Print(TenantListing({response.tenant()})));
+  return kExitDone;
+}
+
+absl::Status ReadQueue(const OptionValue& value, v1::SetTenantQueueRequest& request) {
+  const size_t colon = value.text.find(':');
+  const std::string word = value.text.substr(0, colon);
+  for (const auto& [known, preset] : kQueues) {
+    if (word == known) {
+      request.set_queue(preset);
+    }
+  }
+  if (request.queue() == v1::QUEUE_PRESET_UNSPECIFIED) {
+    return ValueError(
+        value, absl::StrCat("\"", CleanText(word), "\" is none of easy, fifo, traverse, stepped"));
+  }
+  if (colon == std::string::npos) {
+    return absl::OkStatus();
+  }
+  if (request.queue() != v1::QUEUE_PRESET_STEPPED) {
+    return ValueError(value, "only a stepped queue has a timeout", "write it like stepped:2h");
+  }
+  OptionValue timeout = value;
+  timeout.text = value.text.substr(colon + 1);
+  ASSIGN_OR_RETURN(const absl::Duration length, DurationOf(timeout));
+  request.set_stepped_timeout_ms(absl::ToInt64Milliseconds(length));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> RunTenantSet(Context& context) {
+  RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1,
+                                 "the tenant, e.g. `berth tenant set acme --queue fifo`"));
+  const OptionValue* const queue = context.arguments.Find("queue");
+  if (queue == nullptr) {
+    return ErrorAt({}, "name what is to change, e.g. --queue fifo", "berth tenant set --help");
+  }
+  v1::SetTenantQueueRequest request;
+  request.set_tenant(context.arguments.words[0].text);
+  RETURN_IF_ERROR(ReadQueue(*queue, request));
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  ASSIGN_OR_RETURN(const v1::SetTenantQueueResponse response, api->SetTenantQueue(request));
+  if (context.output.for_people()) {
+    context.console.Out(absl::StrCat("tenant ", CleanText(response.tenant().name()), " queues ",
+                                     QueueText(response.tenant()), "\n"));
     return kExitDone;
   }
   RETURN_IF_ERROR(context.Print(TenantListing({response.tenant()})));
@@ -145,6 +228,21 @@ const Command kTenantAddCommand = {
     .options = kTenantAddOptions,
     .takes_job_options = false,
     .run = RunTenantAdd,
+};
+
+const Command kTenantSetCommand = {
+    .name = "tenant set",
+    .plural = nullptr,
+    .group = CommandGroup::kPeople,
+    .summary = "change how a tenant's jobs queue (operators)",
+    .usage = "NAME --queue QUEUE",
+    .examples =
+        "berth tenant set acme --queue fifo\n"
+        "berth tenant set acme --queue stepped:2h\n"
+        "berth tenants -o fields=name,queue\n",
+    .options = kTenantSetOptions,
+    .takes_job_options = false,
+    .run = RunTenantSet,
 };
 
 const Command kTenantListCommand = {

@@ -48,6 +48,8 @@ Of every command:
   3  not found                              8  partly done: see each line
   4  no valid token, or not allowed         9  client and scheduler do not fit
 
+Of `submit --plan`: 0 it would start now, 10 it would wait, 6 it never can.
+
 Of `run`, `wait` and `submit --wait`: the job's own code (of the rank that failed first), or
   120  never started                        124  --timeout of this command; the job goes on
   121  cancelled                            125  the scheduler was lost while waiting
@@ -75,19 +77,32 @@ constexpr char kReasons[] = R"(Codes: B, the area, a number. They never change t
   B4...  the job while it runs                      B9...  a fault of Berth
   B5...  nodes and their health
 
-Why a job waits:
-  B2101 tenant-limit      the tenant's limit of devices is reached
-  B2102 project-limit     the project's limit is reached
-  B2201 tenant-suspended  nothing of the tenant starts
-  B2301 borrowing         more than the tenant owns, and it may not borrow
-  B2302 non-lendable      the free devices are kept for their owners
-  B3101 devices-busy      not enough devices are free
-  B3102 host-resources    not enough cores or memory beside the free devices
-  B3201 fragmentation     enough devices are free, but not on enough nodes
-  B3301 no-nodes          no usable node has this class and these labels
-  B3500 being-evaluated   just submitted, or just changed
+`berth help reasons CODE` says what one means; docs/error-codes.md has them all.
+
+Why a job waits, in the order in which explanations list it:
   B3601 held              waits for `berth release`
   B3602 back-off          waits a little after a failed start
+  B3603 dependency        waits for other jobs
+  B3604 begin-time        may not begin yet
+  B3605 array-throttle    as many tasks of the array run as may
+  B2201 tenant-suspended  nothing of the tenant starts
+  B2101 tenant-limit      the tenant's limit of devices is reached
+  B2102 project-limit     the project's limit is reached
+  B2303 non-preemptible   only what the tenant owns can be used for it
+  B2301 borrowing         more than the tenant owns, and it may not borrow
+  B2302 non-lendable      the free devices are kept for their owners
+  B2304 blocks-owed       would break a block that is owed to its owner
+  B2305 shortfall         fewer devices than were promised: each owner gets a share
+  B3301 no-nodes          too few usable nodes have this class and these labels
+  B3401 booked            nodes are promised away before it would end
+  B3202 topology          enough is free, but not close enough together
+  B3201 fragmentation     enough devices are free, but not on enough nodes
+  B3102 host-resources    not enough cores or memory beside the free devices
+  B3101 devices-busy      not enough devices are free
+  B3503 recalling         devices are being given back for it
+  B3501 behind-anchor     would delay a job that nothing may delay
+  B3502 queue-head        the tenant's queue lets nothing pass its head
+  B3500 being-evaluated   just submitted, or just changed
   B4101 preparing         its nodes are being prepared
   B4102 stopping          its processes are being ended
   B5101 node-silent       one of its nodes does not answer

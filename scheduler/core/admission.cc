@@ -63,7 +63,7 @@ std::optional<Refusal> CheckEntitlement(const Cluster& cluster, const JobSpec& s
     return std::nullopt;
   }
   return Refusal{
-      .code = "B2301",
+      .code = "B2303",
       .message =
           absl::StrFormat("job asks for %d %s and may not be recalled, but its tenant owns %d",
                           devices, cluster.ClassName(device_class), entitlement),

@@ -30,16 +30,16 @@ absl::Status CheckNumbers(const QuotaLimits& limits) {
   const int64_t weight = limits.weight.value_or(0);
   if (std::min({limits.entitlement, limit, limits.non_lendable, weight}) < 0 ||
       std::max({limits.entitlement, limit, weight}) > kDevicesMax) {
-    return Refuse("B2301", "quota numbers are whole devices, 0 to 1,000,000,000", "", "");
+    return Refuse("B2311", "quota numbers are whole devices, 0 to 1,000,000,000", "", "");
   }
   if (limits.entitlement > limit) {
     return Refuse(
-        "B2302", absl::StrFormat("entitlement %d is above the limit %d", limits.entitlement, limit),
+        "B2312", absl::StrFormat("entitlement %d is above the limit %d", limits.entitlement, limit),
         "a tenant may always use what it owns",
         absl::StrFormat("use --limit %d or more", limits.entitlement));
   }
   if (limits.non_lendable > limits.entitlement) {
-    return Refuse("B2303",
+    return Refuse("B2313",
                   absl::StrFormat("the non-lendable part %d is above the entitlement %d",
                                   limits.non_lendable, limits.entitlement),
                   "only what is owned can be kept back", "");
@@ -61,7 +61,7 @@ absl::Status CheckProjects(const Cluster& cluster, const QuotaKey& key, const Qu
     return absl::OkStatus();
   }
   return Refuse(
-      "B2304",
+      "B2314",
       absl::StrFormat("the projects of \"%s\" would own %d of %s together, the tenant owns %d",
                       cluster.quota().FindTenant(key.tenant)->name, sum,
                       cluster.ClassName(key.device_class), owned),
@@ -78,7 +78,7 @@ absl::Status CheckOversell(const Cluster& cluster, const QuotaKey& key, const Qu
   if (sum <= capacity || limits.entitlement <= cluster.quota().Limits(key).entitlement) {
     return absl::OkStatus();
   }
-  return Refuse("B2305",
+  return Refuse("B2315",
                 absl::StrFormat("entitlements of %s would become %d of %d devices",
                                 cluster.ClassName(key.device_class), sum, capacity),
                 "not every tenant could get what it owns at the same time",
@@ -123,7 +123,7 @@ absl::StatusOr<QuotaKey> ResolveKey(const Step& step, const Actor& actor, const 
     for (const auto& [id, name] : step.cluster.classes()) {
       known.push_back(name);
     }
-    return Refuse("B2306",
+    return Refuse("B2316",
                   absl::StrCat("no node has devices of class \"", request.device_class, "\""),
                   absl::StrCat("known classes: ", absl::StrJoin(known, ", ")),
                   "for nodes still to come say --allow-oversell");

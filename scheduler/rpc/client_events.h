@@ -14,6 +14,12 @@ namespace berth {
 absl::StatusOr<UserEvent> ToEvent(const v1::CancelJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::HoldJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::ReleaseJobRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::UpdateJobRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::RequeueJobRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::NotifyCheckpointRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::SetTenantQueueRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::AddBookingRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::EndBookingRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::DrainNodeRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::UndrainNodeRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::AddTenantRequest& request);

@@ -24,21 +24,11 @@ constexpr int kJobsPerCallMax = 10000;
 constexpr int kWaitMsMax = 60 * 1000;
 constexpr int kAttemptsListedMax = 10000;
 
-std::string JobObject(uint64_t job_id) {
-  return absl::StrCat("job/", job_id);
-}
-
-absl::Status FillJob(const ReadView& view, const Actor& actor, JobId id, v1::Job* out) {
-  ASSIGN_OR_RETURN(const JobRecord record, view.FindJob(actor, id));
-  *out = ToProto(record, view.cluster());
-  return absl::OkStatus();
-}
-
 // For the job's owner and the admins of its tenant; operators see it without the variables' values.
 absl::Status FillSpec(const ReadView& view, const Actor& actor, const Job& job, v1::JobSpec* out) {
   if (actor.role == Role::kAuditor) {
     return MakeError(absl::StatusCode::kPermissionDenied,
-                     {.code = "B7203",
+                     {.code = "B7208",
                       .message = "an auditor may not see what a job runs",
                       .why = "",
                       .fix = "ask without the specification"});
@@ -323,44 +313,6 @@ ClientService::Reactor* ClientService::WaitJob(Context* context, const v1::WaitJ
   };
   router_.loop().PostWait(*std::move(wait));
   return reactor;
-}
-
-ClientService::Reactor* ClientService::CancelJob(Context* context,
-                                                 const v1::CancelJobRequest* request,
-                                                 v1::CancelJobResponse* response) {
-  return router_.Apply(
-      context, *request,
-      {.rpc = "Client.CancelJob",
-       .object = JobObject(request->job_id()),
-       .event = ToEvent(*request),
-       .answer = [=](const Actor& actor, const Outcome& outcome, const auto& view) {
-         return FillJob(view, actor, outcome.job, response->mutable_job());
-       }});
-}
-
-ClientService::Reactor* ClientService::HoldJob(Context* context, const v1::HoldJobRequest* request,
-                                               v1::HoldJobResponse* response) {
-  return router_.Apply(
-      context, *request,
-      {.rpc = "Client.HoldJob",
-       .object = JobObject(request->job_id()),
-       .event = ToEvent(*request),
-       .answer = [=](const Actor& actor, const Outcome& outcome, const auto& view) {
-         return FillJob(view, actor, outcome.job, response->mutable_job());
-       }});
-}
-
-ClientService::Reactor* ClientService::ReleaseJob(Context* context,
-                                                  const v1::ReleaseJobRequest* request,
-                                                  v1::ReleaseJobResponse* response) {
-  return router_.Apply(
-      context, *request,
-      {.rpc = "Client.ReleaseJob",
-       .object = JobObject(request->job_id()),
-       .event = ToEvent(*request),
-       .answer = [=](const Actor& actor, const Outcome& outcome, const auto& view) {
-         return FillJob(view, actor, outcome.job, response->mutable_job());
-       }});
 }
 
 grpc::ServerWriteReactor<v1::StreamLogsResponse>* ClientService::StreamLogs(

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "proto/client_api.grpc.pb.h"
+#include "scheduler/rpc/background_worker.h"
 #include "scheduler/rpc/call.h"
 #include "scheduler/rpc/log_stream.h"
 
@@ -15,7 +16,8 @@ namespace berth {
 // Owned by the Server. Requires: what is handed over outlives it.
 class ClientService final : public v1::Client::CallbackService {
  public:
-  ClientService(CallRouter& router, LogSource logs) : router_(router), logs_(std::move(logs)) {}
+  ClientService(CallRouter& router, LogSource logs, BackgroundWorker& worker)
+      : router_(router), logs_(std::move(logs)), worker_(worker) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -35,12 +37,6 @@ class ClientService final : public v1::Client::CallbackService {
                     v1::ListJobsResponse* response) override;
   Reactor* WaitJob(Context* context, const v1::WaitJobRequest* request,
                    v1::WaitJobResponse* response) override;
-  Reactor* CancelJob(Context* context, const v1::CancelJobRequest* request,
-                     v1::CancelJobResponse* response) override;
-  Reactor* HoldJob(Context* context, const v1::HoldJobRequest* request,
-                   v1::HoldJobResponse* response) override;
-  Reactor* ReleaseJob(Context* context, const v1::ReleaseJobRequest* request,
-                      v1::ReleaseJobResponse* response) override;
   grpc::ServerWriteReactor<v1::StreamLogsResponse>* StreamLogs(
       Context* context, const v1::StreamLogsRequest* request) override;
   Reactor* ListAllocations(Context* context, const v1::ListAllocationsRequest* request,
@@ -48,6 +44,34 @@ class ClientService final : public v1::Client::CallbackService {
 
   Reactor* FindArrayTask(Context* context, const v1::FindArrayTaskRequest* request,
                          v1::FindArrayTaskResponse* response) override;
+
+  // client_service_changes.cc: what changes one job.
+  Reactor* CancelJob(Context* context, const v1::CancelJobRequest* request,
+                     v1::CancelJobResponse* response) override;
+  Reactor* HoldJob(Context* context, const v1::HoldJobRequest* request,
+                   v1::HoldJobResponse* response) override;
+  Reactor* ReleaseJob(Context* context, const v1::ReleaseJobRequest* request,
+                      v1::ReleaseJobResponse* response) override;
+  Reactor* UpdateJob(Context* context, const v1::UpdateJobRequest* request,
+                     v1::UpdateJobResponse* response) override;
+  Reactor* RequeueJob(Context* context, const v1::RequeueJobRequest* request,
+                      v1::RequeueJobResponse* response) override;
+  Reactor* NotifyCheckpoint(Context* context, const v1::NotifyCheckpointRequest* request,
+                            v1::NotifyCheckpointResponse* response) override;
+
+  // client_service_explain.cc: why a job waits, and what would happen to one.
+  Reactor* ExplainJob(Context* context, const v1::ExplainJobRequest* request,
+                      v1::ExplainJobResponse* response) override;
+
+  // client_service_bookings.cc: queues of tenants, bookings of nodes.
+  Reactor* SetTenantQueue(Context* context, const v1::SetTenantQueueRequest* request,
+                          v1::SetTenantQueueResponse* response) override;
+  Reactor* AddBooking(Context* context, const v1::AddBookingRequest* request,
+                      v1::AddBookingResponse* response) override;
+  Reactor* ListBookings(Context* context, const v1::ListBookingsRequest* request,
+                        v1::ListBookingsResponse* response) override;
+  Reactor* EndBooking(Context* context, const v1::EndBookingRequest* request,
+                      v1::EndBookingResponse* response) override;
 
   // client_service_center.cc: nodes, tenants, tokens, quotas.
   Reactor* ListNodes(Context* context, const v1::ListNodesRequest* request,
@@ -82,6 +106,7 @@ class ClientService final : public v1::Client::CallbackService {
  private:
   CallRouter& router_;
   const LogSource logs_;
+  BackgroundWorker& worker_;
 };
 
 }  // namespace berth

@@ -1,5 +1,6 @@
 // The part of the client service that is about the center: nodes, tenants, tokens, quotas.
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -37,6 +38,17 @@ v1::Node ToNode(const Node& node, const Actor& actor, const Cluster& cluster) {
     HideDetails(message);
   }
   return message;
+}
+
+std::vector<QuotaEdit> EditsByTime(const Cluster& cluster) {
+  std::vector<QuotaEdit> edits;
+  for (const auto& [key, edit] : cluster.quota_edits()) {
+    edits.push_back(edit);
+  }
+  std::stable_sort(edits.begin(), edits.end(), [](const QuotaEdit& a, const QuotaEdit& b) {
+    return a.effective_at < b.effective_at;
+  });
+  return edits;
 }
 
 bool IsListed(const std::optional<TenantId>& listed, TenantId tenant) {
@@ -245,6 +257,11 @@ ClientService::Reactor* ClientService::GetQuota(Context* context,
                           out = ToProto(row, view.cluster());
                           if (!actor.IsCenter()) {
                             out.clear_capacity();
+                          }
+                        }
+                        for (const QuotaEdit& edit : EditsByTime(view.cluster())) {
+                          if (IsListed(listed, edit.key.tenant)) {
+                            *response->add_edits() = ToProto(edit, view.cluster());
                           }
                         }
                         return absl::OkStatus();

@@ -25,7 +25,7 @@ absl::Status CheckReader(const Actor& actor, const Job& job) {
     return absl::OkStatus();
   }
   return MakeError(absl::StatusCode::kPermissionDenied,
-                   {.code = "B7202",
+                   {.code = "B7207",
                     .message = absl::StrCat("the log of job ", job.id.value(), " is not yours"),
                     .why = "a log is open to the job's user and to the admins of its tenant",
                     .fix = "ask one of them"});

@@ -173,7 +173,7 @@ absl::Status Store::Connection::SaveHeld(const std::vector<Allocation>& allocati
   return absl::OkStatus();
 }
 
-absl::Status Store::Connection::Save(const Submission& submission) {
+absl::Status Store::Connection::Save(const SubmissionRecord& submission) {
   BERTH_CHECK(in_turn_);
   return Settle(SaveSubmissionRow(*database_, submission));
 }

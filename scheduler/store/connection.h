@@ -40,7 +40,7 @@ class Store::Connection {
   absl::Status Begin();
   // Requires for these: between Begin and Commit.
   absl::Status Save(const Changes& changes);
-  absl::Status Save(const Submission& submission);
+  absl::Status Save(const SubmissionRecord& submission);
   absl::Status Save(const AuditEntry& entry);
   absl::Status EndRecovery();
   absl::Status Commit();

@@ -403,7 +403,7 @@ absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const Ende
   return ReadJobs(rows);
 }
 
-absl::Status SaveSubmissionRow(Database& database, const Submission& submission) {
+absl::Status SaveSubmissionRow(Database& database, const SubmissionRecord& submission) {
   Statement row = database.Prepare(
       "INSERT INTO submissions (job_id, tenant_id, idempotency_key, payload_hash, payload) "
       "VALUES (?, ?, ?, ?, ?)");

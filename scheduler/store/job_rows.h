@@ -32,7 +32,7 @@ absl::StatusOr<JobId> FindArrayTaskRow(Database& database, JobId array, int inde
 absl::StatusOr<std::vector<Attempt>> ListEndedAttemptRows(Database& database, JobId job);
 absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const EndedJobQuery& query);
 
-absl::Status SaveSubmissionRow(Database& database, const Submission& submission);
+absl::Status SaveSubmissionRow(Database& database, const SubmissionRecord& submission);
 
 }  // namespace berth
 

@@ -69,7 +69,7 @@ absl::Status Store::NoteBackup(absl::Time at) {
 absl::Status Store::SaveChanges(const Changes& changes) {
   return connection_->Save(changes);
 }
-absl::Status Store::SaveSubmission(const Submission& submission) {
+absl::Status Store::SaveSubmission(const SubmissionRecord& submission) {
   return connection_->Save(submission);
 }
 absl::Status Store::SaveAudit(const AuditEntry& entry) {

@@ -30,7 +30,7 @@ struct StoreOptions {
 };
 
 // The part of a submission that the cluster does not keep.
-struct Submission {
+struct SubmissionRecord {
   JobId job;
   TenantId tenant;
   std::string idempotency_key;
@@ -97,7 +97,7 @@ class Store {
   // Rollback was done. Any other error: memory is ahead of disk and the process must end.
   absl::Status Begin();
   absl::Status SaveChanges(const Changes& changes);
-  absl::Status SaveSubmission(const Submission& submission);
+  absl::Status SaveSubmission(const SubmissionRecord& submission);
   absl::Status SaveAudit(const AuditEntry& entry);
   absl::Status EndRecovery();
   absl::Status Commit();

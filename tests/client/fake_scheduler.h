@@ -19,6 +19,7 @@
 #include "common/credentials.h"
 #include "common/grpc_status.h"
 #include "proto/client_api.grpc.pb.h"
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -132,6 +133,7 @@ class FakeService : public v1::Client::Service {
     for (const v1::QuotaRow& row : quota) {
       *response->add_rows() = row;
     }
+    response->mutable_edits()->Assign(edits.begin(), edits.end());
     return grpc::Status::OK;
   }
 
@@ -140,6 +142,65 @@ class FakeService : public v1::Client::Service {
     const std::lock_guard<std::mutex> lock(mu);
     quota_changes.push_back(*request);
     *response->mutable_after()->mutable_limits() = request->limits();
+    return grpc::Status::OK;
+  }
+
+  grpc::Status UpdateJob(grpc::ServerContext*, const v1::UpdateJobRequest* request,
+                         v1::UpdateJobResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    updates.push_back(*request);
+    *response->mutable_job() = JobOf(request->job_id());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ExplainJob(grpc::ServerContext* context, const v1::ExplainJobRequest* request,
+                          v1::ExplainJobResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    explained.push_back(*request);
+    *response->mutable_explanation() = explanation;
+    return ToGrpcStatus(TakeFailure(), context);
+  }
+
+  grpc::Status SetTenantQueue(grpc::ServerContext*, const v1::SetTenantQueueRequest* request,
+                              v1::SetTenantQueueResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    queues.push_back(*request);
+    response->mutable_tenant()->set_name(request->tenant());
+    response->mutable_tenant()->set_queue(request->queue());
+    response->mutable_tenant()->set_stepped_timeout_ms(request->stepped_timeout_ms());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status AddBooking(grpc::ServerContext*, const v1::AddBookingRequest* request,
+                          v1::AddBookingResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    booked.push_back(*request);
+    response->add_effects("3 running jobs could overlap");
+    if (!request->dry_run()) {
+      v1::Booking& booking = *response->mutable_booking();
+      booking.set_id(5);
+      booking.set_kind(request->kind());
+      *booking.mutable_nodes() = request->nodes();
+      booking.set_from_us(request->from_us());
+      booking.set_to_us(request->to_us());
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListBookings(grpc::ServerContext*, const v1::ListBookingsRequest*,
+                            v1::ListBookingsResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    response->mutable_bookings()->Assign(bookings.begin(), bookings.end());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status EndBooking(grpc::ServerContext*, const v1::EndBookingRequest* request,
+                          v1::EndBookingResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    ended.push_back(request->id());
+    response->mutable_booking()->set_id(request->id());
+    response->mutable_booking()->set_kind(v1::BOOKING_KIND_MAINTENANCE);
+    response->mutable_booking()->set_ended(true);
     return grpc::Status::OK;
   }
 
@@ -173,6 +234,14 @@ class FakeService : public v1::Client::Service {
   std::vector<v1::ListJobsRequest> lists;
   std::vector<v1::StreamLogsRequest> log_requests;
   std::vector<v1::SetQuotaRequest> quota_changes;
+  std::vector<v1::QuotaEdit> edits;
+  v1::Explanation explanation;
+  std::vector<v1::ExplainJobRequest> explained;
+  std::vector<v1::UpdateJobRequest> updates;
+  std::vector<v1::SetTenantQueueRequest> queues;
+  std::vector<v1::Booking> bookings;
+  std::vector<v1::AddBookingRequest> booked;
+  std::vector<uint64_t> ended;
 
  private:
   absl::Status TakeFailure() {
@@ -206,8 +275,10 @@ inline Outcome RunBerth(const std::vector<std::string>& words, const Environment
   {
     Console console(out, err);
     Context context(console, environment);
+    context.input = open("/dev/null", O_RDONLY | O_CLOEXEC);  // no terminal, whoever runs the test
     outcome.code = RunClient(words, context);
     console.Flush();
+    close(context.input);
   }
   for (auto [file, text] : {
            std::pair{out, &outcome.out},

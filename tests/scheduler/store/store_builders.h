@@ -137,8 +137,8 @@ inline Allocation Released(Allocation allocation) {
   return allocation;
 }
 
-inline Submission MakeSubmission(uint64_t job, const std::string& key) {
-  Submission submission;
+inline SubmissionRecord MakeSubmission(uint64_t job, const std::string& key) {
+  SubmissionRecord submission;
   submission.job = JobId(job);
   submission.tenant = TenantId(1);
   submission.idempotency_key = key;

@@ -48,7 +48,7 @@ class DiskFullTest : public testing::Test {
     RETURN_IF_ERROR(store_->Begin());
     RETURN_IF_ERROR(store_->SaveChanges(changes));
     RETURN_IF_ERROR(store_->SaveAudit(MakeAudit("job " + std::to_string(id))));
-    Submission submission = MakeSubmission(id, "");
+    SubmissionRecord submission = MakeSubmission(id, "");
     submission.payload = std::string(4096, 'p');
     RETURN_IF_ERROR(store_->SaveSubmission(submission));
     return store_->Commit();

@@ -26,7 +26,7 @@ class StoreTest : public testing::Test {
     return state.ok() ? *std::move(state) : StoredState();
   }
   absl::Status Save(const Changes& changes) { return SaveTurn(*store_, changes); }
-  absl::Status Save(const Submission& submission) {
+  absl::Status Save(const SubmissionRecord& submission) {
     RETURN_IF_ERROR(store_->Begin());
     if (absl::Status status = store_->SaveSubmission(submission); !status.ok()) {
       store_->Rollback();
@@ -512,16 +512,16 @@ TEST_F(StoreTest, ListsAllocationsByAttemptAndRank) {
 }
 
 TEST_F(StoreTest, AnIdempotencyKeyHasOneJob) {
-  Submission first = MakeSubmission(1, "key");
+  SubmissionRecord first = MakeSubmission(1, "key");
   first.payload = std::string("spec\0\xff", 6);
   ASSERT_TRUE(Save(first).ok());
-  Submission again = first;
+  SubmissionRecord again = first;
   again.job = JobId(2);
   EXPECT_FALSE(Save(again).ok());
   again.tenant = TenantId(2);  // another tenant's key is another key
   EXPECT_TRUE(Save(again).ok());
   for (const uint64_t id : {3, 4}) {
-    Submission without_key = first;
+    SubmissionRecord without_key = first;
     without_key.job = JobId(id);
     without_key.idempotency_key = "";
     EXPECT_TRUE(Save(without_key).ok());

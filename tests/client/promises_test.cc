@@ -1,0 +1,230 @@
+// Commands about what is promised and explained: bookings, queues, dated quotas, updates, plans.
+
+#include <gtest/gtest.h>
+
+#include "client/node_list.h"
+#include "client/output.h"
+#include "tests/client/fake_scheduler.h"
+
+namespace berth {
+namespace {
+
+constexpr Option kNodes = Value("nodes", "NODES", "");
+
+std::vector<std::string> Nodes(const std::string& text) {
+  const auto nodes = NodesOf({.option = &kNodes, .text = text, .origin = {}});
+  return nodes.ok() ? *nodes : std::vector<std::string>{"refused"};
+}
+
+TEST(NodeList, ReadsRangesAndWritesThem) {
+  EXPECT_EQ(Nodes("qd-a[01-03,7],b2"),
+            (std::vector<std::string>{"qd-a01", "qd-a02", "qd-a03", "qd-a7", "b2"}));
+  EXPECT_EQ(Nodes("n[8-10].rack"), (std::vector<std::string>{"n8.rack", "n9.rack", "n10.rack"}));
+  for (const char* bad :
+       {"", "a,,b", "n[1-", "n]1[", "n[a-b]", "n[3-1]", "n[1][2]", "n[]", "n[0-99999]"}) {
+    EXPECT_EQ(Nodes(bad), std::vector<std::string>{"refused"}) << bad;
+  }
+  EXPECT_EQ(FoldNodes({"n3", "n1", "n2", "gpu", "n07"}), "gpu,n[1-3],n07");
+  EXPECT_EQ(FoldNodes({"a01", "a02", "a04"}), "a[01-02,04]");
+  EXPECT_EQ(FoldNodes({}), "");
+}
+
+// Rule (ux.md 2.1): without a terminal and without a yes, nothing happens but the command to type.
+TEST(Maintenance, ShowsItsEffectAndWantsAYes) {
+  FakeScheduler scheduler;
+  const std::vector<std::string> plan = {"maintenance", "plan",  "--nodes", "n[01-02]", "--from",
+                                         "+1h",         "--for", "6h",      "--reason", "leaf L1"};
+  const Outcome asked = scheduler.Run(plan);
+  EXPECT_EQ(asked.code, 2);
+  EXPECT_NE(asked.err.find("3 running jobs could overlap"), std::string::npos) << asked.err;
+  EXPECT_NE(asked.err.find("berth maintenance plan --nodes n[01-02] --from +1h --for 6h --reason "
+                           "'leaf L1' --yes"),
+            std::string::npos)
+      << asked.err;
+  ASSERT_EQ(scheduler.service.booked.size(), 1u);
+  EXPECT_TRUE(scheduler.service.booked[0].dry_run());
+
+  std::vector<std::string> sure = plan;
+  sure.push_back("-y");
+  const Outcome done = scheduler.Run(sure);
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.out.find("maintenance 5: n[01-02] from "), 0u) << done.out;
+  const v1::AddBookingRequest& request = scheduler.service.booked.at(2);
+  EXPECT_FALSE(request.dry_run());
+  EXPECT_EQ(request.nodes_size(), 2);
+  EXPECT_EQ(request.to_us() - request.from_us(), int64_t{6 * 3600} * 1000 * 1000);
+  EXPECT_EQ(request.reason(), "leaf L1");
+
+  std::vector<std::string> dry = plan;
+  dry.push_back("--dry-run");
+  EXPECT_EQ(scheduler.Run(dry).code, 0);
+  EXPECT_TRUE(scheduler.service.booked.back().dry_run());
+}
+
+TEST(Maintenance, RefusesHalfASpan) {
+  FakeScheduler scheduler;
+  EXPECT_EQ(scheduler.Run({"maintenance", "plan", "--nodes", "n1"}).code, 2);
+  EXPECT_EQ(scheduler.Run({"maintenance", "plan", "--for", "2h"}).code, 2);
+  EXPECT_EQ(
+      scheduler.Run({"maintenance", "plan", "--nodes", "n1", "--for", "2h", "--to", "+3h"}).code,
+      2);
+  EXPECT_EQ(
+      scheduler.Run({"maintenance", "plan", "--nodes", "n1", "--from", "+3h", "--to", "+2h"}).code,
+      2);
+  EXPECT_TRUE(scheduler.service.booked.empty());
+}
+
+TEST(Maintenance, IsListedAndCalledOff) {
+  FakeScheduler scheduler;
+  v1::Booking& booking = scheduler.service.bookings.emplace_back();
+  booking.set_id(3);
+  booking.set_kind(v1::BOOKING_KIND_MAINTENANCE);
+  booking.add_nodes("n1");
+  const Json list = Json::parse(scheduler.Run({"maintenance", "list", "-o", "json"}).out);
+  EXPECT_EQ(list["items"][0]["id"], 3);
+  EXPECT_EQ(list["items"][0]["kind"], "maintenance");
+  EXPECT_EQ(scheduler.Run({"maintenance", "cancel", "4", "-y"}).code, 3);
+  EXPECT_EQ(scheduler.Run({"maintenance", "cancel", "3"}).code, 2);
+  EXPECT_TRUE(scheduler.service.ended.empty());
+  EXPECT_EQ(scheduler.Run({"maintenance", "cancel", "3", "-y"}).code, 0);
+  EXPECT_EQ(scheduler.service.ended, std::vector<uint64_t>{3});
+}
+
+TEST(Reserve, TakesNamesOrANumberOfAClass) {
+  FakeScheduler scheduler;
+  EXPECT_EQ(
+      scheduler.Run({"reserve", "add", "--tenant", "acme", "--nodes", "4", "--for", "2d", "-y"})
+          .code,
+      2);
+  EXPECT_EQ(scheduler.Run({"reserve", "add", "--nodes", "n1", "--for", "2d", "-y"}).code, 2);
+  EXPECT_EQ(scheduler
+                .Run({"reserve", "add", "--tenant", "acme", "--nodes", "4", "--class", "sim",
+                      "--for", "2d", "-y"})
+                .code,
+            0);
+  const v1::AddBookingRequest& request = scheduler.service.booked.back();
+  EXPECT_EQ(request.kind(), v1::BOOKING_KIND_RESERVATION);
+  EXPECT_EQ(request.node_count(), 4);
+  EXPECT_EQ(request.device_class(), "sim");
+  EXPECT_EQ(request.tenant(), "acme");
+}
+
+TEST(TenantSet, ChoosesAQueue) {
+  FakeScheduler scheduler;
+  EXPECT_EQ(scheduler.Run({"tenant", "set", "acme", "--queue", "stepped:2h"}).out,
+            "tenant acme queues stepped:2h\n");
+  EXPECT_EQ(scheduler.service.queues.at(0).queue(), v1::QUEUE_PRESET_STEPPED);
+  EXPECT_EQ(scheduler.service.queues.at(0).stepped_timeout_ms(), 2 * 3600 * 1000);
+  EXPECT_EQ(scheduler.Run({"tenant", "set", "acme", "--queue", "fifo"}).code, 0);
+  EXPECT_EQ(scheduler.Run({"tenant", "set", "acme", "--queue", "fifo:2h"}).code, 2);
+  EXPECT_EQ(scheduler.Run({"tenant", "set", "acme", "--queue", "lifo"}).code, 2);
+  EXPECT_EQ(scheduler.Run({"tenant", "set", "acme"}).code, 2);
+  EXPECT_EQ(scheduler.service.queues.size(), 2u);
+}
+
+TEST(Update, SendsOnlyWhatIsNamed) {
+  FakeScheduler scheduler;
+  EXPECT_EQ(scheduler.Run({"update", "12", "--nodes", "3", "--time", "1h", "--no-borrow"}).code, 0);
+  const v1::UpdateJobRequest& request = scheduler.service.updates.at(0);
+  EXPECT_EQ(request.job_id(), 12u);
+  EXPECT_EQ(request.nodes(), 3);
+  EXPECT_EQ(request.time_limit_ms(), 3600 * 1000);
+  EXPECT_TRUE(request.no_borrow());
+  EXPECT_FALSE(request.has_priority());
+  EXPECT_FALSE(request.has_devices_per_node());
+  EXPECT_EQ(scheduler.Run({"update", "12"}).code, 2);
+  EXPECT_EQ(scheduler.Run({"update", "12", "--borrow", "--no-borrow"}).code, 2);
+  EXPECT_EQ(scheduler.Run({"update", "12", "--nodes", "0"}).code, 2);
+}
+
+TEST(Quota, DatedEditsAreShown) {
+  FakeScheduler scheduler;
+  v1::QuotaRow& row = scheduler.service.quota.emplace_back();
+  row.set_tenant("acme");
+  row.set_device_class("sim");
+  row.mutable_limits()->set_entitlement(8);
+  v1::QuotaEdit& edit = scheduler.service.edits.emplace_back();
+  edit.set_tenant("acme");
+  edit.set_device_class("sim");
+  edit.mutable_limits()->set_entitlement(16);
+  edit.set_effective_at_us(int64_t{1'800'000'000} * 1'000'000);
+  const Json items = Json::parse(scheduler.Run({"quota", "-o", "json"}).out)["items"];
+  EXPECT_EQ(items[0]["entitlement"], 8);
+  EXPECT_EQ(items[0]["edits"][0]["entitlement"], 16);
+  const std::string text = scheduler.Run({"quota"}).out;
+  EXPECT_NE(text.find("acme sim: entitlement 16, limit none"), std::string::npos) << text;
+  EXPECT_EQ(scheduler
+                .Run({"quota", "set", "acme", "--class", "sim", "--limit", "9", "--from", "+2d",
+                      "--blocks", "2"})
+                .code,
+            0);
+  const v1::SetQuotaRequest& set = scheduler.service.quota_changes.at(0);
+  EXPECT_GT(set.effective_at_us(), 0);
+  EXPECT_EQ(set.limits().block_level(), "node");
+  EXPECT_EQ(set.limits().block_level_count(), 2);
+}
+
+v1::Explanation Waiting() {
+  v1::Explanation explanation;
+  explanation.set_verdict(v1::Explanation::VERDICT_WAITS);
+  v1::Job& job = *explanation.mutable_job();
+  job.set_id(4812);
+  job.set_name("llm");
+  job.set_tenant("acme");
+  job.set_state(v1::JOB_STATE_QUEUED);
+  v1::Reason& reason = *explanation.add_blockers();
+  reason.set_code("B3201");
+  reason.set_name("fragmentation");
+  reason.set_message("needs 4 whole nodes, 3 are free");
+  v1::Reclaim& reclaim = *job.add_reclaims();
+  reclaim.set_tenant("another tenant");
+  reclaim.set_nodes(2);
+  reclaim.set_devices_per_node(8);
+  reclaim.set_entitlement(64);
+  v1::ReclaimCandidate& candidate = *reclaim.add_candidates();
+  candidate.set_job_id(4812);
+  candidate.set_tenant("acme");
+  candidate.set_devices(32);
+  candidate.set_chosen(true);
+  return explanation;
+}
+
+TEST(Explain, SaysWhatStopsAJobAndWhoRecalledIt) {
+  FakeScheduler scheduler;
+  scheduler.service.explanation = Waiting();
+  const std::string text = scheduler.Run({"explain", "4812"}).out;
+  EXPECT_NE(text.find("CANNOT START NOW — 1 blocker"), std::string::npos) << text;
+  EXPECT_NE(text.find("B3201 fragmentation"), std::string::npos) << text;
+  EXPECT_NE(text.find("another tenant claimed 2 × 8 "), std::string::npos) << text;
+  EXPECT_NE(text.find("gave 32 devices  job 4812#0 of acme"), std::string::npos) << text;
+  const Json item = Json::parse(scheduler.Run({"explain", "4812", "-o", "json"}).out)["items"][0];
+  EXPECT_EQ(item["verdict"], "waits");
+  EXPECT_EQ(item["blockers"][0]["code"], "B3201");
+  EXPECT_EQ(item["reclaims"][0]["claim_job"], Json());
+  EXPECT_EQ(item["reclaims"][0]["candidates"][0]["job"], 4812);
+}
+
+TEST(Explain, NothingFromOthersReachesTheTerminal) {
+  FakeScheduler scheduler;
+  scheduler.service.explanation = Waiting();
+  scheduler.service.explanation.mutable_blockers(0)->set_message("evil \x1b[31m");
+  scheduler.service.explanation.mutable_job()->set_name("\x1b]0;x");
+  EXPECT_EQ(scheduler.Run({"explain", "4812"}).out.find('\x1b'), std::string::npos);
+}
+
+TEST(Submit, APlanExitsWithItsVerdict) {
+  FakeScheduler scheduler;
+  scheduler.service.explanation = Waiting();
+  EXPECT_EQ(scheduler.Run({"submit", "--plan", "--", "true"}).code, 10);
+  scheduler.service.explanation.set_verdict(v1::Explanation::VERDICT_STARTS_NOW);
+  const Outcome now = scheduler.Run({"submit", "--plan", "--", "true"});
+  EXPECT_EQ(now.code, 0);
+  EXPECT_NE(now.out.find("nothing was submitted"), std::string::npos);
+  scheduler.service.explanation.set_verdict(v1::Explanation::VERDICT_NEVER);
+  EXPECT_EQ(scheduler.Run({"submit", "--plan", "--", "true"}).code, 6);
+  EXPECT_TRUE(scheduler.service.submissions.empty());
+  EXPECT_TRUE(scheduler.service.explained.at(0).has_submit());
+}
+
+}  // namespace
+}  // namespace berth

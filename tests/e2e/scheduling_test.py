@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Lending and recalling, arrays, dependencies, windows and elastic gangs, through the shipped programs."""
+
+import json
+import os
+import time
+
+from center import CLASS, Center, expect, finish, shows, wait_until
+
+NODES = 8
+DEVICES = 8
+GRACE = 3
+
+# Notes the stop signal, goes on until it is killed or 1 s is over, then asks for another attempt by ending.
+POLITE = r"""
+trap 'echo "attempt $BERTH_ATTEMPT told to stop"; sleep 1; echo "attempt $BERTH_ATTEMPT saved"; exit 0' TERM
+echo "attempt $BERTH_ATTEMPT runs on $NNODES nodes"
+while :; do sleep 0.1; done
+"""
+
+
+def states(center, ids, token):
+    return [center.job(job, token=token)["state"] for job in ids]
+
+
+def await_reclaim(center, job, token):
+    return wait_until(lambda: center.job(job, token=token)["reclaims"], 10, "a certificate of job %d" % job)[0]
+
+
+def show_reclaim(center, owner, borrower):
+    with shows("a borrower fills the center with borrowed gangs"):
+        gangs = [center.submit("--nodes", "4", "--devices", str(DEVICES), "--grace", "%ds" % GRACE, "--", "bash", "-c",
+                               POLITE, token=borrower) for _ in range(2)]
+        for gang in gangs:
+            center.await_state(gang, ["running"], 30, token=borrower)
+            center.await_log(gang, r"attempt 0 runs on 4 nodes", 10, token=borrower)
+            expect(center.job(gang, token=borrower)["funding"] == "borrowed", "not borrowed")
+
+    with shows("an owned claim recalls one gang: notice, grace, the next attempt number; the owner starts within "
+               "grace + 5 s"):
+        since = time.monotonic()
+        claim = center.submit("--nodes", "2", "--devices", str(DEVICES), "--", "sleep", "1000", token=owner)
+        center.await_state(claim, ["running"], GRACE + 5, token=owner)
+        took = time.monotonic() - since
+        print("  the owner ran after %.1f s" % took)
+        expect(center.job(claim, token=owner)["funding"] == "owned", "the claim is not owned")
+        recalled = [gang for gang in gangs if center.job(gang, token=borrower)["attempt"] == 1]
+        expect(len(recalled) == 1, "%d gangs were recalled" % len(recalled))
+        victim = recalled[0]
+        kept = [gang for gang in gangs if gang != victim][0]
+        expect(center.job(kept, token=borrower)["state"] == "running", "the other gang was stopped, too")
+        job = center.job(victim, token=borrower)
+        expect(job["state"] == "pending", job["state"])
+        log = center.berth("logs", str(victim), "--attempt", "0", token=borrower)
+        expect("attempt 0 told to stop" in log and "attempt 0 saved" in log, log)
+
+    with shows("`berth explain` shows the victim its certificate, and names no other tenant"):
+        text = center.berth("explain", str(victim), token=borrower)
+        expect("another tenant" in text and "16 " in text, text)
+        expect("owner" not in text.replace("owners", ""), text)
+        reclaim = await_reclaim(center, victim, borrower)
+        expect(reclaim["claim_job"] is None and reclaim["tenant"] == "another tenant", str(reclaim))
+        chosen = [c for c in reclaim["candidates"] if c["chosen"]]
+        expect([c["job"] for c in chosen] == [victim], str(chosen))
+        expect(reclaim["used"] + reclaim["nodes"] * reclaim["devices_per_node"] <= reclaim["entitlement"], str(reclaim))
+        mine = await_reclaim(center, claim, owner)
+        expect(mine["claim_job"] == claim and mine["tenant"] == "owner", str(mine))
+
+    with shows("the recalled gang runs again as attempt 1 when the devices come back"):
+        center.berth("cancel", "--now", str(claim), token=owner)
+        center.await_state(victim, ["running"], 30, token=borrower)
+        center.await_log(victim, r"attempt 1 runs on 4 nodes", 10, token=borrower)
+        rows = center.items("allocations", str(victim), token=borrower)
+        expect({row["funding"] for row in rows} == {"borrowed"}, str(rows))
+        center.berth("cancel", "--now", *map(str, gangs), token=borrower)
+        for gang in gangs:
+            center.await_state(gang, ["cancelled"], 30, token=borrower)
+
+
+def spans(folder):
+    """(begin, end) of every task that wrote both."""
+    found = {}
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name)) as file:
+            times = [float(line) for line in file.read().split()]
+        if len(times) == 2:
+            found[int(name)] = tuple(times)
+    return found
+
+
+def most_at_once(intervals):
+    edges = sorted([(begin, 1) for begin, _ in intervals] + [(end, -1) for _, end in intervals],
+                   key=lambda edge: (edge[0], edge[1]))
+    now = most = 0
+    for _, step in edges:
+        now += step
+        most = max(most, now)
+    return most
+
+
+def show_arrays(center, owner):
+    def sweep(name, array, seconds):
+        folder = center.path(name)
+        os.mkdir(folder)
+        os.chmod(folder, 0o777)
+        script = "date +%%s.%%N >> %s/$BERTH_ARRAY_INDEX; sleep %s; date +%%s.%%N >> %s/$BERTH_ARRAY_INDEX" % (
+            folder, seconds, folder)
+        job = center.submit("--array", array, "--", "bash", "-c", script, token=owner)
+        return job, folder
+
+    with shows("an array of 16 tasks runs each index once, and `berth ps` shows it in one line"):
+        job, folder = sweep("sweep", "0-15", "0.5")
+        wait_until(lambda: "%d." % job in center.berth("ps", "-a", token=owner), 10, "the array is listed")
+        waited = center.try_berth("wait", str(job), token=owner)
+        expect(waited.code == 0, str(waited))
+        expect(sorted(spans(folder)) == list(range(16)), str(sorted(spans(folder))))
+        expect(center.job(job, token=owner)["array"]["succeeded"] == 16, "not all succeeded")
+        lines = [line for line in center.berth("ps", "-a", token=owner).splitlines() if line.split()[0].startswith(
+            "%d." % job)]
+        expect(len(lines) == 1, "\n".join(lines))
+
+    with shows("a task is addressed by its index"):
+        task = center.items("show", "%d.7" % job, token=owner)[0]
+        expect(task["array_id"] == job and task["array_index"] == 7 and task["state"] == "succeeded", str(task))
+        expect(center.try_berth("show", "%d.16" % job, token=owner).code == 3, "index 16 exists")
+
+    with shows("%2 lets at most two tasks of an array run at once"):
+        job, folder = sweep("throttled", "1-11:2%2", "0.4")
+        waited = center.try_berth("wait", str(job), token=owner)
+        expect(waited.code == 0, str(waited))
+        found = spans(folder)
+        expect(sorted(found) == [1, 3, 5, 7, 9, 11], str(sorted(found)))
+        expect(most_at_once(list(found.values())) <= 2, "%d at once" % most_at_once(list(found.values())))
+
+
+def show_dependencies(center, owner):
+    with shows("a chain of dependencies runs in its order, and what is impossible ends at once"):
+        first = center.submit("--name", "first", "--hold", "--", "true", token=owner)
+        second = center.submit("--after", "ok:%d" % first, "--", "sh", "-c", "exit 3", token=owner)
+        third = center.submit("--after", "fail:last", "--", "true", token=owner)
+        never = center.submit("--after", "ok:%d" % second, "--after", "ok:@first", "--", "true", token=owner)
+        expect(states(center, [second, third, never], owner) == ["pending"] * 3, "something started too early")
+        expect(center.job(second, token=owner)["reason"]["code"] == "B3603", str(center.job(second, token=owner)))
+        center.berth("release", str(first), token=owner)
+        waited = center.try_berth("wait", str(third), token=owner)
+        expect(waited.code == 0, str(waited))
+        ended = [center.job(job, token=owner) for job in (first, second, third)]
+        expect([job["state"] for job in ended] == ["succeeded", "failed", "succeeded"], str(ended))
+        expect(ended[0]["ended_at"] <= ended[1]["started_at"] and ended[1]["ended_at"] <= ended[2]["started_at"],
+               "not in order")
+        center.await_state(never, ["dependency-failed"], 5, token=owner)
+        expect(center.try_berth("wait", str(never), token=owner).code == 120, "not 120")
+
+
+def show_maintenance(center, owner):
+    with shows("a maintenance window shows its effect, asks, and keeps jobs away that would overlap"):
+        asked = center.try_berth("maintenance", "plan", "--nodes", "node-[1-2]", "--from", "+1h", "--for", "1h")
+        expect(asked.code == 2 and "berth maintenance plan" in asked.err and "--yes" in asked.err, str(asked))
+        nodes = sorted(node["name"] for node in center.items("nodes"))
+        closed = nodes[:2]
+        center.berth("maintenance", "plan", "--nodes", ",".join(closed), "--from", "+1h", "--for", "1h", "--yes")
+        booked = center.items("maintenance", "list")
+        expect([sorted(b["nodes"]) for b in booked] == [closed], str(booked))
+        whole = center.submit("--nodes", str(NODES), "--devices", "1", "--time", "3h", "--", "sleep", "1000", token=owner)
+        center.await_state(whole, ["pending"], 5, token=owner)
+        reason = wait_until(lambda: (lambda r: r if r and r["code"] != "B3500" else None)(
+            center.job(whole, token=owner)["reason"]), 10, "a reason")
+        expect(reason["code"] == "B3401", str(reason))
+        short = center.submit("--nodes", str(NODES), "--devices", "1", "--time", "30m", "--", "true", token=owner)
+        waited = center.try_berth("wait", str(short), token=owner)
+        expect(waited.code == 0, str(waited))
+
+    with shows("a window that is called off opens its nodes"):
+        center.berth("maintenance", "cancel", str(booked[0]["id"]), "--yes")
+        center.await_state(whole, ["running"], 10, token=owner)
+        center.berth("cancel", "--now", str(whole), token=owner)
+        expect(center.items("maintenance", "list") == [], "it is still there")
+
+
+def show_elastic(center, owner, borrower):
+    with shows("an elastic gang gives nodes back to an owner, and goes on with the others as the same attempt"):
+        # A member that is given back ends; the others do not notice.
+        job = center.submit("--nodes", str(NODES), "--min-nodes", "2", "--devices", str(DEVICES), "--grace",
+                            "%ds" % GRACE, "--", "sleep", "1000", token=borrower)
+        center.await_state(job, ["running"], 30, token=borrower)
+        expect(len(center.job(job, token=borrower)["nodes"]) == NODES, "it did not take all nodes")
+        claim = center.submit("--nodes", "4", "--devices", str(DEVICES), "--", "sleep", "1000", token=owner)
+        center.await_state(claim, ["running"], GRACE + 5, token=owner)
+        shrunk = center.job(job, token=borrower)
+        held = [a for a in shrunk["allocations"] if a["end"] is None]
+        expect(shrunk["state"] == "running" and shrunk["attempt"] == 0, str(shrunk["state"]))
+        expect(len(held) == NODES - 4, "%d nodes are held" % len(held))
+        reclaim = await_reclaim(center, job, borrower)
+        expect([c["shrink"] for c in reclaim["candidates"] if c["chosen"]] == [True], str(reclaim))
+        center.berth("cancel", "--now", str(claim), token=owner)
+        center.berth("cancel", "--now", str(job), token=borrower)
+        center.await_state(job, ["cancelled"], 30, token=borrower)
+
+
+def show_edits(center, owner):
+    with shows("a dated quota edit is shown before it takes effect, and takes effect"):
+        center.berth("quota", "set", "borrower", "--class", CLASS, "--limit", "48", "--from", "+3s")
+        rows = center.items("quota", "borrower")
+        expect(rows[0]["limit"] == 64 and rows[0]["edits"][0]["limit"] == 48, json.dumps(rows))
+        wait_until(lambda: center.items("quota", "borrower")[0]["limit"] == 48, 10, "the edit took effect")
+        expect(center.items("quota", "borrower")[0]["edits"] == [], "it is still to come")
+
+    with shows("a waiting job is changed, and a plan says what would happen"):
+        job = center.submit("--hold", "--nodes", "4", "--", "true", token=owner)
+        center.berth("update", str(job), "--nodes", "2", "--time", "1h", "--priority", "7", token=owner)
+        changed = center.job(job, token=owner)
+        expect((changed["gang"]["nodes"], changed["time_limit_seconds"], changed["priority"]) == (2, 3600, 7),
+               str(changed))
+        center.berth("release", str(job), token=owner)
+        waited = center.try_berth("wait", str(job), token=owner)
+        expect(waited.code == 0, str(waited))
+        now = center.try_berth("submit", "--plan", "--project", "research", "--", "true", token=owner)
+        expect(now.code == 0, str(now))
+        never = center.try_berth("submit", "--plan", "--project", "research", "--nodes", "9", "--devices",
+                                 str(DEVICES), "--", "true", token=owner)
+        expect(never.code == 6, str(never))
+
+
+def main():
+    with Center("--nodes", str(NODES), "--devices", str(DEVICES)) as center:
+        owner = center.add_tenant("owner", 64, 64)
+        borrower = center.add_tenant("borrower", 0, 64)
+        show_reclaim(center, owner, borrower)
+        show_arrays(center, owner)
+        show_dependencies(center, owner)
+        show_maintenance(center, owner)
+        show_elastic(center, owner, borrower)
+        show_edits(center, owner)
+    finish()
+
+
+if __name__ == "__main__":
+    main()
