@@ -2,6 +2,10 @@
 // a planted violation.
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +57,38 @@ TEST(ArchitectureTest, CoreLadderHolds) {
 
 TEST(ArchitectureTest, CoresArePure) {
   EXPECT_EQ(Describe(CheckCorePurity(Tree())), "");
+}
+
+// Every code in the sources is in both registers, and every registered one is in the sources.
+TEST(ArchitectureTest, EveryCodeIsRegisteredOnceAndDocumented) {
+  const std::regex code("\"(B[0-9]{4})\"");
+  std::set<std::string> used;
+  std::multiset<std::string> registered;
+  for (const SourceFile& file : Tree()) {
+    const bool is_register = file.path == "client/commands/error_codes.cc";
+    if (StartsWith(file.path, "tests/") || file.path == "client/commands/error_codes.h" ||
+        file.path == "common/error_detail.h") {
+      continue;
+    }
+    for (auto i = std::sregex_iterator(file.text.begin(), file.text.end(), code);
+         i != std::sregex_iterator(); ++i) {
+      if (is_register) {
+        registered.insert((*i)[1]);
+      } else {
+        used.insert((*i)[1]);
+      }
+    }
+  }
+  EXPECT_GT(used.size(), 50u);
+  for (const std::string& one : used) {
+    EXPECT_EQ(registered.count(one), 1u) << one << " in client/commands/error_codes.cc";
+  }
+  std::ifstream file(std::string(BERTH_SOURCE_DIR) + "/docs/error-codes.md");
+  const std::string documented((std::istreambuf_iterator<char>(file)), {});
+  for (const std::string& one : registered) {
+    EXPECT_EQ(used.count(one), 1u) << one << " is nowhere used";
+    EXPECT_NE(documented.find("| " + one + " |"), std::string::npos) << one << " in docs";
+  }
 }
 
 TEST(ArchitectureTest, FilesAndFunctionsStaySmall) {

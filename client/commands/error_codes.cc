@@ -134,6 +134,10 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B8209", "the database cannot be opened or written"                              },
     {"B8210", "the audit record is broken"                                            },
     {"B8211", "the database cannot be migrated"                                       },
+    {"B8212", "another backup is being made"                                          },
+    {"B8213", "the file is no usable backup"                                          },
+    {"B8214", "the name typed is not the cluster's"                                   },
+    {"B8215", "the scheduler is not in recovery"                                      },
     {"B9001", "a fault of Berth"                                                      },
 };
 

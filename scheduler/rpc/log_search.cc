@@ -59,7 +59,7 @@ absl::StatusOr<int> ChooseRank(const Job& job, int asked, int ranks_per_node) {
 // Of one attempt, by rank.
 absl::StatusOr<std::vector<Allocation>> AllocationsOf(const ReadView& view, const JobRecord& record,
                                                       int attempt) {
-  if (attempt == record.job.attempt.number) {
+  if (attempt == record.job.attempt.number && !record.allocations.empty()) {
     return record.allocations;
   }
   ASSIGN_OR_RETURN(std::vector<AllocationRecord> records,
@@ -98,6 +98,12 @@ bool HasStarted(const Job& job, int attempt) {
   return false;
 }
 
+// Whether the caller asks for an attempt by its number that is over, though no other has begun yet.
+bool IsPast(const Job& job, const v1::StreamLogsRequest& request) {
+  return request.attempt() == job.attempt.number && job.attempt.state == AttemptState::kEnded &&
+         job.attempt.started_at > absl::InfinitePast();
+}
+
 absl::Status NotStarted(const JobRecord& record) {
   return NoLog(absl::StatusCode::kFailedPrecondition,
                absl::StrCat("job ", record.job.id.value(), " has not started: there is no log yet"),
@@ -120,7 +126,7 @@ absl::StatusOr<LogPlace> FindLog(const ReadView& view, const Actor& actor,
   }
   ASSIGN_OR_RETURN(const int ranks_per_node, RanksPerNode(view, job));
   ASSIGN_OR_RETURN(const int rank, ChooseRank(job, request.rank(), ranks_per_node));
-  if (!HasStarted(job, attempt)) {
+  if (!HasStarted(job, attempt) && !IsPast(job, request)) {
     return request.follow() ? absl::StatusOr<LogPlace>(LogPlace{.started = false})
                             : absl::StatusOr<LogPlace>(NotStarted(record));
   }

@@ -44,27 +44,25 @@ def show_reclaim(center, owner, borrower):
         took = time.monotonic() - since
         print("  the owner ran after %.1f s" % took)
         expect(center.job(claim, token=owner)["funding"] == "owned", "the claim is not owned")
-        recalled = [gang for gang in gangs if center.job(gang, token=borrower)["attempt"] == 1]
-        expect(len(recalled) == 1, "%d gangs were recalled" % len(recalled))
-        victim = recalled[0]
+        # The claim needs two of the four nodes: it may run before the last member is gone.
+        victim = wait_until(lambda: next((gang for gang in gangs if center.job(
+            gang, token=borrower)["state"] == "pending"), None), GRACE + 5, "a gang is queued again")
         kept = [gang for gang in gangs if gang != victim][0]
         expect(center.job(kept, token=borrower)["state"] == "running", "the other gang was stopped, too")
-        job = center.job(victim, token=borrower)
-        expect(job["state"] == "pending", job["state"])
         log = center.berth("logs", str(victim), "--attempt", "0", token=borrower)
         expect("attempt 0 told to stop" in log and "attempt 0 saved" in log, log)
 
     with shows("`berth explain` shows the victim its certificate, and names no other tenant"):
         text = center.berth("explain", str(victim), token=borrower)
         expect("another tenant" in text and "16 " in text, text)
-        expect("owner" not in text.replace("owners", ""), text)
+        expect("railco" not in text, text)
         reclaim = await_reclaim(center, victim, borrower)
         expect(reclaim["claim_job"] is None and reclaim["tenant"] == "another tenant", str(reclaim))
         chosen = [c for c in reclaim["candidates"] if c["chosen"]]
         expect([c["job"] for c in chosen] == [victim], str(chosen))
         expect(reclaim["used"] + reclaim["nodes"] * reclaim["devices_per_node"] <= reclaim["entitlement"], str(reclaim))
         mine = await_reclaim(center, claim, owner)
-        expect(mine["claim_job"] == claim and mine["tenant"] == "owner", str(mine))
+        expect(mine["claim_job"] == claim and mine["tenant"] == "railco", str(mine))
 
     with shows("the recalled gang runs again as attempt 1 when the devices come back"):
         center.berth("cancel", "--now", str(claim), token=owner)
@@ -223,7 +221,7 @@ def show_edits(center, owner):
 
 def main():
     with Center("--nodes", str(NODES), "--devices", str(DEVICES)) as center:
-        owner = center.add_tenant("owner", 64, 64)
+        owner = center.add_tenant("railco", 64, 64)
         borrower = center.add_tenant("borrower", 0, 64)
         show_reclaim(center, owner, borrower)
         show_arrays(center, owner)

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include <gtest/gtest.h>
@@ -41,13 +42,13 @@ class Planning : public ::testing::Test {
   static absl::StatusOr<v1::Explanation> ExplainJob(TestClient client, uint64_t job) {
     v1::ExplainJobRequest request;
     request.set_job_id(job);
-    return Explain(client, request);
+    return Explain(std::move(client), request);
   }
   static absl::StatusOr<v1::Explanation> Plan(TestClient client,
                                               const v1::SubmitJobRequest& submit) {
     v1::ExplainJobRequest request;
     *request.mutable_submit() = submit;
-    return Explain(client, request);
+    return Explain(std::move(client), request);
   }
 
   static v1::AddBookingRequest Window() {
