@@ -87,9 +87,14 @@ dir=$(cd "$dir" && pwd -P)
 
 # Whether the process of a pid file runs and is ours: its command line names our configuration file. A zombie has none.
 running() {
-  local name=$1 pid
+  local name=$1 pid words
   pid=$(cat "$dir/$name.pid" 2>/dev/null) || return 1
-  [ -n "$pid" ] && tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qxF -- "$dir/$name.toml"
+  for _ in 1 2 3; do
+    words=$(tr '\0' '\n' 2>/dev/null <"/proc/${pid:-none}/cmdline") 2>/dev/null || return 1
+    [ -z "$words" ] || break
+    sleep 0.01 # a process has no words while it replaces its program
+  done
+  grep -qxF -- "$dir/$name.toml" <<<"$words"
 }
 
 start() {
