@@ -49,8 +49,7 @@ bool Simulator::AdvanceClock() {
     next = std::min(next, events_.next_us());
   }
   const bool nothing_ahead = next == INT64_MAX;
-  if (nothing_ahead &&
-      (core().cluster().jobs().empty() || now_us_ > last_change_us_ + kQuietMax)) {
+  if (nothing_ahead && (core().cluster().jobs().empty() || now_us_ > last_change_us_ + kQuietMax)) {
     return false;
   }
   if (core().PlanDue()) {
