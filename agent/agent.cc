@@ -1,21 +1,19 @@
 #include "agent/agent.h"
 
 #include <cerrno>
-#include <climits>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 
+#include "agent/launch_options.h"
 #include "agent/shim/shim_protocol.h"
 #include "common/credentials.h"
 #include "common/error_detail.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,13 +42,6 @@ absl::Status MakeFolders(const std::string& path, mode_t mode) {
   return absl::OkStatus();
 }
 
-std::string OwnFolder() {
-  char path[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
-  const std::string whole(path, static_cast<size_t>(std::max<ssize_t>(length, 0)));
-  return whole.substr(0, whole.rfind('/'));
-}
-
 }  // namespace
 
 Agent::Agent(AgentOptions options)
@@ -66,7 +57,6 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options)
 
 absl::Status Agent::Prepare() {
   RETURN_IF_ERROR(MakeFolders(options_.data_dir, 0711));
-  RETURN_IF_ERROR(MakeFolders(options_.data_dir + "/jobs", 0711));
   RETURN_IF_ERROR(MakeFolders(options_.lock_dir, 0700));
   ASSIGN_OR_RETURN(const Secret token, ReadTokenFile(options_.token_file));
   SchedulerAddress address{.server = options_.server, .token = token.Reveal(), .ca = ""};
@@ -83,14 +73,22 @@ absl::Status Agent::Prepare() {
   core_ = std::make_unique<AgentCore>(std::move(state), options_.node, ReadBootId());
   RETURN_IF_ERROR(journal_->Compact(core_->state()));
   RETURN_IF_ERROR(TakeInventory());
-  ASSIGN_OR_RETURN(TaskRunnerOptions runner, RunnerOptions());
-  runner_ = std::make_unique<TaskRunner>(std::move(runner), loop_,
-                                         [this](const TaskEvent& event) { OnTask(event); });
-  std::map<int, v1::DeviceKind> kinds;
-  for (const v1::Device& device : facts_.devices()) {
-    kinds[device.index()] = device.kind();
+  ASSIGN_OR_RETURN(LaunchOptions launch, MakeLaunchOptions(options_, facts_));
+  ASSIGN_OR_RETURN(Isolation isolation,
+                   Isolation::Prepare(options_.isolation, launch.shim_path, options_.data_dir));
+  // Tasks with mounts of their own are shown their folders; nobody else passes.
+  RETURN_IF_ERROR(
+      MakeFolders(options_.data_dir + "/jobs", isolation.has_private_mounts() ? 0700 : 0711));
+  for (const std::string& facility : isolation.facilities()) {
+    facts_.add_facilities(facility);
   }
-  runner_->SetDeviceKinds(std::move(kinds));
+  runner_ = std::make_unique<TaskRunner>(TaskLauncher(std::move(launch), std::move(isolation)),
+                                         loop_, [this](const TaskEvent& event) { OnTask(event); });
+  std::map<int, v1::Device> devices;
+  for (const v1::Device& device : facts_.devices()) {
+    devices[device.index()] = device;
+  }
+  runner_->SetDevices(std::move(devices));
   channel_ = std::make_unique<SchedulerChannel>(address);
   AdoptTasks();
   return absl::OkStatus();
@@ -110,49 +108,6 @@ absl::Status Agent::TakeInventory() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TaskRunnerOptions> Agent::RunnerOptions() const {
-  TaskRunnerOptions runner;
-  runner.data_dir = options_.data_dir;
-  runner.lock_dir = options_.lock_dir;
-  runner.shim_path = options_.shim.empty() ? OwnFolder() + "/berth-shim" : options_.shim;
-  runner.node = options_.node;
-  runner.address = options_.facts.address;
-  runner.environment = options_.environment;
-  runner.ports = options_.ports;
-  runner.cpu_milli = facts_.capacity().cpu_milli();
-  runner.device_count = facts_.devices_size();
-  if (access(runner.shim_path.c_str(), X_OK) != 0) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     {.code = "B5204",
-                      .message = absl::StrCat("cannot execute ", runner.shim_path),
-                      .why = "every task runs under a berth-shim",
-                      .fix = "install it beside berth-agent, or set shim in the configuration"});
-  }
-  passwd entry{};
-  passwd* found = nullptr;
-  char buffer[16384];
-  const int error =
-      options_.run_as.empty()
-          ? getpwuid_r(getuid(), &entry, buffer, sizeof(buffer), &found)
-          : getpwnam_r(options_.run_as.c_str(), &entry, buffer, sizeof(buffer), &found);
-  if (found == nullptr && !options_.run_as.empty()) {
-    return MakeError(
-        absl::StatusCode::kFailedPrecondition,
-        {.code = "B5205",
-         .message = absl::StrCat("no user \"", options_.run_as, "\" for tasks on this machine"),
-         .why = error != 0 ? std::error_code(error, std::generic_category()).message() : "",
-         .fix = "correct run_as in [tasks]"});
-  }
-  if (found != nullptr) {
-    runner.user_name = entry.pw_name;
-    runner.home = entry.pw_dir;
-  }
-  if (!options_.run_as.empty()) {
-    runner.owner = {static_cast<int64_t>(entry.pw_uid), static_cast<int64_t>(entry.pw_gid)};
-  }
-  return runner;
-}
-
 void Agent::AdoptTasks() {
   int running = 0;
   int ended = 0;
@@ -166,6 +121,7 @@ void Agent::AdoptTasks() {
       OnTask(*adopted.end);
     }
   }
+  runner_->RemoveStrays();
   if (running + ended > 0) {
     LogInfo("tasks of an earlier agent adopted", {
                                                      {"running", running},

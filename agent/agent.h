@@ -36,7 +36,6 @@ class Agent {
   explicit Agent(AgentOptions options);
   absl::Status Prepare();
   absl::Status TakeInventory();
-  absl::StatusOr<TaskRunnerOptions> RunnerOptions() const;
   void AdoptTasks();
 
   void Connect();

@@ -29,6 +29,51 @@ void ReadPorts(ConfigFile& file, PortRange& ports) {
   }
 }
 
+void ReadUsers(ConfigFile& file, TaskUsers& users) {
+  const auto read = [&](const char* section, const std::string& key, const std::string& text,
+                        UserRange& range) {
+    const absl::StatusOr<UserRange> parsed = ParseUserRange(text);
+    if (parsed.ok()) {
+      range = *parsed;
+    } else {
+      file.Fail(section, key, parsed.status().message());
+    }
+  };
+  for (const auto& [tenant, text] : file.Pairs("uids")) {
+    read("uids", tenant, text, users.of_tenant[tenant]);
+  }
+  const std::string text =
+      file.String("tasks", "job_uids", absl::StrCat(users.per_job.first, "-", users.per_job.last));
+  read("tasks", "job_uids", text, users.per_job);
+}
+
+void ReadIsolation(ConfigFile& file, IsolationOptions& isolation) {
+  static const std::map<std::string, IsolationPolicy> kPolicies = {
+      {"off",     IsolationPolicy::kOff    },
+      {"allow",   IsolationPolicy::kAllow  },
+      {"require", IsolationPolicy::kRequire},
+  };
+  const auto policy = kPolicies.find(file.String("isolation", "policy", "allow"));
+  if (policy == kPolicies.end()) {
+    file.Fail("isolation", "policy", "must be off, allow or require");
+  } else {
+    isolation.policy = policy->second;
+  }
+  isolation.group_parent = file.String("isolation", "cgroup_parent", "");
+  if (!isolation.group_parent.empty() && isolation.group_parent.front() != '/') {
+    file.Fail("isolation", "cgroup_parent", "must begin with /, as in /proc/self/cgroup");
+  }
+  isolation.processes_max = file.Integer("tasks", "processes_max", isolation.processes_max);
+  if (isolation.processes_max < 16) {
+    file.Fail("tasks", "processes_max", "must be at least 16; threads count too");
+  }
+  // Without these no collective runs over the fast network.
+  isolation.device_files = {"/dev/infiniband/*"};
+  if (file.Has("isolation", "devices")) {
+    isolation.device_files = file.Strings("isolation", "devices");
+  }
+}
+
 void ReadDevices(ConfigFile& file, AgentOptions& options) {
   options.devices.node = options.node;
   const std::string kind = file.String("devices", "kind", "auto");
@@ -81,6 +126,8 @@ absl::StatusOr<AgentOptions> ReadAgentOptions(ConfigFile& file) {
   options.facts.topology.set_pod(file.String("topology", "pod", ""));
   options.facts.topology.set_block(file.String("topology", "block", ""));
   options.facts.topology.set_rack(file.String("topology", "rack", ""));
+  ReadUsers(file, options.users);
+  ReadIsolation(file, options.isolation);
   ReadPorts(file, options.ports);
   ReadDevices(file, options);
   for (const char* key : {"server", "node", "token_file"}) {

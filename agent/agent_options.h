@@ -9,7 +9,9 @@
 #include "absl/status/statusor.h"
 
 #include "agent/devices/devices.h"
+#include "agent/executor/isolation.h"
 #include "agent/executor/rendezvous_port.h"
+#include "agent/executor/task_users.h"
 #include "agent/node_facts.h"
 #include "common/config_file.h"
 
@@ -24,7 +26,9 @@ struct AgentOptions {
   std::string shim;     // empty: berth-shim beside this program
   std::string ca_file;  // empty: plaintext, to a loopback server only
   std::string log_level = "info";
-  std::string run_as;  // empty: the agent's own user
+  std::string run_as;  // the user of every task; empty: `users` tells
+  TaskUsers users;
+  IsolationOptions isolation;
   PortRange ports;
   std::map<std::string, std::string> environment;
   NodeFactsOptions facts;

@@ -7,46 +7,26 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
-#include <string>
+#include <utility>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "agent/core/agent_core.h"
-#include "agent/executor/environment.h"
 #include "agent/executor/event_loop.h"
-#include "agent/executor/rendezvous_port.h"
-#include "agent/executor/shim_process.h"
-#include "agent/executor/task_folder.h"
+#include "agent/task_launcher.h"
 
 namespace berth {
-
-struct TaskRunnerOptions {
-  std::string data_dir;
-  std::string lock_dir;
-  std::string shim_path;
-  std::string node;
-  std::string address;
-  std::map<std::string, std::string> environment;  // the operator's, for every task
-  PortRange ports;
-  int64_t cpu_milli = 1000;  // of the whole node
-  int device_count = 0;      // of the whole node
-  TaskOwner owner;
-  std::string user_name = "root";
-  std::string home = "/root";
-};
 
 class TaskRunner {
  public:
   using Listener = std::function<void(const TaskEvent&)>;
 
   // `listener` is called on the loop's thread, never from inside Run or Adopt.
-  TaskRunner(TaskRunnerOptions options, EventLoop& loop, Listener listener);
+  TaskRunner(TaskLauncher launcher, EventLoop& loop, Listener listener);
 
-  // The kinds of the node's devices, by index; as of the last inventory.
-  void SetDeviceKinds(std::map<int, v1::DeviceKind> kinds) { device_kinds_ = std::move(kinds); }
+  // The node's devices by index, as of the last inventory.
+  void SetDevices(std::map<int, v1::Device> devices) { launcher_.SetDevices(std::move(devices)); }
 
   void Run(const TaskAction& action);
 
@@ -57,46 +37,31 @@ class TaskRunner {
     std::optional<TaskEvent> end;
   };
   Adopted Adopt(const JournaledTask& task);
+  // After the last Adopt: ends what no journal knows.
+  void RemoveStrays();
 
  private:
-  struct Task {
-    v1::Assignment assignment;
-    v1::JobSpec spec;
-    std::unique_ptr<TaskFolder> folder;
-    std::unique_ptr<ShimProcess> shim;
-    TaskFile file;  // what the shim was told
-    int rendezvous_port = 0;
-    int port_tries = 0;
-    std::optional<TaskRefused> refused;  // said when the shim has ended
-  };
-
   void Act(const PrepareTask& action);
   void Act(const StartTask& action);
   void Act(const StopTask& action);
   void Act(const SetLease& action);
   void Act(const DropTask& action);
 
-  absl::Status Prepare(Task& task, absl::Duration lease_deadline);
-  absl::Status WriteScript(Task& task) const;
-  absl::Status ReservePort(Task& task) const;
-  absl::Status StartShim(Task& task);
-  void WatchShim(Task& task);
+  void WatchShim(const LaunchedTask& task);
   void OnShim(uint64_t id);
-  void OnShimEvent(Task& task, const ShimEvent& event);
+  void OnShimEvent(LaunchedTask& task, const ShimEvent& event);
   void OnShimEnded(uint64_t id);
-  // Another task was quicker with the port: the same again with the next one.
-  bool TryNextPort(Task& task, const ShimEvent& event);
-  std::vector<std::vector<std::string>> Environments(const Task& task,
-                                                     const v1::Start& start) const;
-  v1::Start StartOfSingle(const Task& task) const;
+  // Removes what the kernel keeps of a task, again and again until nothing of it runs; then `done`.
+  void Release(uint64_t id, absl::Time give_up, std::function<void()> done);
+  // Waits for that, but not for long.
+  void ReleaseNow(uint64_t id);
   static TaskEvent EndOf(uint64_t id, const TaskFolder& folder);
   void Tell(TaskEvent event);
 
-  const TaskRunnerOptions options_;
+  TaskLauncher launcher_;
   EventLoop& loop_;
   const Listener listener_;
-  std::map<int, v1::DeviceKind> device_kinds_;
-  std::map<uint64_t, Task> tasks_;  // by allocation
+  std::map<uint64_t, LaunchedTask> tasks_;  // by allocation
 };
 
 }  // namespace berth

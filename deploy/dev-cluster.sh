@@ -18,6 +18,8 @@ usage: deploy/dev-cluster.sh up|down|status --dir DIR [options of up]
   --nodes N           agents to start: node-1 ... node-N (default 4)
   --devices M         simulated devices of each (default 8); "real": the machine's NVIDIA devices, shared out evenly
   --class NAME        class of the simulated devices (default sim-a100-80g)
+  --isolation POLICY  off (default), allow or require: what keeps jobs apart. off: they are yours, run as you and see your
+                      files; allow, as root: as on a real node, a user, /tmp, /dev and limits of their own for each
   --config KEY=VALUE  a setting of the scheduler, e.g. lease.timeout=10s; may be repeated
 
 Options that are not given are as in the last `up` on this DIR.
@@ -48,7 +50,7 @@ case "$verb" in
     ;;
   *) usage_error "the first argument is up, down or status" ;;
 esac
-dir='' nodes='' devices='' class='' settings=()
+dir='' nodes='' devices='' class='' isolation='' settings=()
 while [ $# -gt 0 ]; do
   option=${1%%=*}
   case "$1" in
@@ -69,6 +71,7 @@ while [ $# -gt 0 ]; do
     --nodes) nodes=$value ;;
     --devices) devices=$value ;;
     --class) class=$value ;;
+    --isolation) isolation=$value ;;
     --config) settings+=("$value") ;;
     *) usage_error "unknown option $option" ;;
   esac
@@ -169,16 +172,19 @@ ready_nodes() { berth nodes -o json 2>/dev/null | { grep -oE '"state": *"ready"'
 
 remember_settings() {
   if [ -r "$dir/settings" ]; then
-    local saved_nodes saved_devices saved_class saved_config
-    { read -r saved_nodes saved_devices saved_class && mapfile -t saved_config; } <"$dir/settings"
+    local saved_nodes saved_devices saved_class saved_isolation saved_config
+    { read -r saved_nodes saved_devices saved_class saved_isolation && mapfile -t saved_config; } <"$dir/settings"
     nodes=${nodes:-$saved_nodes} devices=${devices:-$saved_devices} class=${class:-$saved_class}
+    isolation=${isolation:-$saved_isolation}
     [ ${#settings[@]} -gt 0 ] || settings=("${saved_config[@]}")
   fi
   nodes=${nodes:-4} devices=${devices:-8} class=${class:-sim-a100-80g}
+  isolation=${isolation:-off}
+  [[ $isolation =~ ^(off|allow|require)$ ]] || usage_error "--isolation takes off, allow or require"
   [[ $nodes =~ ^[1-9][0-9]{0,3}$ ]] || usage_error "--nodes takes a number from 1 to 9999"
   [[ $devices =~ ^([0-9]{1,2}|real)$ ]] || usage_error "--devices takes a number from 0 to 99, or real"
   [[ $class =~ ^[a-z0-9][a-z0-9.-]{0,62}$ ]] || usage_error "--class takes lower-case letters, digits, '-' and '.'"
-  { echo "$nodes $devices $class" && printf '%s\n' "${settings[@]}"; } >"$dir/settings.tmp"
+  { echo "$nodes $devices $class $isolation" && printf '%s\n' "${settings[@]}"; } >"$dir/settings.tmp"
   mv "$dir/settings.tmp" "$dir/settings"
 }
 
@@ -251,6 +257,9 @@ lock_dir = "$dir/locks"
 [topology]
 pod = "pod-1"
 rack = "rack-$(((number + 3) / 4))"
+
+[isolation]
+policy = "$isolation"
 
 END
     device_settings "$number"

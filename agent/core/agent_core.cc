@@ -326,6 +326,7 @@ void AgentCore::Handle(Task& task, const TaskEnded& event, AgentOutput& output) 
   report.set_signal(event.signal);
   report.set_stop_reason(event.stop_reason);
   report.set_exec_failed(event.exec_failed);
+  report.set_out_of_memory(event.out_of_memory);
   report.set_failed_rank(event.failed_rank);
   report.set_message(event.message);
   task.end_report = Send(std::move(report), output);

@@ -71,6 +71,7 @@ struct TaskEnded {
   int failed_rank = -1;
   v1::StopReason stop_reason = v1::STOP_REASON_UNSPECIFIED;
   bool exec_failed = false;
+  bool out_of_memory = false;
   std::string message;
 };
 // Its shim is gone and left no record.

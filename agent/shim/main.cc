@@ -1,9 +1,11 @@
 // berth-shim FOLDER: supervises the task described in FOLDER. Started by berth-agent.
+// berth-shim --probe FOLDER: says which isolation works here, with FOLDER in a task's place.
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
+#include "agent/shim/probe.h"
 #include "agent/shim/task_shim.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -25,6 +27,9 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
     std::printf("berth-shim 0.1.0\n");
     return 0;
+  }
+  if (argc == 3 && std::strcmp(argv[1], "--probe") == 0) {
+    return berth::ProbeFacilities(argv[2]);
   }
   if (argc != 2) {
     std::fprintf(stderr, "berth-shim is started by berth-agent: berth-shim FOLDER\n");

@@ -11,7 +11,7 @@
 namespace berth {
 namespace {
 
-constexpr uint32_t kTaskMagic = 0x42544b31;   // "BTK1"
+constexpr uint32_t kTaskMagic = 0x42544b32;   // "BTK2"
 constexpr uint32_t kStartMagic = 0x42535431;  // "BST1"
 constexpr uint32_t kCountMax = 1 << 20;
 
@@ -100,6 +100,30 @@ bool WriteAll(int descriptor, const std::string& content) {
   return true;
 }
 
+void Write(const Sandbox& sandbox, Writer& writer) {
+  for (const int64_t number : {sandbox.namespaces, sandbox.private_mounts,
+                               sandbox.shared_memory_bytes, sandbox.drop_capabilities}) {
+    writer.Number(number);
+  }
+  writer.Text(sandbox.task_folder);
+  writer.Text(sandbox.output_folder);
+  writer.Texts(sandbox.devices);
+  writer.Texts(sandbox.groups);
+  writer.Text(sandbox.seccomp_program);
+}
+
+void Read(Reader& reader, Sandbox& sandbox) {
+  for (int64_t* number : {&sandbox.namespaces, &sandbox.private_mounts,
+                          &sandbox.shared_memory_bytes, &sandbox.drop_capabilities}) {
+    *number = reader.Number();
+  }
+  sandbox.task_folder = reader.Text();
+  sandbox.output_folder = reader.Text();
+  sandbox.devices = reader.Texts();
+  sandbox.groups = reader.Texts();
+  sandbox.seccomp_program = reader.Text();
+}
+
 }  // namespace
 
 std::string EncodeTaskFile(const TaskFile& task) {
@@ -117,6 +141,7 @@ std::string EncodeTaskFile(const TaskFile& task) {
                                task.grace_ms, task.lease_deadline_ns, task.start_at_once}) {
     writer.Number(number);
   }
+  Write(task.sandbox, writer);
   return writer.Take();
 }
 
@@ -140,6 +165,7 @@ std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
                           &task.grace_ms, &task.lease_deadline_ns, &task.start_at_once}) {
     *number = reader.Number();
   }
+  Read(reader, task.sandbox);
   if (!reader.AtEnd() || task.argv.empty() || task.ranks.empty()) {
     return std::nullopt;
   }
@@ -179,23 +205,23 @@ std::string EncodeExitRecord(const ExitRecord& record) {
   }
   char text[256];
   std::snprintf(text, sizeof(text),
-                "berth-exit 1 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-                " %" PRId64 "\n",
+                "berth-exit 2 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+                " %" PRId64 " %" PRId64 "\n",
                 record.started_at_us, record.ended_at_us, record.exit_code, record.signal,
-                record.failed_rank, record.stop_reason, record.exec_failed);
+                record.failed_rank, record.stop_reason, record.exec_failed, record.out_of_memory);
   return text + message + "\n";
 }
 
 std::optional<ExitRecord> DecodeExitRecord(const std::string& text) {
   ExitRecord record;
-  const int fields =
-      std::sscanf(text.c_str(),
-                  "berth-exit 1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
-                  " %" SCNd64 " %" SCNd64,
-                  &record.started_at_us, &record.ended_at_us, &record.exit_code, &record.signal,
-                  &record.failed_rank, &record.stop_reason, &record.exec_failed);
+  const int fields = std::sscanf(text.c_str(),
+                                 "berth-exit 2 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
+                                 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64,
+                                 &record.started_at_us, &record.ended_at_us, &record.exit_code,
+                                 &record.signal, &record.failed_rank, &record.stop_reason,
+                                 &record.exec_failed, &record.out_of_memory);
   const size_t line = text.find('\n');
-  if (fields != 7 || line == std::string::npos || text.back() != '\n') {
+  if (fields != 8 || line == std::string::npos || text.back() != '\n') {
     return std::nullopt;
   }
   if (text.size() > line + 1) {

@@ -30,6 +30,25 @@ struct RankTask {
   std::vector<std::string> environment;  // "K=V"; empty in the task file of a gang
 };
 
+// Where a task with private mounts finds its own folder and its job's output.
+inline constexpr char kPrivateFolder[] = "/run/berth";
+inline constexpr char kShownTaskFolder[] = "/run/berth/job";
+inline constexpr char kShownOutputFolder[] = "/run/berth/output";
+
+// What keeps a task apart from the rest of its node. All of it or the task does not start: what a
+// node lacks is left out by the agent, which knows from ProbeFacilities.
+struct Sandbox {
+  int64_t namespaces = 0;            // CLONE_NEWIPC, CLONE_NEWUTS; pid and mount are always tried
+  int64_t private_mounts = 0;        // 1: /tmp, /var/tmp, /dev, /dev/shm and /sys of its own
+  int64_t shared_memory_bytes = 0;   // of /dev/shm; 0: the kernel's default
+  int64_t drop_capabilities = 0;     // 1: all, for good
+  std::string task_folder;           // absolute; shown as kShownTaskFolder
+  std::string output_folder;         // absolute; shown as kShownOutputFolder
+  std::vector<std::string> devices;  // device files of the host that its /dev has beside the usual
+  std::vector<std::string> groups;  // folders of control groups; every process of the task is there
+  std::string seccomp_program;      // as of sock_fprog, without its length; empty: no filter
+};
+
 struct TaskFile {
   std::vector<std::string> argv;
   std::string working_directory;
@@ -43,6 +62,7 @@ struct TaskFile {
   int64_t grace_ms = 0;           // inside the limit
   int64_t lease_deadline_ns = 0;  // CLOCK_BOOTTIME; 0: none
   int64_t start_at_once = 0;
+  Sandbox sandbox;
 };
 
 std::string EncodeTaskFile(const TaskFile& task);
@@ -67,6 +87,7 @@ struct ShimEvent {
     kFailed,    // could not prepare or start; message: why; the shim ends
     kStarted,
     kStatus,  // value: 1 if started, 2 if stopping, else 0
+    kStuck,   // killed long ago, and something of it still runs; message: what. The locks stay
   };
   Kind kind = Kind::kPrepared;
   int32_t value = 0;
@@ -80,10 +101,11 @@ struct ExitRecord {
   int64_t ended_at_us = 0;
   int64_t exit_code = 0;  // of the first rank that failed
   int64_t signal = 0;
-  int64_t failed_rank = -1;  // in this task
-  int64_t stop_reason = 0;   // a berth.v1.StopReason; 0: it ended by itself
-  int64_t exec_failed = 0;   // exit_code is 126 or 127
-  std::string message;       // one line
+  int64_t failed_rank = -1;   // in this task
+  int64_t stop_reason = 0;    // a berth.v1.StopReason; 0: it ended by itself
+  int64_t exec_failed = 0;    // exit_code is 126 or 127
+  int64_t out_of_memory = 0;  // the kernel ended a process of it at its memory limit
+  std::string message;        // one line
 };
 
 std::string EncodeExitRecord(const ExitRecord& record);

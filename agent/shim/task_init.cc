@@ -8,15 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "agent/shim/sandbox.h"
+#include "agent/shim/task_group.h"
 #include <dirent.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -81,8 +81,10 @@ bool Descends(const std::map<pid_t, pid_t>& parents, pid_t pid, pid_t ancestor) 
 
 class Init {
  public:
-  Init(const TaskFile& task, int shim, bool in_namespace)
-      : task_(task), shim_(shim), in_namespace_(in_namespace) {}
+  // `groups` were opened by the shim: a file open for writing keeps its mount from being made
+  // read-only.
+  Init(const TaskFile& task, const GroupEntry& groups, int shim, bool in_namespace)
+      : task_(task), groups_(groups), shim_(shim), in_namespace_(in_namespace) {}
 
   [[noreturn]] void Run() {
     SetUp();
@@ -103,47 +105,63 @@ class Init {
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, nullptr);
     child_signal_ = signalfd(-1, &child, SFD_CLOEXEC);
+    // What the task's own mounts will hide is opened first.
+    OpenLogs();
     if (in_namespace_) {
-      // Its own /proc, so that a job sees its own processes under their own numbers.
-      if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) {
-        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
-      }
+      MakeMounts();
     } else {
       prctl(PR_SET_CHILD_SUBREAPER, 1);
     }
+    // Last of what needs the host's files, and before anything of the task's own can run.
+    if (!groups_.Enter()) {
+      Fail("enter its control groups");
+    }
+    if (const char* failed = DropPrivileges(task_)) {
+      Fail(failed);
+    }
+    // In a namespace the init's death is everybody's. Else it must live on to hunt its descendants,
+    // and learns of the shim's death by the closed socket.
+    if (in_namespace_ && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+      Fail("end with its supervisor");
+    }
+  }
+
+  void OpenLogs() {
     for (const RankTask& rank : task_.ranks) {
       logs_.push_back(open(rank.log_path.c_str(),
                            O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
       if (logs_.back() < 0) {
-        Fail();
+        Fail("open its log");
       }
     }
-    if (task_.group_id >= 0 &&
-        (setgroups(0, nullptr) != 0 || setgid(static_cast<gid_t>(task_.group_id)) != 0)) {
-      Fail();
+  }
+
+  void MakeMounts() {
+    const char* failed = nullptr;
+    if (task_.sandbox.private_mounts != 0) {
+      failed = MakePrivateMounts(task_.sandbox);
+    } else if (mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
+      return;  // the host's /proc is better than none
     }
-    if (task_.user_id >= 0 && setuid(static_cast<uid_t>(task_.user_id)) != 0) {
-      Fail();
+    if (failed != nullptr) {
+      Fail(failed);
     }
-    const rlimit no_core{0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    // In a namespace the init's death is everybody's. Else it must live on to hunt its descendants,
-    // and learns of the shim's death by the closed socket.
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        (in_namespace_ && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)) {
-      Fail();
+    // Its own /proc, so that a job sees its own processes under their own numbers.
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0 &&
+        task_.sandbox.private_mounts != 0) {
+      Fail("mount its own /proc");
     }
   }
 
   void StartRanks() {
     int failures[2];
     if (pipe2(failures, O_CLOEXEC) != 0) {
-      Fail();
+      Fail("make a pipe");
     }
     for (size_t rank = 0; rank < task_.ranks.size(); ++rank) {
       const pid_t pid = fork();
       if (pid < 0) {
-        Fail();
+        Fail("start its processes");
       }
       if (pid == 0) {
         ExecuteRank(rank, failures[1]);
@@ -240,8 +258,11 @@ class Init {
     }
   }
 
-  [[noreturn]] void Fail() {
-    Tell({InitEvent::Kind::kFailed, 0, errno});
+  // `step` is what errno stopped.
+  [[noreturn]] void Fail(const char* step) {
+    InitEvent event{InitEvent::Kind::kFailed, 0, errno};
+    std::snprintf(event.step, sizeof(event.step), "%s", step);
+    Tell(event);
     End();
   }
 
@@ -263,6 +284,7 @@ class Init {
   }
 
   const TaskFile& task_;
+  const GroupEntry& groups_;
   const int shim_;
   const bool in_namespace_;
   int child_signal_ = -1;
@@ -283,15 +305,18 @@ TaskInit StartTaskInit(const TaskFile& task) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     return init;
   }
+  const GroupEntry groups(task.sandbox.groups);
   init.in_namespace = true;
-  init.pid = CloneProcess(CLONE_NEWPID | CLONE_NEWNS);
-  if (init.pid < 0 && (errno == EPERM || errno == EINVAL || errno == ENOSPC)) {
+  init.pid =
+      CloneProcess(CLONE_NEWPID | CLONE_NEWNS | static_cast<uint64_t>(task.sandbox.namespaces));
+  const bool may_share = task.sandbox.namespaces == 0 && task.sandbox.private_mounts == 0;
+  if (init.pid < 0 && may_share && (errno == EPERM || errno == EINVAL || errno == ENOSPC)) {
     init.in_namespace = false;
     init.pid = CloneProcess(0);
   }
   if (init.pid == 0) {
     close(sockets[0]);
-    Init(task, sockets[1], init.in_namespace).Run();
+    Init(task, groups, sockets[1], init.in_namespace).Run();
   }
   close(sockets[1]);
   init.socket = sockets[0];

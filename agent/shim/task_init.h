@@ -19,11 +19,12 @@ struct InitEvent {
     kExecFailed,  // rank, status = errno
     kNoFolder,    // rank, status = errno: the working directory cannot be entered
     kExited,      // rank, status as of wait(2)
-    kFailed,      // the task could not be set up; status = errno
+    kFailed,      // the task could not be set up; status = errno, step = at what
   };
   Kind kind = Kind::kStarted;
   int32_t rank = 0;
   int32_t status = 0;
+  char step[64] = {};
 };
 
 // From the shim to the init, one packet each: the signal to send to every process of the task.

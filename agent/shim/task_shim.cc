@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "agent/shim/task_group.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +21,9 @@ namespace berth {
 namespace {
 
 constexpr int64_t kNsPerMs = 1000000;
+// Between two looks at control groups that are not empty yet, and how long they may take.
+constexpr int64_t kLookAgainNs = 10 * kNsPerMs;
+constexpr int64_t kStuckNs = 60000 * kNsPerMs;
 // Of berth.v1.StopReason, which the shim does not parse further.
 constexpr int64_t kStopTimeLimit = 2;
 constexpr int64_t kStopGang = 4;
@@ -107,6 +111,9 @@ void TaskShim::Loop() {
 }
 
 int64_t TaskShim::NextDeadlineNs() const {
+  if (init_gone_) {
+    return look_again_ns_;
+  }
   int64_t next = INT64_MAX;
   const int64_t stop_side = stopping_ ? kill_ns_ : limit_stop_ns_;
   const int64_t lease = stopping_ ? 0 : task_.lease_deadline_ns;
@@ -153,6 +160,10 @@ void TaskShim::PollOnce() {
 void TaskShim::OnTimer() {
   uint64_t expirations = 0;
   if (read(timer_, &expirations, sizeof(expirations)) < 0) {
+    return;
+  }
+  if (init_gone_) {
+    AwaitEmpty();
     return;
   }
   const int64_t now = BootTimeNs();
@@ -255,7 +266,11 @@ void TaskShim::OnInit() {
       RankFailed(0, 0, WTERMSIG(status));
       record_.message = "the task's init was killed";
     }
-    done_ = true;
+    close(init_.socket);
+    init_.socket = -1;
+    init_gone_ = true;
+    init_gone_ns_ = BootTimeNs();
+    AwaitEmpty();
     return;
   }
   switch (event.kind) {
@@ -279,7 +294,8 @@ void TaskShim::OnInit() {
       return;
     case InitEvent::Kind::kFailed:
       record_.exec_failed = 1;
-      record_.message = std::string("cannot set the task up: ") + std::strerror(event.status);
+      record_.message = std::string("the node cannot set the task up: cannot ") + event.step +
+                        ": " + std::strerror(event.status);
       RankFailed(0, kExitNotExecutable, 0);
       return;
   }
@@ -342,6 +358,10 @@ void TaskShim::Stop(int64_t reason, int64_t grace_ms, const char* message) {
 
 void TaskShim::KillTask() {
   killed_ = true;
+  if (init_gone_) {
+    return;
+  }
+  KillGroup(task_.sandbox.groups);
   if (init_.in_namespace) {
     kill(init_.pid, SIGKILL);
     return;
@@ -350,8 +370,26 @@ void TaskShim::KillTask() {
   shutdown(init_.socket, SHUT_WR);
 }
 
+void TaskShim::AwaitEmpty() {
+  if (IsGroupEmpty(task_.sandbox.groups)) {
+    done_ = true;
+    return;
+  }
+  KillGroup(task_.sandbox.groups);
+  const int64_t now = BootTimeNs();
+  look_again_ns_ = now + kLookAgainNs;
+  if (!stuck_ && now - init_gone_ns_ > kStuckNs) {
+    stuck_ = true;
+    Tell(ShimEvent::Kind::kStuck, "processes of the task do not die");
+  }
+}
+
 void TaskShim::Finish() {
   record_.ended_at_us = WallTimeUs();
+  if (record_.failed_rank >= 0 && CountMemoryKills(task_.sandbox.groups) > 0) {
+    record_.out_of_memory = 1;
+    record_.message = "the kernel ended a process of the task at its memory limit";
+  }
   WriteFileDurably(folder_, kExitFileName, EncodeExitRecord(record_));
   unlink(kSocketFileName);
 }

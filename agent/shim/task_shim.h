@@ -42,6 +42,8 @@ class TaskShim {
   // The first reason stays; the grace only gets shorter.
   void Stop(int64_t reason, int64_t grace_ms, const char* message);
   void KillTask();
+  // The init is gone: over once its control groups are empty too.
+  void AwaitEmpty();
   void Finish();
   void Tell(ShimEvent::Kind kind, const char* message);
   int64_t NextDeadlineNs() const;
@@ -58,10 +60,14 @@ class TaskShim {
   bool running_ = false;  // every rank executes
   bool stopping_ = false;
   bool killed_ = false;
+  bool init_gone_ = false;
+  bool stuck_ = false;  // and told so
   bool done_ = false;
   int64_t limit_stop_ns_ = 0;  // CLOCK_BOOTTIME; 0: never
   int64_t limit_kill_ns_ = 0;
   int64_t kill_ns_ = 0;  // end of the grace
+  int64_t init_gone_ns_ = 0;
+  int64_t look_again_ns_ = 0;  // for processes left in the control groups; 0: not needed
   ExitRecord record_;
 };
 

@@ -137,6 +137,7 @@ const std::vector<LibraryRule>& LibraryRules() {
       Rule("CLI11", "^CLI", "scheduler/main.cc agent/main.cc client/main.cc sim/", ""),
       Rule("spdlog", "^spdlog/", "common/log.cc", ""),
       Rule("nlohmann-json", "^nlohmann/", "client/ sim/ tests/", ""),
+      Rule("libseccomp", "^seccomp\\.h$", "agent/executor/seccomp_program.cc", ""),
       Rule("GoogleTest", "^(gtest|gmock)/", "tests/", ""),
   };
   return *kRules;

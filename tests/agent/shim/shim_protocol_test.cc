@@ -25,6 +25,17 @@ TaskFile SampleTask() {
   task.time_limit_ms = 5000;
   task.lease_deadline_ns = 77;
   task.start_at_once = 1;
+  task.sandbox = {
+      .namespaces = 3,
+      .private_mounts = 1,
+      .shared_memory_bytes = 1 << 20,
+      .drop_capabilities = 1,
+      .task_folder = "/jobs/1/0",
+      .output_folder = "/jobs/1/output",
+      .devices = {"/dev/nvidia0"},
+      .groups = { "/cg/a",       "/cg/b"},
+      .seccomp_program = std::string("\0\1\2", 3)
+  };
   return task;
 }
 
@@ -36,6 +47,15 @@ TEST(ShimProtocol, TaskFileComesBack) {
   ASSERT_EQ(task->ranks.size(), 2u);
   EXPECT_EQ(task->ranks[0].environment, SampleTask().ranks[0].environment);
   EXPECT_EQ(task->lock_paths, SampleTask().lock_paths);
+  EXPECT_EQ(task->sandbox.namespaces, 3);
+  EXPECT_EQ(task->sandbox.private_mounts, 1);
+  EXPECT_EQ(task->sandbox.shared_memory_bytes, 1 << 20);
+  EXPECT_EQ(task->sandbox.drop_capabilities, 1);
+  EXPECT_EQ(task->sandbox.task_folder, "/jobs/1/0");
+  EXPECT_EQ(task->sandbox.output_folder, "/jobs/1/output");
+  EXPECT_EQ(task->sandbox.devices, SampleTask().sandbox.devices);
+  EXPECT_EQ(task->sandbox.groups, SampleTask().sandbox.groups);
+  EXPECT_EQ(task->sandbox.seccomp_program, SampleTask().sandbox.seccomp_program);
   EXPECT_EQ(task->user_id, 1000);
   EXPECT_EQ(task->group_id, -1);
   EXPECT_EQ(task->time_limit_ms, 5000);

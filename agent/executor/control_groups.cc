@@ -1,0 +1,314 @@
+#include "agent/executor/control_groups.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "agent/executor/control_group_mounts.h"
+#include "agent/shim/task_group.h"
+#include "common/status_macros.h"
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+constexpr int64_t kPeriodUs = 100000;
+constexpr int64_t kMilliPerCpu = 1000;
+// What the kernel takes.
+constexpr int64_t kQuotaUsMin = 1000;
+constexpr int64_t kSharesMin = 2;
+constexpr int64_t kSharesMax = 262144;
+constexpr int64_t kWeightMax = 10000;
+// Of one whole processor: the kernel's defaults, so that a task beside others counts by its share.
+constexpr int64_t kSharesPerCpu = 1024;
+constexpr int64_t kWeightPerCpu = 100;
+// The agent's own place in version 2, where a group with groups below may hold no process.
+constexpr char kAgentGroup[] = "berth-agent";
+constexpr char kTrialGroup[] = "trial";
+
+struct Facility {
+  const char* controller;
+  const char* name;
+};
+constexpr Facility kFacilities[] = {
+    {"cpu",     kFacilityCpu    },
+    {"memory",  kFacilityMemory },
+    {"pids",    kFacilityPids   },
+    {"devices", kFacilityDevices},
+    {"freezer", kFacilityKill   },
+};
+
+// O_CREAT and O_TRUNC mean nothing in the kernel's own file systems; they let tests do without
+// them.
+absl::Status WriteGroupFile(const std::string& path, absl::string_view text) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  }
+  const ssize_t written = write(file, text.data(), text.size());
+  const int error = errno;
+  close(file);
+  return written == static_cast<ssize_t>(text.size())
+             ? absl::OkStatus()
+             : absl::ErrnoToStatus(error, absl::StrCat("cannot write ", text, " to ", path));
+}
+
+absl::Status MakeGroup(const std::string& folder) {
+  if (mkdir(folder.c_str(), 0755) == 0 || errno == EEXIST) {
+    return absl::OkStatus();
+  }
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", folder));
+}
+
+bool Contains(const std::vector<std::string>& names, absl::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+absl::Status LimitCpu(const std::string& folder, bool unified, const GroupLimits& limits) {
+  const int64_t quota_us = std::max(limits.cpu_milli * kPeriodUs / kMilliPerCpu, kQuotaUsMin);
+  if (limits.cpu_milli > 0 && unified) {
+    RETURN_IF_ERROR(WriteGroupFile(folder + "/cpu.max", absl::StrCat(quota_us, " ", kPeriodUs)));
+  } else if (limits.cpu_milli > 0) {
+    RETURN_IF_ERROR(WriteGroupFile(folder + "/cpu.cfs_period_us", absl::StrCat(kPeriodUs)));
+    RETURN_IF_ERROR(WriteGroupFile(folder + "/cpu.cfs_quota_us", absl::StrCat(quota_us)));
+  }
+  if (limits.cpu_share_milli <= 0) {
+    return absl::OkStatus();
+  }
+  if (unified) {
+    const int64_t weight =
+        std::clamp<int64_t>(limits.cpu_share_milli * kWeightPerCpu / kMilliPerCpu, 1, kWeightMax);
+    return WriteGroupFile(folder + "/cpu.weight", absl::StrCat(weight));
+  }
+  const int64_t shares =
+      std::clamp(limits.cpu_share_milli * kSharesPerCpu / kMilliPerCpu, kSharesMin, kSharesMax);
+  return WriteGroupFile(folder + "/cpu.shares", absl::StrCat(shares));
+}
+
+absl::Status LimitMemory(const std::string& folder, bool unified, int64_t bytes) {
+  if (bytes <= 0) {
+    return absl::OkStatus();
+  }
+  const std::string text = absl::StrCat(bytes);
+  if (!unified) {
+    RETURN_IF_ERROR(WriteGroupFile(folder + "/memory.limit_in_bytes", text));
+    // Only one of the two is there: the first where the kernel accounts swap.
+    const bool no_swap = WriteGroupFile(folder + "/memory.memsw.limit_in_bytes", text).ok();
+    return no_swap ? absl::OkStatus() : WriteGroupFile(folder + "/memory.swappiness", "0");
+  }
+  RETURN_IF_ERROR(WriteGroupFile(folder + "/memory.max", text));
+  // A kernel without swap has no such file.
+  if (access((folder + "/memory.swap.max").c_str(), F_OK) == 0) {
+    RETURN_IF_ERROR(WriteGroupFile(folder + "/memory.swap.max", "0"));
+  }
+  return WriteGroupFile(folder + "/memory.oom.group", "1");
+}
+
+absl::Status LimitDevices(const std::string& folder, bool unified,
+                          const std::vector<DeviceRule>& rules) {
+  if (unified) {
+    return AttachDeviceRules(folder, rules);
+  }
+  RETURN_IF_ERROR(WriteGroupFile(folder + "/devices.deny", "a"));
+  for (const DeviceRule& rule : rules) {
+    RETURN_IF_ERROR(WriteGroupFile(folder + "/devices.allow", FormatDeviceRule(rule)));
+  }
+  return absl::OkStatus();
+}
+
+// Version 2 has these everywhere: they are no controllers there.
+bool NeedsNoPassing(absl::string_view name) {
+  return name == "devices" || name == "freezer";
+}
+
+// Passes `controllers` on to the groups below `folder`; returns those that went.
+std::vector<std::string> PassOn(const std::string& folder,
+                                const std::vector<std::string>& controllers) {
+  std::vector<std::string> passed;
+  for (const std::string& controller : controllers) {
+    if (NeedsNoPassing(controller) ||
+        WriteGroupFile(folder + "/cgroup.subtree_control", absl::StrCat("+", controller)).ok()) {
+      passed.push_back(controller);
+    }
+  }
+  return passed;
+}
+
+}  // namespace
+
+ControlGroups ControlGroups::Open(const ControlGroupOptions& options) {
+  ControlGroups groups;
+  std::set<std::string> taken;
+  std::vector<GroupHierarchy> found = FindGroupHierarchies(options.root);
+  // Version 1 first: what it holds, version 2 does not have.
+  std::stable_partition(found.begin(), found.end(),
+                        [](const GroupHierarchy& hierarchy) { return !hierarchy.unified; });
+  for (const GroupHierarchy& hierarchy : found) {
+    const std::string parent = options.parent.empty()
+                                   ? hierarchy.own_folder
+                                   : absl::StrCat(hierarchy.mount_point, options.parent);
+    std::vector<std::string> offered = hierarchy.controllers;
+    if (hierarchy.unified) {
+      offered =
+          absl::StrSplit(ReadGroupFile(parent + "/cgroup.controllers"), ' ', absl::SkipEmpty());
+      offered.insert(offered.end(), {"devices", "freezer"});
+    }
+    std::vector<std::string> used;
+    for (const Facility& facility : kFacilities) {
+      if (Contains(offered, facility.controller) && taken.insert(facility.controller).second) {
+        used.emplace_back(facility.controller);
+      }
+    }
+    if (!used.empty()) {
+      groups.AddHierarchy(parent, options.name, {"", std::move(used), hierarchy.unified});
+    }
+  }
+  groups.Try();
+  return groups;
+}
+
+void ControlGroups::AddHierarchy(std::string parent, absl::string_view name, Hierarchy hierarchy) {
+  if (hierarchy.unified) {
+    // A group with groups below it may hold no process of its own, unless it is the root.
+    const std::string own = absl::StrCat("/", kAgentGroup);
+    if (absl::EndsWith(parent, own)) {
+      parent.resize(parent.size() - own.size());
+    } else if (access((parent + "/cgroup.type").c_str(), F_OK) == 0 &&
+               MakeGroup(parent + own).ok()) {
+      // If this fails, passing the controllers on fails too, and that is told.
+      WriteGroupFile(absl::StrCat(parent, own, "/cgroup.procs"), absl::StrCat(getpid()))
+          .IgnoreError();
+    }
+    hierarchy.controllers = PassOn(parent, hierarchy.controllers);
+  }
+  hierarchy.folder = absl::StrCat(parent, "/", name);
+  if (!MakeGroup(hierarchy.folder).ok()) {
+    return;
+  }
+  if (hierarchy.unified) {
+    hierarchy.controllers = PassOn(hierarchy.folder, hierarchy.controllers);
+  }
+  hierarchies_.push_back(std::move(hierarchy));
+}
+
+void ControlGroups::Try() {
+  const GroupLimits limits{.cpu_milli = kMilliPerCpu,
+                           .cpu_share_milli = kMilliPerCpu,
+                           .memory_bytes = 64L << 20,
+                           .processes_max = 16,
+                           .devices = MakeDeviceRules({})};
+  for (const Facility& facility : kFacilities) {
+    missing_[facility.name] = "no writable hierarchy has it";
+  }
+  for (Hierarchy& hierarchy : hierarchies_) {
+    const std::vector<std::string> controllers = std::exchange(hierarchy.controllers, {});
+    const std::string folder = absl::StrCat(hierarchy.folder, "/", kTrialGroup);
+    for (const Facility& facility : kFacilities) {
+      if (!Contains(controllers, facility.controller)) {
+        continue;
+      }
+      hierarchy.controllers = {facility.controller};
+      absl::Status status = MakeGroup(folder);
+      if (status.ok()) {
+        status = SetLimits(hierarchy, folder, limits);
+      }
+      missing_[facility.name] = std::string(status.message());
+    }
+    rmdir(folder.c_str());
+    hierarchy.controllers.clear();
+    for (const Facility& facility : kFacilities) {
+      if (Contains(controllers, facility.controller) && missing_[facility.name].empty()) {
+        hierarchy.controllers.emplace_back(facility.controller);
+        facilities_.emplace_back(facility.name);
+        missing_.erase(facility.name);
+      }
+    }
+  }
+  hierarchies_.erase(
+      std::remove_if(hierarchies_.begin(), hierarchies_.end(),
+                     [](const Hierarchy& hierarchy) { return hierarchy.controllers.empty(); }),
+      hierarchies_.end());
+}
+
+absl::Status ControlGroups::SetLimits(const Hierarchy& hierarchy, const std::string& folder,
+                                      const GroupLimits& limits) const {
+  for (const std::string& controller : hierarchy.controllers) {
+    absl::Status status;
+    if (controller == "cpu") {
+      status = LimitCpu(folder, hierarchy.unified, limits);
+    } else if (controller == "memory") {
+      status = LimitMemory(folder, hierarchy.unified, limits.memory_bytes);
+    } else if (controller == "pids" && limits.processes_max > 0) {
+      status = WriteGroupFile(folder + "/pids.max", absl::StrCat(limits.processes_max));
+    } else if (controller == "freezer" &&
+               access((folder + (hierarchy.unified ? "/cgroup.kill" : "/freezer.state")).c_str(),
+                      F_OK) != 0) {
+      status = absl::NotFoundError("the kernel has no cgroup.kill: it is older than 5.14");
+    } else if (controller == "devices") {
+      status = LimitDevices(folder, hierarchy.unified, limits.devices);
+    }
+    RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> ControlGroups::FoldersOf(absl::string_view group) const {
+  std::vector<std::string> folders;
+  for (const Hierarchy& hierarchy : hierarchies_) {
+    folders.push_back(absl::StrCat(hierarchy.folder, "/", group));
+  }
+  return folders;
+}
+
+absl::StatusOr<std::vector<std::string>> ControlGroups::Make(uint64_t allocation,
+                                                             const GroupLimits& limits) {
+  std::vector<std::string> folders = FoldersOf(absl::StrCat(allocation));
+  if (!IsGroupEmpty(folders)) {
+    KillGroup(folders);
+    return absl::UnavailableError(
+        absl::StrCat("processes of an earlier task are still in ", folders.front()));
+  }
+  for (size_t i = 0; i < folders.size(); ++i) {
+    RETURN_IF_ERROR(MakeGroup(folders[i]));
+    RETURN_IF_ERROR(SetLimits(hierarchies_[i], folders[i], limits));
+  }
+  return folders;
+}
+
+bool ControlGroups::Remove(uint64_t allocation) {
+  const std::vector<std::string> folders = FoldersOf(absl::StrCat(allocation));
+  if (!IsGroupEmpty(folders)) {
+    KillGroup(folders);
+  }
+  bool gone = true;
+  for (const std::string& folder : folders) {
+    gone = (rmdir(folder.c_str()) == 0 || errno == ENOENT) && gone;
+  }
+  return gone;
+}
+
+std::vector<uint64_t> ControlGroups::Allocations() const {
+  std::set<uint64_t> allocations;
+  for (const Hierarchy& hierarchy : hierarchies_) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(hierarchy.folder, error)) {
+      uint64_t allocation = 0;
+      if (absl::SimpleAtoi(entry.path().filename().string(), &allocation)) {
+        allocations.insert(allocation);
+      }
+    }
+  }
+  return {allocations.begin(), allocations.end()};
+}
+
+}  // namespace berth

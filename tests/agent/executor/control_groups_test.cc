@@ -1,0 +1,222 @@
+// Version 2 against a tree of files, version 1 (or whatever the machine has) for real.
+
+#include "agent/executor/control_groups.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "agent/executor/control_group_mounts.h"
+#include "agent/shim/task_group.h"
+#include "tests/testing/temp_dir.h"
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+void Write(const std::string& path, const std::string& text) {
+  std::filesystem::create_directories(path.substr(0, path.rfind('/')));
+  std::ofstream(path) << text;
+}
+
+std::string Read(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+bool Contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// A machine whose control groups are of version 2 only, the agent in a unit of its own.
+class UnifiedTree : public testing::Test {
+ protected:
+  UnifiedTree() {
+    Write(dir.File("proc/self/cgroup"), "0::/system.slice/berth-agent.service\n");
+    Write(dir.File("proc/self/mountinfo"),
+          "24 1 0:22 / /proc rw,nosuid - proc proc rw\n"
+          "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
+    Write(unit + "/cgroup.controllers", "cpuset cpu io memory pids\n");
+    Write(unit + "/cgroup.type", "domain\n");
+  }
+
+  TempDir dir;
+  const std::string unit = dir.File("sys/fs/cgroup/system.slice/berth-agent.service");
+};
+
+TEST_F(UnifiedTree, TheOwnGroupIsFound) {
+  const auto found = FindGroupHierarchies(dir.path());
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].unified);
+  EXPECT_EQ(found[0].own_folder, unit);
+}
+
+TEST_F(UnifiedTree, TheAgentMakesRoomForGroupsBelowItsOwn) {
+  const auto groups = ControlGroups::Open({.root = dir.path(), .parent = "", .name = "berth-x"});
+  EXPECT_EQ(Read(unit + "/berth-agent/cgroup.procs"), std::to_string(getpid()));
+  EXPECT_EQ(Read(unit + "/cgroup.subtree_control"), "+pids");  // the last of three
+  EXPECT_EQ(Read(unit + "/berth-x/cgroup.subtree_control"), "+pids");
+  EXPECT_TRUE(Contains(groups.facilities(), kFacilityCpu));
+  EXPECT_TRUE(Contains(groups.facilities(), kFacilityMemory));
+  EXPECT_TRUE(Contains(groups.facilities(), kFacilityPids));
+}
+
+TEST_F(UnifiedTree, LimitsAreWrittenAsVersionTwoReadsThem) {
+  auto groups = ControlGroups::Open({.root = dir.path(), .parent = "", .name = "berth-x"});
+  Write(unit + "/berth-x/7/memory.swap.max", "max\n");
+  const GroupLimits limits{.cpu_milli = 2500,
+                           .cpu_share_milli = 2500,
+                           .memory_bytes = 1 << 30,
+                           .processes_max = 100,
+                           .devices = {}};
+  // The device rules cannot be attached to a file; all before them are written.
+  static_cast<void>(groups.Make(7, limits));
+  const std::string group = unit + "/berth-x/7";
+  EXPECT_EQ(Read(group + "/cpu.max"), "250000 100000");
+  EXPECT_EQ(Read(group + "/cpu.weight"), "250");
+  EXPECT_EQ(Read(group + "/memory.max"), "1073741824");
+  EXPECT_EQ(Read(group + "/memory.swap.max").substr(0, 1), "0");
+  EXPECT_EQ(Read(group + "/memory.oom.group"), "1");
+  EXPECT_EQ(Read(group + "/pids.max"), "100");
+}
+
+TEST_F(UnifiedTree, WhatIsNotDelegatedIsMissing) {
+  Write(unit + "/cgroup.controllers", "cpu\n");
+  const auto groups = ControlGroups::Open({.root = dir.path(), .parent = "", .name = "berth-x"});
+  EXPECT_TRUE(Contains(groups.facilities(), kFacilityCpu));
+  EXPECT_FALSE(Contains(groups.facilities(), kFacilityMemory));
+  EXPECT_TRUE(groups.missing().contains(kFacilityMemory));
+}
+
+TEST_F(UnifiedTree, AParentOfTheOperatorsTakesItsPlace) {
+  Write(dir.File("sys/fs/cgroup/tasks.slice/cgroup.controllers"), "cpu memory pids\n");
+  ControlGroups::Open({.root = dir.path(), .parent = "/tasks.slice", .name = "berth-x"});
+  EXPECT_TRUE(std::filesystem::exists(dir.File("sys/fs/cgroup/tasks.slice/berth-x")));
+  EXPECT_FALSE(std::filesystem::exists(unit + "/berth-x"));
+}
+
+TEST_F(UnifiedTree, AHierarchyMountedReadOnlyIsNoUse) {
+  Write(dir.File("proc/self/mountinfo"),
+        "30 24 0:26 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup2 rw\n");
+  const auto groups = ControlGroups::Open({.root = dir.path(), .parent = "", .name = "berth-x"});
+  EXPECT_TRUE(groups.facilities().empty());
+  EXPECT_EQ(groups.missing().size(), 5u);
+}
+
+TEST(ControlGroupMounts, VersionOneHasAHierarchyPerController) {
+  const TempDir dir;
+  Write(dir.File("proc/self/cgroup"), "4:memory:/box/a\n3:cpu,cpuacct:/\n1:name=systemd:/\n0::/\n");
+  Write(dir.File("proc/self/mountinfo"),
+        "31 30 0:27 /box /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+        "32 30 0:28 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+        "33 30 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+  const auto found = FindGroupHierarchies(dir.path());
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0].controllers, std::vector<std::string>{"memory"});
+  // The mount shows the hierarchy from /box on.
+  EXPECT_EQ(found[0].own_folder, dir.File("sys/fs/cgroup/memory/a"));
+  EXPECT_EQ(found[1].own_folder, dir.File("sys/fs/cgroup/cpu,cpuacct"));
+  EXPECT_TRUE(found[2].unified);
+}
+
+// ---- The machine's own ----
+
+class RealGroups : public testing::Test {
+ protected:
+  RealGroups()
+      : groups(ControlGroups::Open(
+            {.root = "", .parent = "", .name = "berth-test-" + std::to_string(getpid())})) {}
+  ~RealGroups() override {
+    const auto folders = groups.Make(kAllocation, {});
+    groups.Remove(kAllocation);
+    if (folders.ok()) {
+      for (const std::string& folder : *folders) {
+        rmdir(folder.substr(0, folder.rfind('/')).c_str());
+      }
+    }
+  }
+  bool Has(const char* facility) const { return Contains(groups.facilities(), facility); }
+
+  // A process in the group that does `work`, and its wait status.
+  template <typename Work>
+  static int RunIn(const std::vector<std::string>& folders, const Work& work) {
+    const pid_t child = fork();
+    if (child == 0) {
+      _exit(GroupEntry(folders).Enter() ? work() : 99);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return status;
+  }
+
+  static constexpr uint64_t kAllocation = 42;
+  ControlGroups groups;
+};
+
+TEST_F(RealGroups, AProcessBeyondItsMemoryIsKilledAndCounted) {
+  if (!Has(kFacilityMemory)) {
+    GTEST_SKIP() << groups.missing().at(kFacilityMemory);
+  }
+  const auto folders =
+      groups.Make(kAllocation, {.memory_bytes = 32 << 20, .devices = MakeDeviceRules({})});
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  EXPECT_EQ(CountMemoryKills(*folders), 0);
+  const int status = RunIn(*folders, [] {
+    std::vector<char> hog(128 << 20, 'x');
+    return hog[hog.size() / 2] == 'x' ? 0 : 1;
+  });
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  EXPECT_GE(CountMemoryKills(*folders), 1);
+  EXPECT_TRUE(groups.Remove(kAllocation));
+}
+
+TEST_F(RealGroups, NoMoreProcessesThanAllowed) {
+  if (!Has(kFacilityPids)) {
+    GTEST_SKIP() << groups.missing().at(kFacilityPids);
+  }
+  const auto folders =
+      groups.Make(kAllocation, {.processes_max = 3, .devices = MakeDeviceRules({})});
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  const int status = RunIn(*folders, [] {
+    int born = 0;
+    for (int i = 0; i < 10; ++i) {
+      const pid_t child = fork();
+      if (child == 0) {
+        pause();
+        _exit(0);
+      }
+      born += child > 0 ? 1 : 0;
+    }
+    return born;
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 2);  // the third is the one that counts
+  EXPECT_FALSE(IsGroupEmpty(*folders));
+  KillGroup(*folders);
+  while (!IsGroupEmpty(*folders)) {
+    usleep(1000);
+  }
+  EXPECT_TRUE(groups.Remove(kAllocation));
+}
+
+TEST_F(RealGroups, GroupsOfTasksAreListedAndRemoved) {
+  if (groups.facilities().empty()) {
+    GTEST_SKIP() << "no control groups can be made here";
+  }
+  ASSERT_TRUE(groups.Make(kAllocation, {.devices = MakeDeviceRules({})}).ok());
+  EXPECT_EQ(groups.Allocations(), std::vector<uint64_t>{kAllocation});
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  EXPECT_TRUE(groups.Allocations().empty());
+  EXPECT_TRUE(groups.Remove(kAllocation));
+}
+
+}  // namespace
+}  // namespace berth
