@@ -138,6 +138,7 @@ void Agent::Run() {
                                                 {"node", options_.node}
     });
   }
+  runner_->Close();
   if (session_ != nullptr) {
     session_->Close();
   }

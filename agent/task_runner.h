@@ -39,6 +39,8 @@ class TaskRunner {
   Adopted Adopt(const JournaledTask& task);
   // After the last Adopt: ends what no journal knows.
   void RemoveStrays();
+  // At the agent's end; tasks go on.
+  void Close() { launcher_.isolation().Close(); }
 
  private:
   void Act(const PrepareTask& action);

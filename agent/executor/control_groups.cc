@@ -297,6 +297,12 @@ bool ControlGroups::Remove(uint64_t allocation) {
   return gone;
 }
 
+void ControlGroups::Close() {
+  for (const Hierarchy& hierarchy : hierarchies_) {
+    rmdir(hierarchy.folder.c_str());
+  }
+}
+
 std::vector<uint64_t> ControlGroups::Allocations() const {
   std::set<uint64_t> allocations;
   for (const Hierarchy& hierarchy : hierarchies_) {

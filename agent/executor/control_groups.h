@@ -54,6 +54,8 @@ class ControlGroups {
   absl::StatusOr<std::vector<std::string>> Make(uint64_t allocation, const GroupLimits& limits);
   // Kills what is in the group, and removes it if it is empty then. False: not yet.
   bool Remove(uint64_t allocation);
+  // Removes this agent's folder, if no task's group is in it.
+  void Close();
   // Of every group that is there, in order.
   std::vector<uint64_t> Allocations() const;
 

@@ -174,6 +174,12 @@ bool Isolation::Release(uint64_t allocation_id) {
   return !groups_.has_value() || groups_->Remove(allocation_id);
 }
 
+void Isolation::Close() {
+  if (groups_.has_value()) {
+    groups_->Close();
+  }
+}
+
 std::vector<uint64_t> Isolation::FindStrays(const std::set<uint64_t>& known) const {
   std::vector<uint64_t> strays;
   if (!groups_.has_value()) {

@@ -64,6 +64,8 @@ class Isolation {
   absl::StatusOr<Sandbox> MakeSandbox(const TaskNeeds& needs);
   // Kills whatever is left of the task and removes its control groups. False: something still runs.
   bool Release(uint64_t allocation_id);
+  // At the agent's end; what tasks still need stays.
+  void Close();
   // Tasks that left control groups here and are not among `known`.
   std::vector<uint64_t> FindStrays(const std::set<uint64_t>& known) const;
 

@@ -135,13 +135,8 @@ class RealGroups : public testing::Test {
       : groups(ControlGroups::Open(
             {.root = "", .parent = "", .name = "berth-test-" + std::to_string(getpid())})) {}
   ~RealGroups() override {
-    const auto folders = groups.Make(kAllocation, {});
     groups.Remove(kAllocation);
-    if (folders.ok()) {
-      for (const std::string& folder : *folders) {
-        rmdir(folder.substr(0, folder.rfind('/')).c_str());
-      }
-    }
+    groups.Close();
   }
   bool Has(const char* facility) const { return Contains(groups.facilities(), facility); }
 
