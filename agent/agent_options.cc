@@ -74,6 +74,18 @@ void ReadIsolation(ConfigFile& file, IsolationOptions& isolation) {
   }
 }
 
+void ReadLogs(ConfigFile& file, AgentOptions& options) {
+  const auto segment = ParseMemoryMib(file.String("logs", "segment", "64MiB"));
+  options.log_segment_bytes = segment.value_or(0) << 20;
+  if (!segment.ok() || *segment < 1) {
+    file.Fail("logs", "segment", "must be a size of at least 1MiB, as \"64MiB\"");
+  }
+  options.log_segments_max = file.Integer("logs", "segments_per_rank", options.log_segments_max);
+  if (options.log_segments_max < 2) {
+    file.Fail("logs", "segments_per_rank", "must be at least 2");
+  }
+}
+
 void ReadDevices(ConfigFile& file, AgentOptions& options) {
   options.devices.node = options.node;
   const std::string kind = file.String("devices", "kind", "auto");
@@ -128,6 +140,7 @@ absl::StatusOr<AgentOptions> ReadAgentOptions(ConfigFile& file) {
   options.facts.topology.set_rack(file.String("topology", "rack", ""));
   ReadUsers(file, options.users);
   ReadIsolation(file, options.isolation);
+  ReadLogs(file, options);
   ReadPorts(file, options.ports);
   ReadDevices(file, options);
   for (const char* key : {"server", "node", "token_file"}) {

@@ -29,6 +29,8 @@ struct AgentOptions {
   std::string run_as;  // the user of every task; empty: `users` tells
   TaskUsers users;
   IsolationOptions isolation;
+  int64_t log_segment_bytes = 64L << 20;
+  int64_t log_segments_max = 16;
   PortRange ports;
   std::map<std::string, std::string> environment;
   NodeFactsOptions facts;

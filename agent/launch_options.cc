@@ -77,6 +77,8 @@ absl::StatusOr<LaunchOptions> MakeLaunchOptions(const AgentOptions& options,
   launch.ports = options.ports;
   launch.capacity = facts.capacity();
   launch.users = options.users;
+  launch.log_segment_bytes = options.log_segment_bytes;
+  launch.log_segments_max = options.log_segments_max;
   if (access(launch.shim_path.c_str(), X_OK) != 0) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      {.code = "B5204",

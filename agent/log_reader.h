@@ -1,10 +1,13 @@
 #ifndef BERTH_AGENT_LOG_READER_H_
 #define BERTH_AGENT_LOG_READER_H_
 
-// Reads one rank's log from an offset or its last lines, and knows whether more may come.
+// Reads one rank's log from an offset or its last lines, and knows whether more may come. The log
+// is one stream of bytes in segments (shim/rank_log.h), of which the oldest may be gone.
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -20,19 +23,35 @@ class LogReader {
   LogReader& operator=(LogReader&& other) noexcept;
   ~LogReader();
 
-  // At most 64 KiB from offset(); empty at the present end.
+  // At most 64 KiB; empty at the present end.
   std::string ReadNext();
-  int64_t offset() const { return offset_; }
+  // Where in the stream the next bytes come from. What left before it was read is jumped over.
+  int64_t offset();
   // The task may still write.
   bool MayGrow() const;
 
  private:
-  LogReader(int file, std::string task_folder, int64_t offset)
-      : file_(file), task_folder_(std::move(task_folder)), offset_(offset) {}
-  int file_;
+  // The file that holds a part of the stream.
+  struct Segment {
+    int64_t begin = 0;
+    int64_t size = 0;
+  };
+  LogReader(std::string path, std::string task_folder)
+      : path_(std::move(path)), task_folder_(std::move(task_folder)) {}
+  std::vector<Segment> ListSegments() const;
+  // Opens the segment that holds offset_, or the first after it.
+  void Seek();
+  int64_t FindTail(int64_t lines) const;
+
+  std::string path_;  // of the first segment
   std::string task_folder_;
-  int64_t offset_;
+  int file_ = -1;      // the segment in use; -1: none yet
+  int64_t begin_ = 0;  // of it
+  int64_t offset_ = 0;
 };
+
+// The last lines of the log that the request names, at most 4 KiB; empty if there is none.
+std::string ReadLogTail(absl::string_view data_dir, v1::OpenLog request);
 
 }  // namespace berth
 

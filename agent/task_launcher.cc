@@ -86,6 +86,8 @@ absl::Status TaskLauncher::Prepare(LaunchedTask& task, absl::Duration lease_dead
   file.grace_ms = assignment.grace_ms();
   file.lease_deadline_ns = LeaseNs(lease_deadline);
   file.start_at_once = assignment.start_at_once() ? 1 : 0;
+  file.log_segment_bytes = options_.log_segment_bytes;
+  file.log_segments_max = options_.log_segments_max;
   const int ranks = RankCount(assignment, task.spec);
   for (int i = 0; i < ranks; ++i) {
     // Every member has as many devices, so this numbers the ranks of the whole gang.

@@ -34,7 +34,9 @@ struct LaunchOptions {
   std::string address;
   std::map<std::string, std::string> environment;  // the operator's, for every task
   PortRange ports;
-  v1::HostResources capacity;  // of the whole node
+  int64_t log_segment_bytes = 0;  // 0: no bound
+  int64_t log_segments_max = 0;   // of a rank
+  v1::HostResources capacity;     // of the whole node
   // The one user of all tasks, where the operator names one; -1: `users` tells.
   TaskOwner owner;
   TaskUsers users;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
+#include "agent/log_reader.h"
 #include "common/credentials.h"
 #include "common/log.h"
 #include <unistd.h>
@@ -111,7 +112,7 @@ void TaskRunner::OnShimEnded(uint64_t id) {
   loop_.Unwatch(task.shim->socket());
   task.shim->Reap();
   const TaskEvent event =
-      task.refused.has_value() ? TaskEvent(*task.refused) : EndOf(id, *task.folder);
+      task.refused.has_value() ? TaskEvent(*task.refused) : EndOf(task.assignment, task.file);
   tasks_.erase(id);
   const absl::Time give_up = absl::Now() + kReleasePatience;
   // A shim that was killed has not waited for its task's last process; its devices are still taken.
@@ -139,20 +140,33 @@ void TaskRunner::Release(uint64_t id, absl::Time give_up, std::function<void()> 
   });
 }
 
-TaskEvent TaskRunner::EndOf(uint64_t id, const TaskFolder& folder) {
-  const auto text = ReadFileAt(folder.descriptor(), kExitFileName);
+TaskEvent TaskRunner::EndOf(const v1::Assignment& assignment, const TaskFile& file) const {
+  const std::string& data_dir = launcher_.options().data_dir;
+  const uint64_t id = assignment.allocation_id();
+  const absl::StatusOr<TaskFolder> folder =
+      TaskFolder::Open(data_dir, assignment.job_id(), assignment.attempt());
+  const auto text = folder.ok() ? ReadFileAt(folder->descriptor(), kExitFileName) : std::nullopt;
   const auto record = text.has_value() ? DecodeExitRecord(*text) : std::nullopt;
   if (!record.has_value()) {
     return TaskLost{id};
   }
-  return TaskEnded{.allocation_id = id,
-                   .exit_code = static_cast<int>(record->exit_code),
-                   .signal = static_cast<int>(record->signal),
-                   .failed_rank = static_cast<int>(record->failed_rank),
-                   .stop_reason = static_cast<v1::StopReason>(record->stop_reason),
-                   .exec_failed = record->exec_failed != 0,
-                   .out_of_memory = record->out_of_memory != 0,
-                   .message = record->message};
+  TaskEnded ended{.allocation_id = id,
+                  .exit_code = static_cast<int>(record->exit_code),
+                  .signal = static_cast<int>(record->signal),
+                  .failed_rank = static_cast<int>(record->failed_rank),
+                  .stop_reason = static_cast<v1::StopReason>(record->stop_reason),
+                  .exec_failed = record->exec_failed != 0,
+                  .out_of_memory = record->out_of_memory != 0,
+                  .message = record->message};
+  const auto ranks = static_cast<int64_t>(file.ranks.size());
+  if (record->failed_rank >= 0 && ranks > 0) {
+    v1::OpenLog request;
+    request.set_job_id(assignment.job_id());
+    request.set_attempt(assignment.attempt());
+    request.set_rank(static_cast<int>(assignment.rank() * ranks + record->failed_rank));
+    ended.log_tail = ReadLogTail(data_dir, std::move(request));
+  }
+  return ended;
 }
 
 void TaskRunner::Act(const StartTask& action) {
@@ -249,7 +263,7 @@ TaskRunner::Adopted TaskRunner::Adopt(const JournaledTask& journaled) {
   const auto file = ReadFileAt(folder->descriptor(), kTaskFileName);
   auto decoded = file.has_value() ? DecodeTaskFile(*file) : std::nullopt;
   if (status < 0 || !decoded.has_value()) {
-    adopted.end = EndOf(id, *folder);
+    adopted.end = EndOf(assignment, decoded.value_or(TaskFile()));
     ReleaseNow(id);
     return adopted;
   }

@@ -57,7 +57,8 @@ class TaskRunner {
   void Release(uint64_t id, absl::Time give_up, std::function<void()> done);
   // Waits for that, but not for long.
   void ReleaseNow(uint64_t id);
-  static TaskEvent EndOf(uint64_t id, const TaskFolder& folder);
+  // As the shim recorded it; TaskLost without a record.
+  TaskEvent EndOf(const v1::Assignment& assignment, const TaskFile& file) const;
   void Tell(TaskEvent event);
 
   TaskLauncher launcher_;

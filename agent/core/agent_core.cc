@@ -329,6 +329,7 @@ void AgentCore::Handle(Task& task, const TaskEnded& event, AgentOutput& output) 
   report.set_out_of_memory(event.out_of_memory);
   report.set_failed_rank(event.failed_rank);
   report.set_message(event.message);
+  report.set_log_tail(event.log_tail);
   task.end_report = Send(std::move(report), output);
 }
 

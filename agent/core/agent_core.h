@@ -73,6 +73,7 @@ struct TaskEnded {
   bool exec_failed = false;
   bool out_of_memory = false;
   std::string message;
+  std::string log_tail;  // of the failed rank
 };
 // Its shim is gone and left no record.
 struct TaskLost {

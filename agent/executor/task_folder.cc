@@ -96,7 +96,9 @@ absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, 
   if (file < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path_, "/", name));
   }
-  const ssize_t written = write(file, content.data(), content.size());
+  // Whatever the agent's umask is, the task's user must be able to read what is for it.
+  const bool open_to_task = fchmod(file, static_cast<mode_t>(mode)) == 0;
+  const ssize_t written = open_to_task ? write(file, content.data(), content.size()) : -1;
   const int error = errno;
   close(file);
   if (written != static_cast<ssize_t>(content.size())) {

@@ -138,7 +138,8 @@ std::string EncodeTaskFile(const TaskFile& task) {
   }
   writer.Texts(task.lock_paths);
   for (const int64_t number : {task.user_id, task.group_id, task.stop_signal, task.time_limit_ms,
-                               task.grace_ms, task.lease_deadline_ns, task.start_at_once}) {
+                               task.grace_ms, task.lease_deadline_ns, task.start_at_once,
+                               task.log_segment_bytes, task.log_segments_max}) {
     writer.Number(number);
   }
   Write(task.sandbox, writer);
@@ -162,7 +163,8 @@ std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
   }
   task.lock_paths = reader.Texts();
   for (int64_t* number : {&task.user_id, &task.group_id, &task.stop_signal, &task.time_limit_ms,
-                          &task.grace_ms, &task.lease_deadline_ns, &task.start_at_once}) {
+                          &task.grace_ms, &task.lease_deadline_ns, &task.start_at_once,
+                          &task.log_segment_bytes, &task.log_segments_max}) {
     *number = reader.Number();
   }
   Read(reader, task.sandbox);

@@ -62,6 +62,8 @@ struct TaskFile {
   int64_t grace_ms = 0;           // inside the limit
   int64_t lease_deadline_ns = 0;  // CLOCK_BOOTTIME; 0: none
   int64_t start_at_once = 0;
+  int64_t log_segment_bytes = 0;  // of a rank's log; 0: one file without a bound
+  int64_t log_segments_max = 0;
   Sandbox sandbox;
 };
 

@@ -81,10 +81,15 @@ bool Descends(const std::map<pid_t, pid_t>& parents, pid_t pid, pid_t ancestor) 
 
 class Init {
  public:
-  // `groups` were opened by the shim: a file open for writing keeps its mount from being made
-  // read-only.
-  Init(const TaskFile& task, const GroupEntry& groups, int shim, bool in_namespace)
-      : task_(task), groups_(groups), shim_(shim), in_namespace_(in_namespace) {}
+  // `groups` and `outputs` were opened by the shim: a file open for writing keeps its mount from
+  // being made read-only.
+  Init(const TaskFile& task, const std::vector<int>& outputs, const GroupEntry& groups,
+       const TaskInit& shim)
+      : task_(task),
+        outputs_(outputs),
+        groups_(groups),
+        shim_(shim.socket),
+        in_namespace_(shim.in_namespace) {}
 
   [[noreturn]] void Run() {
     SetUp();
@@ -105,8 +110,6 @@ class Init {
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, nullptr);
     child_signal_ = signalfd(-1, &child, SFD_CLOEXEC);
-    // What the task's own mounts will hide is opened first.
-    OpenLogs();
     if (in_namespace_) {
       MakeMounts();
     } else {
@@ -123,16 +126,6 @@ class Init {
     // and learns of the shim's death by the closed socket.
     if (in_namespace_ && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
       Fail("end with its supervisor");
-    }
-  }
-
-  void OpenLogs() {
-    for (const RankTask& rank : task_.ranks) {
-      logs_.push_back(open(rank.log_path.c_str(),
-                           O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
-      if (logs_.back() < 0) {
-        Fail("open its log");
-      }
     }
   }
 
@@ -192,8 +185,8 @@ class Init {
       signal(number, SIG_DFL);
     }
     InitEvent failure{InitEvent::Kind::kNoFolder, static_cast<int32_t>(rank), 0};
-    if (dup2(null, STDIN_FILENO) >= 0 && dup2(logs_[rank], STDOUT_FILENO) >= 0 &&
-        dup2(logs_[rank], STDERR_FILENO) >= 0 && chdir(task_.working_directory.c_str()) == 0) {
+    if (dup2(null, STDIN_FILENO) >= 0 && dup2(outputs_[rank], STDOUT_FILENO) >= 0 &&
+        dup2(outputs_[rank], STDERR_FILENO) >= 0 && chdir(task_.working_directory.c_str()) == 0) {
       // execvp looks the command up in the job's own PATH.
       std::vector<char*> environment = Pointers(task_.ranks[rank].environment);
       environ = environment.data();
@@ -284,11 +277,11 @@ class Init {
   }
 
   const TaskFile& task_;
+  const std::vector<int>& outputs_;
   const GroupEntry& groups_;
   const int shim_;
   const bool in_namespace_;
   int child_signal_ = -1;
-  std::vector<int> logs_;
   std::map<pid_t, int32_t> ranks_;  // that have not ended
 };
 
@@ -299,7 +292,7 @@ pid_t CloneProcess(uint64_t flags) {
 
 }  // namespace
 
-TaskInit StartTaskInit(const TaskFile& task) {
+TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs) {
   TaskInit init;
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
@@ -316,7 +309,8 @@ TaskInit StartTaskInit(const TaskFile& task) {
   }
   if (init.pid == 0) {
     close(sockets[0]);
-    Init(task, groups, sockets[1], init.in_namespace).Run();
+    init.socket = sockets[1];
+    Init(task, outputs, groups, init).Run();
   }
   close(sockets[1]);
   init.socket = sockets[0];

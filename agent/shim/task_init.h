@@ -6,6 +6,7 @@
 // all of them with it when it ends.
 
 #include <cstdint>
+#include <vector>
 
 #include "agent/shim/shim_protocol.h"
 #include <sys/types.h>
@@ -38,8 +39,9 @@ struct TaskInit {
   bool in_namespace = false;  // killing the init kills all
 };
 
-// Starts the init of a task. On failure pid is -1 and errno is set.
-TaskInit StartTaskInit(const TaskFile& task);
+// Starts the init of a task; `outputs` is what each rank's processes write to, and is the init's
+// own from then on. On failure pid is -1 and errno is set.
+TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs);
 
 }  // namespace berth
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "agent/shim/stop_file.h"
 #include "agent/shim/task_group.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -28,14 +29,6 @@ constexpr int64_t kStuckNs = 60000 * kNsPerMs;
 constexpr int64_t kStopTimeLimit = 2;
 constexpr int64_t kStopGang = 4;
 constexpr int64_t kStopLease = 5;
-
-// The stop file's word for a berth.v1.StopReason.
-const char* ReasonWord(int64_t reason) {
-  static constexpr const char* kWords[] = {"failed-rank", "cancelled", "time-limit", "preempted",
-                                           "failed-rank", "lease",     "drain",      "budget",
-                                           "admin",       "stale",     "preempted",  "maintenance"};
-  return reason >= 0 && reason < 12 ? kWords[reason] : "unknown";
-}
 
 void CopyText(char (&target)[256], const char* text) {
   std::snprintf(target, sizeof(target), "%s", text);
@@ -134,25 +127,34 @@ void TaskShim::ArmTimer() const {
 }
 
 void TaskShim::PollOnce() {
-  pollfd fds[4] = {
+  enum { kTimer, kListener, kAgent, kInit, kFirstLog };
+  std::vector<pollfd> fds = {
       {timer_,       POLLIN, 0},
       {listener_,    POLLIN, 0},
       {agent_,       POLLIN, 0},
       {init_.socket, POLLIN, 0}
   };
-  if (poll(fds, 4, -1) < 0) {
+  for (const RankLog& log : logs_) {
+    fds.push_back({log.reader(), POLLIN, 0});
+  }
+  if (poll(fds.data(), fds.size(), -1) < 0) {
     return;
   }
-  if (fds[3].revents != 0) {
+  for (size_t rank = 0; rank < logs_.size(); ++rank) {
+    if (fds[kFirstLog + rank].revents != 0) {
+      logs_[rank].Pump();
+    }
+  }
+  if (fds[kInit].revents != 0) {
     OnInit();
   }
-  if (fds[2].revents != 0) {
+  if (fds[kAgent].revents != 0) {
     OnAgent();
   }
-  if (fds[1].revents != 0) {
+  if (fds[kListener].revents != 0) {
     OnConnect();
   }
-  if (fds[0].revents != 0) {
+  if (fds[kTimer].revents != 0) {
     OnTimer();
   }
 }
@@ -242,14 +244,32 @@ void TaskShim::Start() {
     limit_kill_ns_ = now + task_.time_limit_ms * kNsPerMs;
     limit_stop_ns_ = std::max(limit_kill_ns_ - task_.grace_ms * kNsPerMs, now + 1);
   }
-  init_ = StartTaskInit(task_);
-  const InitCommand go;
-  if (init_.pid < 0 || send(init_.socket, &go, sizeof(go), MSG_NOSIGNAL) < 0) {
+  if (!StartInit()) {
     record_.message = std::string("cannot start the task: ") + std::strerror(errno);
     RankFailed(0, kExitNotExecutable, 0);
     record_.exec_failed = 1;
     done_ = init_.pid < 0;
   }
+}
+
+bool TaskShim::StartInit() {
+  std::vector<int> outputs;
+  for (const RankTask& rank : task_.ranks) {
+    RankLog& log =
+        logs_.emplace_back(rank.log_path, task_.log_segment_bytes, task_.log_segments_max);
+    if (!log.Open(task_.user_id, task_.group_id)) {
+      return false;
+    }
+    outputs.push_back(log.writer());
+  }
+  init_ = StartTaskInit(task_, outputs);
+  const int error = errno;
+  for (RankLog& log : logs_) {
+    log.CloseWriter();
+  }
+  errno = error;
+  const InitCommand go;
+  return init_.pid >= 0 && send(init_.socket, &go, sizeof(go), MSG_NOSIGNAL) >= 0;
 }
 
 void TaskShim::OnInit() {
@@ -338,16 +358,7 @@ void TaskShim::Stop(int64_t reason, int64_t grace_ms, const char* message) {
     done_ = true;
     return;
   }
-  char text[512];
-  std::snprintf(text, sizeof(text), "{\"reason\":\"%s\",\"grace_seconds\":%lld}\n",
-                ReasonWord(reason), static_cast<long long>(grace_ms / 1000));
-  const int file =
-      openat(folder_, kStopFileName, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (file >= 0) {
-    const ssize_t ignored = write(file, text, std::strlen(text));
-    static_cast<void>(ignored);
-    close(file);
-  }
+  WriteStopFile(folder_, {.reason = reason, .grace_ms = grace_ms, .message = message});
   if (grace_ms <= 0) {
     KillTask();
     return;
@@ -385,6 +396,9 @@ void TaskShim::AwaitEmpty() {
 }
 
 void TaskShim::Finish() {
+  for (RankLog& log : logs_) {
+    log.Drain();
+  }
   record_.ended_at_us = WallTimeUs();
   if (record_.failed_rank >= 0 && CountMemoryKills(task_.sandbox.groups) > 0) {
     record_.out_of_memory = 1;

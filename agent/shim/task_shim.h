@@ -6,10 +6,12 @@
 // outlives the agent, which may come and go; its own end ends the task.
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/shim/rank_log.h"
 #include "agent/shim/shim_protocol.h"
 #include "agent/shim/task_init.h"
 
@@ -37,6 +39,8 @@ class TaskShim {
   void OnInit();
   void OnCommand(const AgentCommand& command);
   void Start();
+  // Starts the init with its logs; false: errno says why.
+  bool StartInit();
   void RankEnded(int32_t rank, int32_t status);
   void RankFailed(int32_t rank, int exit_code, int signal);
   // The first reason stays; the grace only gets shorter.
@@ -55,6 +59,7 @@ class TaskShim {
   std::vector<int> locks_;
   TaskFile task_;
   TaskInit init_;
+  std::deque<RankLog> logs_;  // by rank
 
   bool started_ = false;  // the init was told to go
   bool running_ = false;  // every rank executes

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/executor/task_folder.h"
+#include "agent/shim/rank_log.h"
 #include "agent/shim/shim_protocol.h"
 #include "tests/testing/temp_dir.h"
 
@@ -53,6 +54,67 @@ class LogReaderTest : public testing::Test {
 
   TempDir dir_;
 };
+
+// A log of three segments: bytes 0 to 9, 10 to 19, and 20 on.
+class SegmentedLogTest : public LogReaderTest {
+ protected:
+  SegmentedLogTest() {
+    Append("one\ntwo\nth");
+    std::ofstream(LogSegmentPath(LogPath(), 10)) << "ree\nfour\nf";
+    std::ofstream(LogSegmentPath(LogPath(), 20)) << "ive\n";
+  }
+};
+
+TEST_F(SegmentedLogTest, IsReadAsOne) {
+  EXPECT_EQ(ReadAll(-1), "one\ntwo\nthree\nfour\nfive\n");
+  EXPECT_EQ(ReadAll(-1, 14), "four\nfive\n");
+  EXPECT_EQ(ReadAll(-1, 22), "e\n");
+}
+
+TEST_F(SegmentedLogTest, LastLinesAreCountedOverSegments) {
+  EXPECT_EQ(ReadAll(1), "five\n");
+  EXPECT_EQ(ReadAll(3), "three\nfour\nfive\n");
+  EXPECT_EQ(ReadAll(99), "one\ntwo\nthree\nfour\nfive\n");
+}
+
+TEST_F(SegmentedLogTest, WhatHasLeftIsJumpedOver) {
+  std::filesystem::remove(LogPath());
+  auto reader = Open(-1, 3);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader->offset(), 10);
+  EXPECT_EQ(reader->ReadNext(), "ree\nfour\nf");
+  EXPECT_EQ(reader->offset(), 20);
+  EXPECT_EQ(ReadAll(99), "ree\nfour\nfive\n");
+}
+
+TEST_F(SegmentedLogTest, AFollowerGoesOnIntoTheNextSegment) {
+  auto reader = Open(0);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader->ReadNext(), "");
+  std::ofstream(LogSegmentPath(LogPath(), 20), std::ios::app) << "six\n";
+  EXPECT_EQ(reader->ReadNext(), "six\n");
+  std::ofstream(LogSegmentPath(LogPath(), 28)) << "seven\n";
+  EXPECT_EQ(reader->ReadNext(), "seven\n");
+}
+
+TEST_F(SegmentedLogTest, ALinkInPlaceOfASegmentIsNotFollowed) {
+  std::filesystem::create_symlink("/etc/passwd", LogSegmentPath(LogPath(), 24));
+  EXPECT_EQ(ReadAll(1), "five\n");
+}
+
+TEST_F(SegmentedLogTest, TheTailOfALogIsBounded) {
+  v1::OpenLog request;
+  request.set_job_id(kJob);
+  request.set_attempt(kAttempt);
+  request.set_rank(kRank);
+  EXPECT_EQ(ReadLogTail(dir_.path(), request), "one\ntwo\nthree\nfour\nfive\n");
+  std::ofstream(LogSegmentPath(LogPath(), 20), std::ios::app) << std::string(100000, 'x') << "end";
+  const std::string tail = ReadLogTail(dir_.path(), request);
+  EXPECT_EQ(tail.size(), 4096u);
+  EXPECT_EQ(tail.substr(4090), "xxxend");
+  request.set_rank(kRank + 1);
+  EXPECT_EQ(ReadLogTail(dir_.path(), request), "");
+}
 
 TEST_F(LogReaderTest, NameCountsRanksWithFiveDigits) {
   EXPECT_EQ(LogPath(), dir_.path() + "/jobs/17/1/rank-00003.log");

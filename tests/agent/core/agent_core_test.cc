@@ -350,8 +350,14 @@ TEST_F(AgentCoreTest, KillBeforeTheShimAnswersIsNotLost) {
 TEST_F(AgentCoreTest, OwnEndIsExitedAndBerthsIsKilled) {
   Connect();
   Receive(Assign({MakeAssignment(11, 1), MakeAssignment(12, 2)}));
-  const v1::Report own = OnlyReport(
-      Happens(TaskEnded{.allocation_id = 11, .exit_code = 3, .failed_rank = 1, .message = "why"}));
+  const v1::Report own = OnlyReport(Happens(TaskEnded{.allocation_id = 11,
+                                                      .exit_code = 3,
+                                                      .failed_rank = 1,
+                                                      .out_of_memory = true,
+                                                      .message = "why",
+                                                      .log_tail = "last words"}));
+  EXPECT_TRUE(own.out_of_memory());
+  EXPECT_EQ(own.log_tail(), "last words");
   EXPECT_EQ(own.kind(), v1::REPORT_KIND_EXITED);
   EXPECT_EQ(own.exit_code(), 3);
   EXPECT_EQ(own.failed_rank(), 1);

@@ -2,7 +2,9 @@
 
 #include "agent/shim/task_shim.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -42,6 +44,32 @@ TEST_F(ShimTest, ExitCodeAndOutputAreKept) {
   EXPECT_GT(record->started_at_us, 0);
   EXPECT_GE(record->ended_at_us, record->started_at_us);
   EXPECT_EQ(Log(), "out\nerr\n");
+}
+
+TEST_F(ShimTest, StandardOutputCanBeOpenedAgain) {
+  RunShell("echo one > /dev/stdout; echo two > /dev/stderr");
+  StartShim();
+  ASSERT_TRUE(AwaitEnd().has_value());
+  EXPECT_EQ(Log(), "one\ntwo\n");
+}
+
+TEST_F(ShimTest, ALogIsBoundedAndKeepsItsEnd) {
+  task.log_segment_bytes = 1 << 20;
+  task.log_segments_max = 2;
+  RunShell("head -c 5000000 /dev/zero; echo; echo the end");
+  StartShim();
+  ASSERT_TRUE(AwaitEnd().has_value());
+  uintmax_t bytes = 0;
+  std::string newest;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("rank-0")) {
+      bytes += entry.file_size();
+      newest = std::max(newest, name);
+    }
+  }
+  EXPECT_LE(bytes, 2U << 20);
+  EXPECT_TRUE(ReadText(dir.File(newest)).ends_with("\nthe end\n")) << newest;
 }
 
 TEST_F(ShimTest, SuccessHasNoFailedRank) {
@@ -136,7 +164,8 @@ TEST_F(ShimTest, StopFileComesBeforeTheSignal) {
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->stop_reason, kCancelled);
   EXPECT_EQ(record->exit_code, 3);
-  EXPECT_NE(Log().find("{\"reason\":\"cancelled\",\"grace_seconds\":10}"), std::string::npos)
+  EXPECT_NE(Log().find("{\"reason\":\"cancelled\",\"grace_seconds\":10,\"message\":"),
+            std::string::npos)
       << Log();
 }
 
