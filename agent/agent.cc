@@ -22,6 +22,7 @@ namespace {
 
 constexpr absl::Duration kReconnectFirst = absl::Milliseconds(100);
 constexpr absl::Duration kReconnectMost = absl::Seconds(10);
+constexpr absl::Duration kDeviceLook = absl::Seconds(1);
 
 absl::Duration SinceBoot() {
   return absl::Nanoseconds(BootTimeNs());
@@ -84,19 +85,35 @@ absl::Status Agent::Prepare() {
   }
   runner_ = std::make_unique<TaskRunner>(TaskLauncher(std::move(launch), std::move(isolation)),
                                          loop_, [this](const TaskEvent& event) { OnTask(event); });
-  std::map<int, v1::Device> devices;
-  for (const v1::Device& device : facts_.devices()) {
-    devices[device.index()] = device;
-  }
-  runner_->SetDevices(std::move(devices));
+  ConnectDevices();
   channel_ = std::make_unique<SchedulerChannel>(address);
   AdoptTasks();
   return absl::OkStatus();
 }
 
+// The runner asks about its tasks' devices, and tells what it sees of them.
+void Agent::ConnectDevices() {
+  std::map<int, v1::Device> devices;
+  for (const v1::Device& device : facts_.devices()) {
+    devices[device.index()] = device;
+  }
+  runner_->SetDevices(std::move(devices));
+  runner_->SetDeviceGate([this](int index) { return devices_->WhyNotClean(index); });
+  runner_->SetBeforeEnd([this] { OnDevices(devices_->Look()); });
+  runner_->SetOnStuck([this](const v1::Assignment& assignment) {
+    std::vector<DeviceEvent> events;
+    for (const v1::DeviceAssignment& device : assignment.devices()) {
+      events.push_back({DeviceEventKind::kStuckTask, device.index(), 0});
+    }
+    OnDevices(devices_->Judge(events));
+  });
+}
+
 absl::Status Agent::TakeInventory() {
   facts_ = ReadNodeFacts(options_.facts);
-  ASSIGN_OR_RETURN(const std::vector<v1::Device> devices, FindDevices(options_.devices));
+  ASSIGN_OR_RETURN(DeviceWatch watch, DeviceWatch::Start(options_.devices, options_.data_dir));
+  devices_.emplace(std::move(watch));
+  const std::vector<v1::Device>& devices = devices_->devices();
   facts_.mutable_devices()->Assign(devices.begin(), devices.end());
   LogInfo("inventory taken", {
                                  {"node",       options_.node                                       },
@@ -130,8 +147,29 @@ void Agent::AdoptTasks() {
   }
 }
 
+void Agent::WatchDevices() {
+  OnDevices(devices_->Look());
+  loop_.RunAfter(kDeviceLook, [this] { WatchDevices(); });
+}
+
+void Agent::OnDevices(const DeviceHealth::Outcome& outcome) {
+  for (const auto& [index, why] : outcome.failed) {
+    runner_->FailDevice(index, why);
+  }
+  if (!outcome.changed) {
+    return;
+  }
+  facts_.mutable_devices()->Assign(devices_->devices().begin(), devices_->devices().end());
+  if (session_ != nullptr && core_->connected()) {
+    v1::AgentMessage message;
+    *message.mutable_facts() = facts_;
+    session_->Send(std::move(message));
+  }
+}
+
 void Agent::Run() {
   Connect();
+  WatchDevices();
   loop_.Run();
   if (core_->HasTasks()) {
     LogInfo("agent stops; its tasks go on", {

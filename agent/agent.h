@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 
 #include "agent/agent_options.h"
 #include "agent/core/agent_core.h"
+#include "agent/device_watch.h"
 #include "agent/executor/event_loop.h"
 #include "agent/journal.h"
 #include "agent/session.h"
@@ -37,6 +39,10 @@ class Agent {
   absl::Status Prepare();
   absl::Status TakeInventory();
   void AdoptTasks();
+  // Looks at the devices now and again: faults end tasks, changes are told.
+  void WatchDevices();
+  void ConnectDevices();
+  void OnDevices(const DeviceHealth::Outcome& outcome);
 
   void Connect();
   void ConnectLater();
@@ -53,6 +59,7 @@ class Agent {
   v1::NodeFacts facts_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<AgentCore> core_;
+  std::optional<DeviceWatch> devices_;
   std::unique_ptr<TaskRunner> runner_;
   std::unique_ptr<SchedulerChannel> channel_;
   std::shared_ptr<Session> session_;

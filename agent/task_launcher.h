@@ -54,6 +54,7 @@ struct LaunchedTask {
   int rendezvous_port = 0;
   int port_tries = 0;
   std::optional<TaskRefused> refused;  // said when the shim has ended
+  std::string fault;                   // of a device of its own while it ran
 };
 
 class TaskLauncher {

@@ -21,6 +21,11 @@ constexpr absl::Duration kReleaseAgain = absl::Milliseconds(20);
 constexpr absl::Duration kReleasePatience = absl::Seconds(60);
 // At the start nothing else waits for the agent yet.
 constexpr absl::Duration kAdoptPatience = absl::Seconds(2);
+// A driver may need a moment to clear what a dead process had on a device.
+constexpr absl::Duration kCleanAgain = absl::Milliseconds(100);
+constexpr absl::Duration kCleanPatience = absl::Seconds(10);
+// What is left to write a last word in, where the device still lets it.
+constexpr absl::Duration kFaultGrace = absl::Seconds(10);
 
 }  // namespace
 
@@ -36,6 +41,35 @@ void TaskRunner::Tell(TaskEvent event) {
 }
 
 void TaskRunner::Act(const PrepareTask& action) {
+  PrepareWhenClean(action, absl::Now() + kCleanPatience);
+}
+
+void TaskRunner::PrepareWhenClean(const PrepareTask& action, absl::Time give_up) {
+  const uint64_t id = action.assignment.allocation_id();
+  if (stopped_early_.erase(id) > 0) {
+    Tell(TaskRefused{id, v1::REFUSAL_FENCED, "a kill came before its devices were clean"});
+    return;
+  }
+  for (const v1::DeviceAssignment& device : action.assignment.devices()) {
+    const std::string why = gate_(device.index());
+    if (why.empty()) {
+      continue;
+    }
+    if (absl::Now() > give_up) {
+      Tell(TaskRefused{id, v1::REFUSAL_LOCK_HELD, why});
+      return;
+    }
+    waiting_.insert(id);
+    loop_.RunAfter(kCleanAgain, [this, action, give_up] {
+      waiting_.erase(action.assignment.allocation_id());
+      PrepareWhenClean(action, give_up);
+    });
+    return;
+  }
+  Prepare(action);
+}
+
+void TaskRunner::Prepare(const PrepareTask& action) {
   const uint64_t id = action.assignment.allocation_id();
   LaunchedTask task;
   task.assignment = action.assignment;
@@ -101,6 +135,7 @@ void TaskRunner::OnShimEvent(LaunchedTask& task, const ShimEvent& event) {
                    {"allocation", id           },
                    {"why",        event.message}
       });
+      stuck_(task.assignment);
       return;
     case ShimEvent::Kind::kStatus:
       return;
@@ -108,11 +143,18 @@ void TaskRunner::OnShimEvent(LaunchedTask& task, const ShimEvent& event) {
 }
 
 void TaskRunner::OnShimEnded(uint64_t id) {
+  before_end_();
   LaunchedTask& task = tasks_.at(id);
   loop_.Unwatch(task.shim->socket());
   task.shim->Reap();
-  const TaskEvent event =
+  TaskEvent event =
       task.refused.has_value() ? TaskEvent(*task.refused) : EndOf(task.assignment, task.file);
+  auto* ended = std::get_if<TaskEnded>(&event);
+  if (ended != nullptr && !task.fault.empty() && ended->failed_rank >= 0) {
+    // The device failed first, whatever the program made of it.
+    ended->node_fault = true;
+    ended->message = task.fault;
+  }
   tasks_.erase(id);
   const absl::Time give_up = absl::Now() + kReleasePatience;
   // A shim that was killed has not waited for its task's last process; its devices are still taken.
@@ -154,9 +196,12 @@ TaskEvent TaskRunner::EndOf(const v1::Assignment& assignment, const TaskFile& fi
                   .exit_code = static_cast<int>(record->exit_code),
                   .signal = static_cast<int>(record->signal),
                   .failed_rank = static_cast<int>(record->failed_rank),
-                  .stop_reason = static_cast<v1::StopReason>(record->stop_reason),
+                  .stop_reason = record->stop_reason == kStopNodeFault
+                                     ? v1::STOP_REASON_UNSPECIFIED
+                                     : static_cast<v1::StopReason>(record->stop_reason),
                   .exec_failed = record->exec_failed != 0,
                   .out_of_memory = record->out_of_memory != 0,
+                  .node_fault = record->stop_reason == kStopNodeFault,
                   .message = record->message};
   const auto ranks = static_cast<int64_t>(file.ranks.size());
   if (record->failed_rank >= 0 && ranks > 0) {
@@ -191,9 +236,29 @@ void TaskRunner::Act(const StartTask& action) {
   task.shim->Send(command);
 }
 
+void TaskRunner::FailDevice(int index, const std::string& why) {
+  for (auto& [id, task] : tasks_) {
+    for (const v1::DeviceAssignment& device : task.assignment.devices()) {
+      if (device.index() != index || !task.fault.empty()) {
+        continue;
+      }
+      task.fault = absl::StrCat("device ", index, " (", device.uuid(), "): ", why);
+      AgentCommand command;
+      command.kind = AgentCommand::Kind::kStop;
+      command.reason = kStopNodeFault;
+      command.value = absl::ToInt64Milliseconds(kFaultGrace);
+      std::strncpy(command.message, task.fault.c_str(), sizeof(command.message) - 1);
+      task.shim->Send(command);
+    }
+  }
+}
+
 void TaskRunner::Act(const StopTask& action) {
   const auto task = tasks_.find(action.allocation_id);
   if (task == tasks_.end()) {
+    if (waiting_.contains(action.allocation_id)) {
+      stopped_early_.insert(action.allocation_id);
+    }
     return;
   }
   AgentCommand command;

@@ -8,6 +8,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -39,11 +41,24 @@ class TaskRunner {
   Adopted Adopt(const JournaledTask& task);
   // After the last Adopt: ends what no journal knows.
   void RemoveStrays();
+
+  // A device has failed: ends the tasks on it, as a fault of the node's.
+  void FailDevice(int index, const std::string& why);
+  // Asked before a task starts: why its device cannot be handed on yet; empty: it can.
+  void SetDeviceGate(std::function<std::string(int index)> gate) { gate_ = std::move(gate); }
+  // Called before a task's end is told, so that a fault that caused it is known by then.
+  void SetBeforeEnd(std::function<void()> look) { before_end_ = std::move(look); }
+  // Called when a killed task does not die.
+  void SetOnStuck(std::function<void(const v1::Assignment&)> stuck) { stuck_ = std::move(stuck); }
+
   // At the agent's end; tasks go on.
   void Close() { launcher_.isolation().Close(); }
 
  private:
   void Act(const PrepareTask& action);
+  // Once the task's devices are clean, or refuses it when they do not become so in time.
+  void PrepareWhenClean(const PrepareTask& action, absl::Time give_up);
+  void Prepare(const PrepareTask& action);
   void Act(const StartTask& action);
   void Act(const StopTask& action);
   void Act(const SetLease& action);
@@ -64,7 +79,12 @@ class TaskRunner {
   TaskLauncher launcher_;
   EventLoop& loop_;
   const Listener listener_;
+  std::function<std::string(int)> gate_ = [](int) { return std::string(); };
+  std::function<void()> before_end_ = [] {};
+  std::function<void(const v1::Assignment&)> stuck_ = [](const v1::Assignment&) {};
   std::map<uint64_t, LaunchedTask> tasks_;  // by allocation
+  std::set<uint64_t> waiting_;              // for clean devices
+  std::set<uint64_t> stopped_early_;        // of those that wait
 };
 
 }  // namespace berth

@@ -18,6 +18,7 @@ usage: deploy/dev-cluster.sh up|down|status --dir DIR [options of up]
   --nodes N           agents to start: node-1 ... node-N (default 4)
   --devices M         simulated devices of each (default 8); "real": the machine's NVIDIA devices, shared out evenly
   --class NAME        class of the simulated devices (default sim-a100-80g)
+                      lines appended to DIR/agent-N.faults, as "xid 79 on device 3", happen to them
   --isolation POLICY  off (default), allow or require: what keeps jobs apart. off: they are yours, run as you and see your
                       files; allow, as root: as on a real node, a user, /tmp, /dev and limits of their own for each
   --config KEY=VALUE  a setting of the scheduler, e.g. lease.timeout=10s; may be repeated
@@ -227,7 +228,7 @@ END
 # The devices of agent number $1 as TOML.
 device_settings() {
   if [ "$devices" != real ]; then
-    printf '[devices]\nkind = "simulated"\n'
+    printf '[devices]\nkind = "simulated"\nfault_script = "%s"\n' "$dir/agent-$1.faults"
     [ "$devices" = 0 ] || printf '\n[[simulated]]\nclass = "%s"\ncount = %s\nmemory = "80GiB"\n' "$class" "$devices"
     return
   fi

@@ -319,7 +319,7 @@ void AgentCore::Handle(Task& task, const TaskStarted& /*event*/, AgentOutput& ou
 
 void AgentCore::Handle(Task& task, const TaskEnded& event, AgentOutput& output) {
   Move(task.state, v1::TASK_STATE_EXITED);
-  const bool stopped = event.stop_reason != v1::STOP_REASON_UNSPECIFIED;
+  const bool stopped = event.stop_reason != v1::STOP_REASON_UNSPECIFIED || event.node_fault;
   v1::Report report =
       ReportOf(task.assignment, stopped ? v1::REPORT_KIND_KILLED : v1::REPORT_KIND_EXITED);
   report.set_exit_code(event.exit_code);

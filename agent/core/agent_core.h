@@ -72,6 +72,7 @@ struct TaskEnded {
   v1::StopReason stop_reason = v1::STOP_REASON_UNSPECIFIED;
   bool exec_failed = false;
   bool out_of_memory = false;
+  bool node_fault = false;  // the node, or a device of the task, failed; message says which
   std::string message;
   std::string log_tail;  // of the failed rank
 };

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "agent/devices/fault_script.h"
 #include "common/error_detail.h"
 #include "common/log.h"
 #include "common/nearest_name.h"
@@ -138,6 +139,13 @@ absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options
     }
   }
   return kept;
+}
+
+std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options) {
+  if (!options.fault_script.empty()) {
+    return std::make_unique<FaultScript>(options.fault_script);
+  }
+  return nullptr;
 }
 
 }  // namespace berth

@@ -3,12 +3,14 @@
 
 // Which devices this agent offers to the center: what the machine has and the operator allows.
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "agent/devices/device_event.h"
 #include "agent/devices/nvidia.h"
 #include "agent/devices/simulated.h"
 #include "proto/resources.pb.h"
@@ -31,11 +33,15 @@ struct DeviceOptions {
   std::vector<SimulatedDevices> simulated;
   std::string node;
   std::string nvml_library = kNvmlLibrary;
+  std::string fault_script;  // of simulated devices (fault_script.h); empty: they have no faults
 };
 
 // The devices in the order of their indexes, which are those of the machine even where `indexes`
 // leaves some out. Devices that cannot be read are left out with a warning.
 absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options);
+
+// Watches those devices. None where nothing can be told of them.
+std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options);
 
 }  // namespace berth
 

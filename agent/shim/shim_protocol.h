@@ -98,13 +98,16 @@ struct ShimEvent {
 };
 
 // How a task ended.
+// A stop reason besides those of berth.v1.StopReason: the node, or a device of the task, failed.
+inline constexpr int64_t kStopNodeFault = 100;
+
 struct ExitRecord {
   int64_t started_at_us = 0;  // wall clock; 0: never started
   int64_t ended_at_us = 0;
   int64_t exit_code = 0;  // of the first rank that failed
   int64_t signal = 0;
   int64_t failed_rank = -1;   // in this task
-  int64_t stop_reason = 0;    // a berth.v1.StopReason; 0: it ended by itself
+  int64_t stop_reason = 0;    // a berth.v1.StopReason or kStopNodeFault; 0: it ended by itself
   int64_t exec_failed = 0;    // exit_code is 126 or 127
   int64_t out_of_memory = 0;  // the kernel ended a process of it at its memory limit
   std::string message;        // one line

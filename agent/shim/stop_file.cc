@@ -14,6 +14,9 @@ const char* ReasonWord(int64_t reason) {
   static constexpr const char* kWords[] = {"failed-rank", "cancelled", "time-limit", "preempted",
                                            "failed-rank", "lease",     "drain",      "budget",
                                            "admin",       "stale",     "preempted",  "maintenance"};
+  if (reason == kStopNodeFault) {
+    return "node-fault";
+  }
   return reason >= 0 && reason < 12 ? kWords[reason] : "unknown";
 }
 

@@ -174,8 +174,16 @@ class Center:
         return self.submit("train.sh", *options, "--", *arguments, token=token, cwd=TRAINING)
 
     def await_state(self, job_id, states, seconds, **options):
-        return wait_until(lambda: (lambda job: job if job["state"] in states else None)(
-            self.job(job_id, **options)), seconds, "job %d is %s" % (job_id, "/".join(states)))
+        last = {}
+
+        def arrived():
+            last.update(self.job(job_id, **options))
+            return last if last["state"] in states else None
+
+        try:
+            return wait_until(arrived, seconds, "job %d is %s" % (job_id, "/".join(states)))
+        except AssertionError as error:
+            raise AssertionError("%s; it is %s" % (error, json.dumps(last)[:1500])) from None
 
     def await_log(self, job_id, pattern, seconds, token=None):
         def matches():
