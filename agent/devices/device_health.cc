@@ -56,8 +56,13 @@ absl::Status DeviceHealth::Load() {
 void DeviceHealth::Mark(std::vector<v1::Device>& devices) const {
   for (v1::Device& device : devices) {
     const auto verdict = verdicts_.find(device.uuid());
-    device.set_health(verdict == verdicts_.end() ? v1::DEVICE_HEALTH_OK : verdict->second.health);
-    device.set_health_detail(verdict == verdicts_.end() ? "" : verdict->second.detail);
+    if (verdict != verdicts_.end()) {
+      device.set_health(verdict->second.health);
+      device.set_health_detail(verdict->second.detail);
+    } else if (cleared_.contains(device.uuid())) {
+      device.set_health(v1::DEVICE_HEALTH_OK);
+      device.clear_health_detail();
+    }
   }
 }
 
@@ -76,6 +81,7 @@ absl::Status DeviceHealth::Apply(const std::vector<DeviceEvent>& events,
                                      {"verdict", WordOf(verdict.health)}
       });
       if (event.kind == DeviceEventKind::kCleared) {
+        cleared_.insert(device.uuid());
         outcome.changed = verdicts_.erase(device.uuid()) > 0 || outcome.changed;
         continue;
       }

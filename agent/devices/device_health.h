@@ -5,6 +5,7 @@
 // it is cleared, whoever restarts what. Owned by the Agent; one thread.
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,7 @@ class DeviceHealth {
 
   // Reads the verdicts of earlier agents, if there are any.
   absl::Status Load();
-  // Writes what is known into the devices' health fields.
+  // Writes what is known into the devices' health fields; the others stay as the probe found them.
   void Mark(std::vector<v1::Device>& devices) const;
 
   struct Outcome {
@@ -45,6 +46,7 @@ class DeviceHealth {
 
   const std::string path_;
   std::map<std::string, Verdict> verdicts_;  // by the device's uuid
+  std::set<std::string> cleared_;            // uuids, since the start
 };
 
 }  // namespace berth

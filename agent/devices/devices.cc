@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "agent/devices/ascend.h"
 #include "agent/devices/fault_script.h"
+#include "agent/devices/nvidia_monitor.h"
 #include "common/error_detail.h"
 #include "common/log.h"
 #include "common/nearest_name.h"
@@ -22,6 +24,7 @@ struct SourceName {
 constexpr SourceName kSourceNames[] = {
     {"auto",      DeviceSource::kAuto     },
     {"nvidia",    DeviceSource::kNvidia   },
+    {"ascend",    DeviceSource::kAscend   },
     {"simulated", DeviceSource::kSimulated},
     {"none",      DeviceSource::kNone     },
 };
@@ -67,6 +70,10 @@ absl::StatusOr<ProbedDevices> ProbeAny(const DeviceOptions& options) {
   if (has_any || !(found.ok() || absl::IsNotFound(found.status()))) {
     return found;
   }
+  absl::StatusOr<ProbedDevices> ascend = AscendProbe(options.node, options.npu_smi).Probe();
+  if (ascend.ok() || !absl::IsNotFound(ascend.status())) {
+    return ascend;
+  }
   if (options.simulated.empty()) {
     LogInfo("no device found, none declared", {});
   }
@@ -79,6 +86,8 @@ absl::StatusOr<ProbedDevices> ProbeSource(const DeviceOptions& options) {
       return ProbeAny(options);
     case DeviceSource::kNvidia:
       return ProbeNvidia(options);
+    case DeviceSource::kAscend:
+      return AscendProbe(options.node, options.npu_smi).Probe();
     case DeviceSource::kSimulated:
       return SimulatedProbe(options.node, options.simulated).Probe();
     case DeviceSource::kNone:
@@ -145,7 +154,15 @@ std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options) {
   if (!options.fault_script.empty()) {
     return std::make_unique<FaultScript>(options.fault_script);
   }
-  return nullptr;
+  if (options.source != DeviceSource::kAuto && options.source != DeviceSource::kNvidia) {
+    return nullptr;
+  }
+  absl::StatusOr<std::unique_ptr<NvidiaMonitor>> monitor =
+      NvidiaMonitor::Open(options.nvml_library);
+  if (!monitor.ok()) {
+    return nullptr;  // no such driver, which FindDevices has told
+  }
+  return *std::move(monitor);
 }
 
 }  // namespace berth

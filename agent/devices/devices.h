@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "agent/devices/ascend.h"
 #include "agent/devices/device_event.h"
 #include "agent/devices/nvidia.h"
 #include "agent/devices/simulated.h"
@@ -18,13 +19,14 @@
 namespace berth {
 
 enum class DeviceSource {
-  kAuto,       // NVIDIA's if there are any, else the simulated ones, else none
+  kAuto,       // NVIDIA's if there are any, else Ascend's, else the simulated ones, else none
   kNvidia,     // NVIDIA's; none is an error
+  kAscend,     // Ascend's; none is an error
   kSimulated,  // those declared
   kNone,
 };
 
-// "auto", "nvidia", "simulated" or "none".
+// "auto", "nvidia", "ascend", "simulated" or "none".
 absl::StatusOr<DeviceSource> ParseDeviceSource(absl::string_view text);
 
 struct DeviceOptions {
@@ -33,6 +35,7 @@ struct DeviceOptions {
   std::vector<SimulatedDevices> simulated;
   std::string node;
   std::string nvml_library = kNvmlLibrary;
+  std::string npu_smi = kNpuSmi;
   std::string fault_script;  // of simulated devices (fault_script.h); empty: they have no faults
 };
 

@@ -1,6 +1,9 @@
 #include "agent/devices/nvidia.h"
 
+#include <algorithm>
 #include <array>
+#include <climits>
+#include <map>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -67,7 +70,67 @@ absl::StatusOr<v1::Device> ReadDevice(const NvmlLibrary& nvml, unsigned int inde
   return device;
 }
 
+// Which devices are joined, directly or through others: for each the lowest index of its group.
+template <typename Joined>
+std::vector<size_t> FindGroups(size_t count, const Joined& joined) {
+  std::vector<size_t> group(count);
+  for (size_t i = 0; i < count; ++i) {
+    group[i] = i;
+    for (size_t j = 0; j < i; ++j) {
+      if (!joined(i, j) || group[i] == group[j]) {
+        continue;
+      }
+      const size_t low = std::min(group[i], group[j]);
+      const size_t high = std::max(group[i], group[j]);
+      std::replace(group.begin(), group.begin() + static_cast<std::ptrdiff_t>(i) + 1, high, low);
+    }
+  }
+  return group;
+}
+
 }  // namespace
+
+void NameRings(const NvmlLibrary& nvml, std::vector<v1::Device>& devices) {
+  std::vector<NvmlDevice> handles;
+  for (const v1::Device& device : devices) {
+    NvmlDevice handle = nullptr;
+    if (nvml.get_handle_by_index(static_cast<unsigned int>(device.index()), &handle) !=
+        kNvmlSuccess) {
+      return;
+    }
+    handles.push_back(handle);
+  }
+  bool any = false;
+  std::vector<size_t> groups = FindGroups(handles.size(), [&](size_t i, size_t j) {
+    int status = -1;
+    const bool linked =
+        nvml.get_p2p_status != nullptr &&
+        nvml.get_p2p_status(handles[i], handles[j], kNvmlP2pNvlink, &status) == kNvmlSuccess &&
+        status == kNvmlP2pOk;
+    any = any || linked;
+    return linked;
+  });
+  if (!any) {
+    groups = FindGroups(handles.size(), [&](size_t i, size_t j) {
+      int level = INT_MAX;
+      const bool known = nvml.get_common_ancestor != nullptr &&
+                         nvml.get_common_ancestor(handles[i], handles[j], &level) == kNvmlSuccess;
+      any = any || known;
+      return known && level <= kNvmlSameHostBridge;
+    });
+  }
+  const bool all_one = std::all_of(groups.begin(), groups.end(), [](size_t g) { return g == 0; });
+  if (!any || all_one) {
+    return;
+  }
+  std::map<size_t, int> names;
+  for (const size_t group : groups) {
+    names.emplace(group, static_cast<int>(names.size()));
+  }
+  for (size_t i = 0; i < devices.size(); ++i) {
+    devices[i].set_ring(absl::StrCat(names.at(groups[i])));
+  }
+}
 
 absl::StatusOr<ProbedDevices> NvidiaProbe::Probe() {
   ASSIGN_OR_RETURN(const std::unique_ptr<NvmlLibrary> nvml, NvmlLibrary::Load(library_));
@@ -95,6 +158,7 @@ absl::StatusOr<ProbedDevices> NvidiaProbe::Probe() {
   if (found.devices.empty() && !first_error.ok()) {
     return first_error;
   }
+  NameRings(*nvml, found.devices);
   return found;
 }
 

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -13,6 +14,8 @@
 namespace berth {
 
 inline constexpr char kNvmlLibrary[] = "libnvidia-ml.so.1";
+
+class NvmlLibrary;
 
 class NvidiaProbe : public DeviceProbe {
  public:
@@ -24,6 +27,10 @@ class NvidiaProbe : public DeviceProbe {
  private:
   const std::string library_;
 };
+
+// Names the groups of devices that are joined by NVLink, or, where no device has any, that share a
+// host bridge: "0", "1", ... by their lowest index. All in one group, or nothing known: no names.
+void NameRings(const NvmlLibrary& nvml, std::vector<v1::Device>& devices);
 
 }  // namespace berth
 

@@ -92,6 +92,20 @@ absl::Status NvmlLibrary::FindFunctions() {
   Find("nvmlDeviceGetUUID", get_uuid, missing);
   Find("nvmlDeviceGetMemoryInfo", get_memory_info, missing);
   Find("nvmlDeviceGetMinorNumber", get_minor_number, missing);
+  std::string too_old;
+  Find("nvmlEventSetCreate", create_event_set, too_old);
+  Find("nvmlEventSetFree", free_event_set, too_old);
+  Find("nvmlDeviceRegisterEvents", register_events, too_old);
+  Find("nvmlEventSetWait_v2", wait_for_event, too_old);
+  Find("nvmlDeviceGetTotalEccErrors", get_total_ecc_errors, too_old);
+  Find("nvmlDeviceGetComputeRunningProcesses_v3", get_compute_processes, too_old);
+  Find("nvmlDeviceGetP2PStatus", get_p2p_status, too_old);
+  Find("nvmlDeviceGetTopologyCommonAncestor", get_common_ancestor, too_old);
+  if (!too_old.empty()) {
+    LogInfo("nvml is old; some of the devices' health is not seen", {
+                                                                        {"missing", too_old}
+    });
+  }
   if (missing.empty()) {
     return absl::OkStatus();
   }

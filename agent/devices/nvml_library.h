@@ -17,6 +17,19 @@ namespace berth {
 inline constexpr int kNvmlSuccess = 0;
 inline constexpr int kNvmlNotSupported = 3;
 inline constexpr int kNvmlDriverNotLoaded = 9;
+inline constexpr int kNvmlTimeout = 10;
+inline constexpr int kNvmlGpuIsLost = 15;
+// nvmlEventTypeXidCriticalError.
+inline constexpr unsigned long long kNvmlEventXid = 8;
+// nvmlMemoryErrorType_t, nvmlEccCounterType_t.
+inline constexpr int kNvmlCorrected = 0;
+inline constexpr int kNvmlUncorrected = 1;
+inline constexpr int kNvmlSinceReboot = 0;
+// nvmlGpuP2PCapsIndex_t, nvmlGpuP2PStatus_t.
+inline constexpr int kNvmlP2pNvlink = 2;
+inline constexpr int kNvmlP2pOk = 0;
+// nvmlGpuTopologyLevel_t: no further apart than one host bridge.
+inline constexpr int kNvmlSameHostBridge = 30;
 
 using NvmlDevice = struct nvmlDevice_st*;
 
@@ -25,6 +38,25 @@ struct NvmlMemory {
   unsigned long long total_bytes = 0;
   unsigned long long free_bytes = 0;
   unsigned long long used_bytes = 0;
+};
+
+using NvmlEventSet = struct nvmlEventSet_st*;
+
+// nvmlEventData_t.
+struct NvmlEvent {
+  NvmlDevice device = nullptr;
+  unsigned long long type = 0;
+  unsigned long long data = 0;  // kNvmlEventXid: the number
+  unsigned int gpu_instance = 0;
+  unsigned int compute_instance = 0;
+};
+
+// nvmlProcessInfo_t as of nvmlDeviceGetComputeRunningProcesses_v3.
+struct NvmlProcess {
+  unsigned int pid = 0;
+  unsigned long long used_bytes = 0;
+  unsigned int gpu_instance = 0;
+  unsigned int compute_instance = 0;
 };
 
 // NVML, loaded and initialized; both are undone at the end. One owner, one thread.
@@ -46,6 +78,18 @@ class NvmlLibrary {
   int (*get_uuid)(NvmlDevice device, char* uuid, unsigned int length) = nullptr;
   int (*get_memory_info)(NvmlDevice device, NvmlMemory* memory) = nullptr;
   int (*get_minor_number)(NvmlDevice device, unsigned int* minor_number) = nullptr;
+
+  // The same, and null where the driver is too old to have them.
+  int (*create_event_set)(NvmlEventSet* set) = nullptr;
+  int (*free_event_set)(NvmlEventSet set) = nullptr;
+  int (*register_events)(NvmlDevice device, unsigned long long types, NvmlEventSet set) = nullptr;
+  int (*wait_for_event)(NvmlEventSet set, NvmlEvent* event, unsigned int timeout_ms) = nullptr;
+  int (*get_total_ecc_errors)(NvmlDevice device, int error_type, int counter_type,
+                              unsigned long long* count) = nullptr;
+  int (*get_compute_processes)(NvmlDevice device, unsigned int* count,
+                               NvmlProcess* processes) = nullptr;
+  int (*get_p2p_status)(NvmlDevice one, NvmlDevice other, int capability, int* status) = nullptr;
+  int (*get_common_ancestor)(NvmlDevice one, NvmlDevice other, int* level) = nullptr;
 
  private:
   NvmlLibrary(std::string path, void* handle) : path_(std::move(path)), handle_(handle) {}

@@ -109,6 +109,7 @@ class DeviceHealthTest : public testing::Test {
     for (int index = 0; index < 3; ++index) {
       devices.emplace_back().set_index(index);
       devices.back().set_uuid("GPU-" + std::to_string(index));
+      devices.back().set_health(v1::DEVICE_HEALTH_OK);
     }
   }
   static DeviceEvent Xid(int index, int64_t xid) { return {DeviceEventKind::kXid, index, xid}; }
@@ -168,6 +169,9 @@ TEST_F(DeviceHealthTest, OutlivesTheAgentUntilItIsCleared) {
                   .changed);
   DeviceHealth last(dir.File("device-health"));
   ASSERT_TRUE(last.Load().ok());
+  for (v1::Device& device : again) {
+    device.set_health(v1::DEVICE_HEALTH_OK);
+  }
   last.Mark(again);
   EXPECT_EQ(again[1].health(), v1::DEVICE_HEALTH_OK);
   EXPECT_EQ(again[2].health(), v1::DEVICE_HEALTH_SUSPECT);

@@ -6,6 +6,7 @@
 
 #include "agent/devices/devices.h"
 #include "agent/devices/nvidia_class.h"
+#include "agent/devices/nvidia_monitor.h"
 #include "common/error_detail.h"
 #include "tests/agent/devices/fake_nvml/fake_nvml.h"
 #include <dlfcn.h>
@@ -55,6 +56,124 @@ class NvidiaProbeTest : public testing::Test {
   void* library_ = nullptr;
   FakeNvml* nvml_ = nullptr;
 };
+
+// The rings of all devices, in their order.
+std::string Rings(const absl::StatusOr<ProbedDevices>& found) {
+  std::string text;
+  for (const v1::Device& device : found->devices) {
+    absl::StrAppend(&text, "[", device.ring(), "]");
+  }
+  return text;
+}
+
+TEST_F(NvidiaProbeTest, DevicesThatAllReachEachOtherAreOneRingWithoutAName) {
+  for (unsigned int i = 0; i < 4; ++i) {
+    nvml_->devices.push_back(H200(static_cast<int>(i)));
+    nvml_->devices.back().nvlinks = {0, 1, 2, 3};
+  }
+  EXPECT_EQ(Rings(Probe()), "[][][][]");
+}
+
+TEST_F(NvidiaProbeTest, NvlinkGroupsAreRings) {
+  for (int i = 0; i < 6; ++i) {
+    nvml_->devices.push_back(H200(i));
+  }
+  // 4 and 0 are joined through 2.
+  nvml_->devices[2].nvlinks = {0};
+  nvml_->devices[4].nvlinks = {2};
+  nvml_->devices[3].nvlinks = {1};
+  EXPECT_EQ(Rings(Probe()), "[0][1][0][1][0][2]");
+}
+
+TEST_F(NvidiaProbeTest, WithoutNvlinkAHostBridgeIsARing) {
+  for (int i = 0; i < 4; ++i) {
+    nvml_->devices.push_back(H200(i));
+    nvml_->devices.back().socket = i / 2;
+  }
+  EXPECT_EQ(Rings(Probe()), "[0][0][1][1]");
+}
+
+class NvidiaMonitorTest : public NvidiaProbeTest {
+ protected:
+  void Open() {
+    for (int i = 0; i < 3; ++i) {
+      nvml_->devices.push_back(H200(i));
+      nvml_->devices.back().uncorrected_ecc = 5;  // of earlier days
+    }
+    auto monitor = NvidiaMonitor::Open(BERTH_FAKE_NVML);
+    ASSERT_TRUE(monitor.ok()) << monitor.status();
+    monitor_ = *std::move(monitor);
+  }
+  void TearDown() override {
+    monitor_.reset();
+    NvidiaProbeTest::TearDown();
+  }
+  std::unique_ptr<NvidiaMonitor> monitor_;
+};
+
+TEST_F(NvidiaMonitorTest, NothingNewIsNoEvent) {
+  Open();
+  EXPECT_TRUE(monitor_->TakeEvents().empty());
+  EXPECT_TRUE(monitor_->ProcessesOn(0).empty());
+}
+
+TEST_F(NvidiaMonitorTest, XidsAreTakenInOrderAndOnce) {
+  Open();
+  nvml_->events = {
+      {1, 8, 79},
+      {0, 8, 31},
+      {2, 2, 1 }  // of a type that was not asked for
+  };
+  EXPECT_EQ(monitor_->TakeEvents(),
+            (std::vector<DeviceEvent>{
+                {DeviceEventKind::kXid, 1, 79},
+                {DeviceEventKind::kXid, 0, 31}
+  }));
+  EXPECT_TRUE(monitor_->TakeEvents().empty());
+}
+
+TEST_F(NvidiaMonitorTest, NewMemoryErrorsAreCounted) {
+  Open();
+  nvml_->devices[1].uncorrected_ecc = 7;
+  nvml_->devices[2].corrected_ecc = 300;
+  EXPECT_EQ(monitor_->TakeEvents(), (std::vector<DeviceEvent>{
+                                        {DeviceEventKind::kUncorrectedEcc, 1, 2  },
+                                        {DeviceEventKind::kCorrectedEcc,   2, 300}
+  }));
+  EXPECT_TRUE(monitor_->TakeEvents().empty());
+}
+
+TEST_F(NvidiaMonitorTest, ALostDeviceIsToldOnce) {
+  Open();
+  nvml_->devices[1].ecc_result = kGpuIsLost;
+  EXPECT_EQ(monitor_->TakeEvents(), (std::vector<DeviceEvent>{
+                                        {DeviceEventKind::kLostDevice, 1, 0}
+  }));
+  EXPECT_TRUE(monitor_->TakeEvents().empty());
+}
+
+TEST_F(NvidiaMonitorTest, ADeviceWithoutEccIsWatchedAllTheSame) {
+  Open();
+  nvml_->devices[1].ecc_result = kNotSupported;
+  nvml_->events = {
+      {1, 8, 48}
+  };
+  EXPECT_EQ(monitor_->TakeEvents(), (std::vector<DeviceEvent>{
+                                        {DeviceEventKind::kXid, 1, 48}
+  }));
+}
+
+TEST_F(NvidiaMonitorTest, ProcessesOnADeviceAreTold) {
+  Open();
+  for (unsigned int pid = 200; pid > 100; --pid) {
+    nvml_->devices[2].processes.push_back(pid);
+  }
+  const auto processes = monitor_->ProcessesOn(2);
+  ASSERT_EQ(processes.size(), 100u);
+  EXPECT_EQ(processes.front(), (DeviceProcess{2, 101}));
+  EXPECT_TRUE(monitor_->ProcessesOn(0).empty());
+  EXPECT_TRUE(monitor_->ProcessesOn(99).empty());
+}
 
 TEST_F(NvidiaProbeTest, TellsEveryDevice) {
   for (int i = 0; i < 8; ++i) {

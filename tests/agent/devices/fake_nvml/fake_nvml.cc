@@ -2,7 +2,9 @@
 
 #include "tests/agent/devices/fake_nvml/fake_nvml.h"
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace {
 
@@ -10,6 +12,8 @@ constexpr int kSuccess = 0;
 constexpr int kUninitialized = 1;
 constexpr int kInvalidArgument = 2;
 constexpr int kInsufficientSize = 7;
+constexpr int kTimeout = 10;
+constexpr unsigned long long kXidEvent = 8;
 
 struct Memory {
   unsigned long long total;
@@ -37,6 +41,20 @@ extern "C" {
 
 struct nvmlDevice_st;
 using Handle = nvmlDevice_st*;
+
+struct Event {
+  Handle device;
+  unsigned long long type;
+  unsigned long long data;
+  unsigned int gpu_instance;
+  unsigned int compute_instance;
+};
+struct Process {
+  unsigned int pid;
+  unsigned long long used_bytes;
+  unsigned int gpu_instance;
+  unsigned int compute_instance;
+};
 
 static berth::FakeNvmlDevice& DeviceOf(Handle handle) {
   return *reinterpret_cast<berth::FakeNvmlDevice*>(handle);
@@ -97,6 +115,65 @@ int nvmlDeviceGetMemoryInfo(Handle device, Memory* memory) {
 int nvmlDeviceGetMinorNumber(Handle device, unsigned int* minor_number) {
   *minor_number = DeviceOf(device).minor_number;
   return DeviceOf(device).minor_result;
+}
+
+int nvmlEventSetCreate(void** set) {
+  *set = &State();
+  return kSuccess;
+}
+
+int nvmlEventSetFree(void* /*set*/) {
+  return kSuccess;
+}
+
+int nvmlDeviceRegisterEvents(Handle /*device*/, unsigned long long types, void* /*set*/) {
+  return types == kXidEvent ? kSuccess : kInvalidArgument;
+}
+
+int nvmlEventSetWait_v2(void* /*set*/, Event* event, unsigned int timeout_ms) {
+  if (State().events.empty() || timeout_ms != 0) {
+    return kTimeout;
+  }
+  const berth::FakeNvmlEvent next = State().events.front();
+  State().events.erase(State().events.begin());
+  *event = {reinterpret_cast<Handle>(&State().devices[next.index]), next.type, next.data, 0, 0};
+  return kSuccess;
+}
+
+int nvmlDeviceGetTotalEccErrors(Handle device, int error_type, int /*counter_type*/,
+                                unsigned long long* count) {
+  const berth::FakeNvmlDevice& fake = DeviceOf(device);
+  *count = error_type == 0 ? fake.corrected_ecc : fake.uncorrected_ecc;
+  return fake.ecc_result;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(Handle device, unsigned int* count,
+                                            Process* processes) {
+  const std::vector<unsigned int>& pids = DeviceOf(device).processes;
+  const unsigned int room = *count;
+  *count = static_cast<unsigned int>(pids.size());
+  if (room < pids.size()) {
+    return kInsufficientSize;
+  }
+  for (size_t i = 0; i < pids.size(); ++i) {
+    processes[i] = {pids[i], 1 << 20, 0, 0};
+  }
+  return kSuccess;
+}
+
+int nvmlDeviceGetP2PStatus(Handle one, Handle other, int capability, int* status) {
+  if (capability != 2) {
+    return kInvalidArgument;
+  }
+  const auto index = static_cast<unsigned int>(&DeviceOf(other) - State().devices.data());
+  const std::vector<unsigned int>& links = DeviceOf(one).nvlinks;
+  *status = std::find(links.begin(), links.end(), index) != links.end() ? 0 : 1;
+  return kSuccess;
+}
+
+int nvmlDeviceGetTopologyCommonAncestor(Handle one, Handle other, int* level) {
+  *level = DeviceOf(one).socket == DeviceOf(other).socket ? 20 : 50;
+  return kSuccess;
 }
 
 }  // extern "C"

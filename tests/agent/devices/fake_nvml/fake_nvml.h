@@ -17,13 +17,26 @@ struct FakeNvmlDevice {
   int handle_result = 0;
   int memory_result = 0;
   int minor_result = 0;
+  unsigned long long corrected_ecc = 0;
+  unsigned long long uncorrected_ecc = 0;
+  int ecc_result = 0;
+  std::vector<unsigned int> processes;
+  std::vector<unsigned int> nvlinks;  // indexes of devices that it is joined with
+  int socket = 0;                     // those of one socket share a host bridge
+};
+
+struct FakeNvmlEvent {
+  unsigned int index = 0;
+  unsigned long long type = 0;
+  unsigned long long data = 0;
 };
 
 struct FakeNvml {
   int init_result = 0;
   int count_result = 0;
   std::vector<FakeNvmlDevice> devices;
-  int open = 0;  // successful inits not yet undone
+  std::vector<FakeNvmlEvent> events;  // that happen at the next look
+  int open = 0;                       // successful inits not yet undone
 };
 
 using FakeNvmlStateFunction = FakeNvml*();

@@ -1,0 +1,140 @@
+#include "agent/devices/nvidia_monitor.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+// Of one look; the rest is taken at the next.
+constexpr int kEventsMax = 256;
+constexpr unsigned int kProcessesMax = 4096;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<NvidiaMonitor>> NvidiaMonitor::Open(const std::string& library) {
+  ASSIGN_OR_RETURN(std::unique_ptr<NvmlLibrary> nvml, NvmlLibrary::Load(library));
+  std::unique_ptr<NvidiaMonitor> monitor(new NvidiaMonitor(std::move(nvml)));
+  monitor->Watch();
+  return monitor;
+}
+
+NvidiaMonitor::~NvidiaMonitor() {
+  if (events_ != nullptr && nvml_->free_event_set != nullptr) {
+    nvml_->free_event_set(events_);
+  }
+}
+
+void NvidiaMonitor::Watch() {
+  unsigned int count = 0;
+  if (nvml_->get_count(&count) != kNvmlSuccess) {
+    return;
+  }
+  if (nvml_->create_event_set == nullptr || nvml_->wait_for_event == nullptr ||
+      nvml_->register_events == nullptr || nvml_->create_event_set(&events_) != kNvmlSuccess) {
+    events_ = nullptr;
+  }
+  devices_.resize(count);
+  for (unsigned int index = 0; index < count; ++index) {
+    Watched& device = devices_[index];
+    if (nvml_->get_handle_by_index(index, &device.handle) != kNvmlSuccess) {
+      device.handle = nullptr;
+      continue;
+    }
+    if (events_ != nullptr &&
+        nvml_->register_events(device.handle, kNvmlEventXid, events_) != kNvmlSuccess) {
+      LogInfo("device tells no Xid events", {
+                                                {"device", index}
+      });
+    }
+    std::vector<DeviceEvent> old;
+    TakeMemoryErrors(static_cast<int>(index), old);
+    device.lost = false;
+  }
+}
+
+std::vector<DeviceEvent> NvidiaMonitor::TakeEvents() {
+  std::vector<DeviceEvent> events;
+  TakeXids(events);
+  for (size_t index = 0; index < devices_.size(); ++index) {
+    if (devices_[index].handle != nullptr && !devices_[index].lost) {
+      TakeMemoryErrors(static_cast<int>(index), events);
+    }
+  }
+  return events;
+}
+
+void NvidiaMonitor::TakeXids(std::vector<DeviceEvent>& events) {
+  NvmlEvent event;
+  for (int i = 0; i < kEventsMax && events_ != nullptr; ++i) {
+    if (nvml_->wait_for_event(events_, &event, 0) != kNvmlSuccess) {
+      return;
+    }
+    const auto device = std::find_if(devices_.begin(), devices_.end(), [&](const Watched& watched) {
+      return watched.handle == event.device;
+    });
+    if (event.type == kNvmlEventXid && device != devices_.end()) {
+      events.push_back({DeviceEventKind::kXid, static_cast<int>(device - devices_.begin()),
+                        static_cast<int64_t>(event.data)});
+    }
+  }
+}
+
+void NvidiaMonitor::TakeMemoryErrors(int index, std::vector<DeviceEvent>& events) {
+  Watched& device = devices_[static_cast<size_t>(index)];
+  int result = kNvmlSuccess;
+  const int64_t uncorrected = Growth(device.handle, kNvmlUncorrected, device.uncorrected, result);
+  if (result == kNvmlGpuIsLost) {
+    device.lost = true;
+    events.push_back({DeviceEventKind::kLostDevice, index, 0});
+    return;
+  }
+  if (uncorrected > 0) {
+    events.push_back({DeviceEventKind::kUncorrectedEcc, index, uncorrected});
+  }
+  const int64_t corrected = Growth(device.handle, kNvmlCorrected, device.corrected, result);
+  if (corrected > 0) {
+    events.push_back({DeviceEventKind::kCorrectedEcc, index, corrected});
+  }
+}
+
+int64_t NvidiaMonitor::Growth(NvmlDevice handle, int error_type, unsigned long long& count,
+                              int& result) const {
+  unsigned long long now = 0;
+  if (nvml_->get_total_ecc_errors == nullptr) {
+    return 0;
+  }
+  result = nvml_->get_total_ecc_errors(handle, error_type, kNvmlSinceReboot, &now);
+  if (result != kNvmlSuccess) {
+    return 0;
+  }
+  // A reset of the device begins again at zero.
+  const unsigned long long before = now < count ? 0 : count;
+  count = now;
+  return static_cast<int64_t>(now - before);
+}
+
+std::vector<DeviceProcess> NvidiaMonitor::ProcessesOn(int index) {
+  std::vector<DeviceProcess> found;
+  if (index < 0 || static_cast<size_t>(index) >= devices_.size() ||
+      devices_[static_cast<size_t>(index)].handle == nullptr ||
+      nvml_->get_compute_processes == nullptr) {
+    return found;
+  }
+  std::vector<NvmlProcess> processes(kProcessesMax);
+  auto count = static_cast<unsigned int>(processes.size());
+  if (nvml_->get_compute_processes(devices_[static_cast<size_t>(index)].handle, &count,
+                                   processes.data()) != kNvmlSuccess) {
+    return found;
+  }
+  for (unsigned int i = 0; i < std::min(count, kProcessesMax); ++i) {
+    found.push_back({index, processes[i].pid});
+  }
+  std::sort(found.begin(), found.end(),
+            [](const DeviceProcess& a, const DeviceProcess& b) { return a.pid < b.pid; });
+  return found;
+}
+
+}  // namespace berth
