@@ -1,6 +1,6 @@
-// The tables are what real machines have written, shortened to a few cards: a 910B2C as the tests of
-// gpustat show it, an Atlas A3 from issues 2534 and 12980 of vllm-project/vllm-ascend, a 910B4 from
-// the NPU guide of modelscope/ms-swift.
+// The tables are what real machines have written, shortened to a few cards: a 910B2C as the tests
+// of gpustat show it, an Atlas A3 from issues 2534 and 12980 of vllm-project/vllm-ascend, a 910B4
+// from the NPU guide of modelscope/ms-swift.
 
 #include "agent/devices/ascend.h"
 
