@@ -3,11 +3,13 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "sim/policies/placement_policy.h"
 #include "sim/replay.h"
 #include "sim/replay_policies.h"
 #include "sim/saturate.h"
+#include "sim/synthetic.h"
 #include <CLI/CLI.hpp>
 
 namespace berth::sim {
@@ -15,13 +17,11 @@ namespace {
 
 using Command = std::function<absl::Status()>;
 
-template <typename Entry>
-std::string Describe(const std::vector<Entry>& entries) {
+std::string Describe(const std::vector<std::pair<std::string, std::string>>& policies) {
   std::string text = "Policies:";
-  for (const Entry& entry : entries) {
-    std::string name = entry.name;
+  for (auto [name, summary] : policies) {
     name.resize(16, ' ');
-    text += "\n  " + name + entry.summary;
+    text += "\n  " + name + summary;
   }
   return text + "\n";
 }
@@ -50,7 +50,11 @@ void AddReplay(CLI::App& app, Command& chosen) {
   command->add_option("--schedule", options->schedule, "write job_id,start_s,end_s to this file");
   command->add_option("--report", options->report, "write the metrics as JSON to this file");
   command->add_option("--plot", options->plot, "draw utilisation and queue into this SVG file");
-  command->footer(Describe(ReplayPolicies()));
+  std::vector<std::pair<std::string, std::string>> policies;
+  for (const ReplayPolicy& policy : ReplayPolicies()) {
+    policies.emplace_back(policy.name, policy.summary);
+  }
+  command->footer(Describe(policies));
   command->callback([options, &chosen] { chosen = [options] { return RunReplay(*options); }; });
 }
 
@@ -71,8 +75,64 @@ void AddSaturate(CLI::App& app, Command& chosen) {
       ->required();
   command->add_option("--report", options->report, "write the metrics as JSON to this file");
   command->add_option("--seed", options->seed, "of random choices")->capture_default_str();
-  command->footer(Describe(PlacementPolicies()));
+  command->footer(Describe(SaturatePolicies()));
   command->callback([options, &chosen] { chosen = [options] { return RunSaturate(*options); }; });
+}
+
+void AddWorkload(CLI::App& command, WorkloadOptions& options) {
+  command.add_option("--seed", options.seed, "another one gives another workload")
+      ->capture_default_str();
+  command.add_option("--jobs", options.jobs, "how many")->capture_default_str();
+  command.add_option("--nodes", options.nodes, "how many; a quarter is of a second class")
+      ->capture_default_str();
+  command.add_option("--devices-per-node", options.devices_per_node, "of every node")
+      ->capture_default_str();
+  command.add_option("--tenants", options.tenants, "with contracts of different sizes")
+      ->capture_default_str();
+  command.add_option("--load", options.load_percent, "work offered, in percent of the capacity")
+      ->capture_default_str();
+}
+
+void AddGenerate(CLI::App& app, Command& chosen) {
+  CLI::App* command = app.add_subcommand(
+      "generate",
+      "Write a synthetic workload of many tenants as CSV.\n\n"
+      "Example:\n"
+      "  berth-sim generate --seed 7 --jobs 2000 --nodes 32 --out jobs.csv --out-nodes nodes.csv "
+      "--out-tenants tenants.csv\n"
+      "  berth-sim replay --policy easy --jobs jobs.csv --nodes nodes.csv");
+  auto* options = new GenerateOptions;  // lives as long as the program
+  AddWorkload(*command, options->workload);
+  command
+      ->add_option("--out", options->jobs,
+                   "the jobs: job_id,submit_s,run_s,gpus,req_s,user,vc,nodes,class,priority")
+      ->required();
+  command->add_option("--out-nodes", options->nodes, "sn,cpu_milli,memory_mib,gpu,model");
+  command->add_option("--out-tenants", options->tenants,
+                      "vc,class,entitlement,limit,non_lendable,weight");
+  command->callback(
+      [options, &chosen] { chosen = [options] { return GenerateWorkload(*options); }; });
+}
+
+void AddRun(CLI::App& app, Command& chosen) {
+  CLI::App* command =
+      app.add_subcommand("run",
+                         "Run a synthetic workload of many tenants under Berth's scheduler: own, "
+                         "lend, recall.\n\n"
+                         "Examples:\n"
+                         "  berth-sim run --seed 7 --jobs 2000 --nodes 32\n"
+                         "  berth-sim run --jobs 20000 --nodes 128 --load 110 --report run.json "
+                         "--plot run.svg");
+  auto* options = new SyntheticOptions;  // lives as long as the program
+  AddWorkload(*command, options->workload);
+  command
+      ->add_option("--round-interval", options->round_interval_s,
+                   "seconds between rounds at least; 0: a round after every event")
+      ->capture_default_str();
+  command->add_option("--schedule", options->schedule, "write job_id,start_s,end_s to this file");
+  command->add_option("--report", options->report, "write the metrics as JSON to this file");
+  command->add_option("--plot", options->plot, "draw utilisation and queue into this SVG file");
+  command->callback([options, &chosen] { chosen = [options] { return RunSynthetic(*options); }; });
 }
 
 int Main(int argc, char** argv) {
@@ -82,11 +142,14 @@ int Main(int argc, char** argv) {
       "  berth-sim replay --policy easy --jobs kth_sp2_jobs.csv --devices 100\n"
       "  berth-sim saturate --policy fgd --nodes openb_nodes_s42.csv --stream "
       "openb_stream_s42.csv\n"
+      "  berth-sim run --seed 7 --jobs 2000 --nodes 32\n"
       "  berth-sim replay --help");
   app.require_subcommand(1);
   Command chosen;
   AddReplay(app, chosen);
   AddSaturate(app, chosen);
+  AddGenerate(app, chosen);
+  AddRun(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

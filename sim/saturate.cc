@@ -12,12 +12,15 @@
 
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "sim/berth_placer.h"
 #include "sim/report.h"
 #include "sim/saturation.h"
 #include "sim/trace_reader.h"
 
 namespace berth::sim {
 namespace {
+
+constexpr char kOwn[] = "berth";
 
 nlohmann::ordered_json ByPoint(const std::map<int, double>& values) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
@@ -56,8 +59,20 @@ std::string Text(const SaturationReport& report) {
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> SaturatePolicies() {
+  std::vector<std::pair<std::string, std::string>> policies = {
+      {kOwn, "Berth's own placement"}
+  };
+  for (const PlacementPolicyEntry& policy : PlacementPolicies()) {
+    policies.emplace_back(policy.name, policy.summary);
+  }
+  return policies;
+}
+
 absl::Status RunSaturate(const SaturateOptions& options) {
-  absl::StatusOr<PlacementPolicyEntry> policy = FindPlacementPolicy(options.policy);
+  const bool own = options.policy == kOwn;
+  absl::StatusOr<PlacementPolicyEntry> policy =
+      own ? PlacementPolicyEntry{} : FindPlacementPolicy(options.policy);
   RETURN_IF_ERROR(policy.status());
   absl::StatusOr<CsvReader> nodes_csv = CsvReader::Open(options.nodes);
   RETURN_IF_ERROR(nodes_csv.status());
@@ -69,7 +84,8 @@ absl::Status RunSaturate(const SaturateOptions& options) {
   ASSIGN_OR_RETURN(stream, ReadPods(*std::move(stream_csv)));
 
   const absl::Time begin = absl::Now();
-  SaturationReport report = Saturation(nodes, stream, *policy, options.seed).Run();
+  SaturationReport report = own ? Saturation(nodes, stream, BerthPlacer(nodes)).Run()
+                                : Saturation(nodes, stream, *policy, options.seed).Run();
   report.wall_seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   if (!options.report.empty()) {
     RETURN_IF_ERROR(WriteFile(options.report, Json(report)));

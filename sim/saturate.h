@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -17,6 +19,9 @@ struct SaturateOptions {
   std::string report;  // a file to write; empty: none
   uint64_t seed = 1;   // for random choices
 };
+
+// Names and what they do.
+std::vector<std::pair<std::string, std::string>> SaturatePolicies();
 
 // Prints a summary to stdout.
 absl::Status RunSaturate(const SaturateOptions& options);

@@ -1,6 +1,9 @@
 #include "sim/saturation.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "common/check.h"
 
 namespace berth::sim {
 namespace {
@@ -28,6 +31,20 @@ Saturation::Saturation(const std::vector<TraceNode>& nodes, const std::vector<Tr
       fragmentation_(TypicalPods(Original(stream))),
       policy_(policy.make(fragmentation_)),
       versions_(nodes.size(), 1) {
+  AddNodes(nodes);
+}
+
+Saturation::Saturation(const std::vector<TraceNode>& nodes, const std::vector<TracePod>& stream,
+                       PodPlacer placer)
+    : stream_(stream),
+      ties_(Ties::kFirstNode),
+      random_(0),
+      fragmentation_(TypicalPods(Original(stream))),
+      placer_(std::move(placer)) {
+  AddNodes(nodes);
+}
+
+void Saturation::AddNodes(const std::vector<TraceNode>& nodes) {
   for (const TraceNode& node : nodes) {
     nodes_.push_back(NodeState::Of(node));
     device_capacity_ += nodes_.back().DeviceFreeSum();
@@ -68,8 +85,7 @@ Saturation::Choice Saturation::Choose(size_t shape) {
   return {node, known_[shape][node].score.device};
 }
 
-bool Saturation::Place(const TracePod& pod) {
-  const PodShape shape = PodShape::Of(pod);
+bool Saturation::PlaceByPolicy(const PodShape& shape) {
   const auto id = shape_ids_.emplace(shape, shapes_.size());
   if (id.second) {
     shapes_.push_back(shape);
@@ -81,8 +97,19 @@ bool Saturation::Place(const TracePod& pod) {
   }
   nodes_[choice.node].Place(shape, choice.device);
   ++versions_[choice.node];
-  device_used_ += shape.device_milli_sum();
-  cpu_used_ += shape.cpu_milli;
+  return true;
+}
+
+bool Saturation::Place(const PodShape& shape) {
+  if (policy_ != nullptr) {
+    return PlaceByPolicy(shape);
+  }
+  const PodPlace place = placer_(shape);
+  if (place.node < 0) {
+    return false;
+  }
+  BERTH_CHECK(nodes_[place.node].Fits(shape));
+  nodes_[place.node].PlaceOn(shape, place.devices);
   return true;
 }
 
@@ -103,7 +130,11 @@ SaturationReport Saturation::Run() {
   const int* point = std::begin(kPoints);
   for (const TracePod& pod : stream_) {
     arrived += int64_t{pod.devices} * pod.device_milli;
-    ++(Place(pod) ? report.placed : report.failed);
+    const PodShape shape = PodShape::Of(pod);
+    const bool placed = Place(shape);
+    ++(placed ? report.placed : report.failed);
+    device_used_ += placed ? shape.device_milli_sum() : 0;
+    cpu_used_ += placed ? shape.cpu_milli : 0;
     for (; point != std::end(kPoints) && arrived * 100 >= *point * device_capacity_; ++point) {
       Measure(*point, report);
     }

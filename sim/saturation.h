@@ -5,6 +5,7 @@
 // dropped but counts as demand that arrived.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -28,11 +29,22 @@ struct SaturationReport {
   double wall_seconds = 0;
 };
 
+// Where a pod goes.
+struct PodPlace {
+  int node = -1;             // number in the list; -1: nowhere
+  std::vector<int> devices;  // on it
+};
+// Places pods one by one and remembers them.
+using PodPlacer = std::function<PodPlace(const PodShape&)>;
+
 class Saturation {
  public:
   // The first pods of the stream, before its tail, say what is typical.
   Saturation(const std::vector<TraceNode>& nodes, const std::vector<TracePod>& stream,
              const PlacementPolicyEntry& policy, uint64_t seed);
+  // With places that someone else chooses.
+  Saturation(const std::vector<TraceNode>& nodes, const std::vector<TracePod>& stream,
+             PodPlacer placer);
 
   SaturationReport Run();
 
@@ -48,16 +60,19 @@ class Saturation {
     int device = -1;
   };
 
+  void AddNodes(const std::vector<TraceNode>& nodes);
   const Known& Look(size_t shape, int node);
   Choice Choose(size_t shape);
-  bool Place(const TracePod& pod);
+  bool Place(const PodShape& shape);
+  bool PlaceByPolicy(const PodShape& shape);
   void Measure(int point, SaturationReport& report);
 
   const std::vector<TracePod>& stream_;
   const Ties ties_;
   Random random_;
   Fragmentation fragmentation_;
-  std::unique_ptr<PlacementPolicy> policy_;
+  std::unique_ptr<PlacementPolicy> policy_;  // or
+  PodPlacer placer_;
   std::vector<NodeState> nodes_;
   std::vector<uint32_t> versions_;  // by node, from 1
   std::map<PodShape, size_t> shape_ids_;

@@ -25,6 +25,10 @@ Simulator::Simulator(const SimCenter& center, const std::vector<SimJob>& jobs,
       outcomes_(jobs.size()),
       last_tick_us_(now_us_),
       next_round_us_(now_us_) {
+  for (const SimNode& node : center.nodes) {
+    node_sizes_.push_back(node.devices);
+  }
+  node_busy_.resize(node_sizes_.size());
   NoteChanges();
 }
 
@@ -58,12 +62,35 @@ bool Simulator::AdvanceClock() {
   const int64_t wake =
       absl::ToUnixMicros(core().cluster().NextWake().value_or(absl::InfiniteFuture()));
   const int64_t tick = std::min(last_tick_us_ + options_.tick_interval_us, std::max(wake, now_us_));
-  now_us_ = std::min(next, std::max(tick, now_us_));
+  MoveClock(std::min(next, std::max(tick, now_us_)));
   if (tick <= now_us_) {
     last_tick_us_ = now_us_;
     core().Apply(AgentEvent(Tick{}), Now());
   }
   return true;
+}
+
+void Simulator::MoveClock(int64_t to_us) {
+  if (next_submission_ < jobs_.size()) {
+    // Whole milliseconds of the virtual clock, so that nothing gets lost between events.
+    const int64_t passed_ms = to_us / 1000 - now_us_ / 1000;
+    totals_.span_ms += passed_ms;
+    totals_.busy_device_ms += busy_ * passed_ms;
+    totals_.fragmented_device_ms += fragmented_ * passed_ms;
+  }
+  now_us_ = to_us;
+}
+
+int Simulator::FragmentedOn(NodeId node) const {
+  const int busy = node_busy_[node.value()];
+  return busy > 0 ? node_sizes_[node.value()] - busy : 0;
+}
+
+void Simulator::AddBusy(NodeId node, int devices) {
+  fragmented_ -= FragmentedOn(node);
+  node_busy_[node.value()] += devices;
+  busy_ += devices;
+  fragmented_ += FragmentedOn(node);
 }
 
 void Simulator::Submit(size_t number) {
@@ -140,7 +167,7 @@ void Simulator::Obey(const NodeCommand& command, const AssignTask& assign) {
   }
   Task& task = running.tasks[allocation.id];
   task = {command.node, allocation.attempt, static_cast<int>(allocation.devices.size())};
-  busy_ += task.devices;
+  AddBusy(command.node, task.devices);
   hash_.Add({static_cast<uint64_t>(now_us_), allocation.job.value(),
              static_cast<uint64_t>(allocation.attempt), command.node.value()});
   for (const DeviceShare& device : allocation.devices) {
@@ -257,7 +284,7 @@ void Simulator::EndTask(JobId job, AllocationId allocation, ReportKind kind) {
   }
   const auto ended = entry->second.tasks.extract(allocation);
   const Task& task = ended.mapped();
-  busy_ -= task.devices;
+  AddBusy(task.node, -task.devices);
   hash_.Add({static_cast<uint64_t>(now_us_), job.value(), static_cast<uint64_t>(task.attempt),
              task.node.value(), static_cast<uint64_t>(kind)});
   Report(allocation, task, job, kind);

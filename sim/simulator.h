@@ -42,6 +42,13 @@ struct SimRecall {
   int64_t wait_us = 0;  // until it had its devices
 };
 
+// From the first submission to the last.
+struct SimTotals {
+  int64_t span_ms = 0;
+  int64_t busy_device_ms = 0;
+  int64_t fragmented_device_ms = 0;  // of idle devices beside busy ones on their node
+};
+
 class Simulator {
  public:
   // Jobs by submit time.
@@ -55,6 +62,7 @@ class Simulator {
   const std::vector<SimOutcome>& outcomes() const { return outcomes_; }  // as the jobs
   const std::vector<SimRecall>& recalls() const { return recalls_; }
   const std::vector<UsagePoint>& usage() const { return usage_; }
+  const SimTotals& totals() const { return totals_; }
   int64_t capacity() const { return center_.capacity(); }
   int64_t rounds() const { return rounds_; }
   // Over every start and end: time, job, attempt, node, device.
@@ -92,6 +100,7 @@ class Simulator {
   Engine& core() { return center_.engine(); }
 
   bool AdvanceClock();
+  void MoveClock(int64_t to_us);
   void Submit(size_t number);
   void Handle(const Event& event);
   void Settle();
@@ -107,6 +116,9 @@ class Simulator {
   // Books what the members did since the last time.
   void BookWork(Running& running) const;
   void ForecastEnd(JobId job, Running& running);
+  // Devices of the node begin to be used, or, where negative, end.
+  void AddBusy(NodeId node, int devices);
+  int FragmentedOn(NodeId node) const;
   void EndTask(JobId job, AllocationId allocation, ReportKind kind);
   size_t NumberOf(JobId job) const { return numbers_[job.value()]; }
 
@@ -126,7 +138,11 @@ class Simulator {
   int64_t last_tick_us_;
   int64_t last_change_us_ = 0;
   int64_t next_round_us_;
+  std::vector<int> node_sizes_ = {0};  // devices by NodeId
+  std::vector<int> node_busy_;         // of them in use
+  SimTotals totals_;
   int64_t busy_ = 0;
+  int64_t fragmented_ = 0;  // idle devices beside busy ones
   int64_t waiting_ = 0;
   int64_t rounds_ = 0;
 };

@@ -65,24 +65,30 @@ int NodeState::TightestDevice(const PodShape& pod) const {
 }
 
 void NodeState::Place(const PodShape& pod, int device) {
+  if (pod.IsShare()) {
+    PlaceOn(pod, {device});
+    return;
+  }
+  std::vector<int> idle;
+  for (int i = 0; i < static_cast<int>(device_free_milli.size()); ++i) {
+    if (static_cast<int>(idle.size()) < pod.devices && device_free_milli[i] == kDeviceMilli) {
+      idle.push_back(i);
+    }
+  }
+  PlaceOn(pod, idle);
+}
+
+void NodeState::PlaceOn(const PodShape& pod, const std::vector<int>& devices) {
+  BERTH_CHECK(static_cast<int>(devices.size()) == pod.devices);
   cpu_free_milli -= pod.cpu_milli;
   memory_free_mib -= pod.memory_mib;
   if (pod.devices > 0) {
     ++pods[AffinityOf(pod)];
   }
-  if (pod.IsShare()) {
+  for (const int device : devices) {
     device_free_milli[device] -= pod.device_milli;
     BERTH_CHECK(device_free_milli[device] >= 0);
-    return;
   }
-  int left = pod.devices;
-  for (int& free : device_free_milli) {
-    if (left > 0 && free == kDeviceMilli) {
-      free = 0;
-      --left;
-    }
-  }
-  BERTH_CHECK(left == 0);
 }
 
 }  // namespace berth::sim

@@ -55,6 +55,8 @@ struct NodeState {
   int TightestDevice(const PodShape& pod) const;
   // A share goes to `device`, whole devices to the first idle ones. Requires: it fits there.
   void Place(const PodShape& pod, int device);
+  // The pod takes what it asks of each of these devices. Requires: it fits there.
+  void PlaceOn(const PodShape& pod, const std::vector<int>& devices);
 };
 
 }  // namespace berth::sim

@@ -160,7 +160,7 @@ absl::StatusOr<PlacementPolicyEntry> FindPlacementPolicy(absl::string_view name)
     absl::StrAppend(&known, known.empty() ? "" : ", ", policy.name);
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("policy \"", name, "\" is not known to saturate; there are ", known));
+      absl::StrCat("policy \"", name, "\" is not known to saturate; there are berth, ", known));
 }
 
 }  // namespace berth::sim

@@ -31,11 +31,11 @@ class PlacementPolicy {
 enum class Ties { kFirstNode, kRandomNode };
 
 struct PlacementPolicyEntry {
-  const char* name;
-  const char* summary;
-  Ties ties;
+  const char* name = nullptr;
+  const char* summary = nullptr;
+  Ties ties = Ties::kFirstNode;
   // `fragmentation` outlives the policy.
-  std::unique_ptr<PlacementPolicy> (*make)(Fragmentation& fragmentation);
+  std::unique_ptr<PlacementPolicy> (*make)(Fragmentation& fragmentation) = nullptr;
 };
 
 const std::vector<PlacementPolicyEntry>& PlacementPolicies();

@@ -152,8 +152,8 @@ TEST(Fgd, TakesTheDeviceWhereFragmentationGrowsLeast) {
 
 TEST(PlacementPolicies, AnUnknownNameIsAnsweredWithTheKnownOnes) {
   EXPECT_EQ(FindPlacementPolicy("first-fit").status().message(),
-            "policy \"first-fit\" is not known to saturate; there are fgd, best-fit, dot-product, "
-            "gpu-packing, gpu-clustering, random");
+            "policy \"first-fit\" is not known to saturate; there are berth, fgd, best-fit, "
+            "dot-product, gpu-packing, gpu-clustering, random");
 }
 
 }  // namespace
