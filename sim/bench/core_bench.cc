@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
+#include "scheduler/core/explain.h"
 #include "sim/bench/loaded_center.h"
 #include "sim/bench/samples.h"
 #include "sim/random.h"
@@ -145,6 +146,35 @@ void MeasureRounds(const CoreBenchOptions& options, const Size& size) {
   fork.Print("fork: a copy of the cluster", std::nullopt);
 }
 
+void MeasureExplain(const CoreBenchOptions& options) {
+  constexpr int64_t kPending = 5000;
+  const sim::Workload workload = sim::MakeWorkload({.jobs = 3 * kPending, .nodes = 1000});
+  LoadedCenter center(workload);
+  do {
+    center.SubmitUntilPending(kPending);
+    FillUp(center);
+  } while (center.pending() < kPending * 99 / 100);
+  std::vector<JobId> waiting;
+  for (const auto& [id, group] : center.engine().cluster().groups()) {
+    if (!group.ready.empty()) {
+      waiting.push_back(*group.ready.begin());
+    }
+  }
+  std::sort(waiting.begin(), waiting.end());
+  sim::Random random(1);
+  Timing explain;
+  for (int i = 0; i < options.ends && !explain.IsEnough(); ++i) {
+    const JobId job =
+        waiting[static_cast<size_t>(random.Below(static_cast<int64_t>(waiting.size())))];
+    explain.Measure(
+        [&] { Explain(center.engine().cluster(), center.engine().policy(), job, center.now()); });
+  }
+  std::printf("1000 nodes x 8, %d pending jobs, %d running ones\n",
+              static_cast<int>(center.pending()),
+              static_cast<int>(center.engine().cluster().active_jobs().size()));
+  explain.Print("explain a pending job", absl::Milliseconds(50));
+}
+
 void MeasureMemory() {
   constexpr int64_t kJobs = 100'000;
   const sim::Workload workload = sim::MakeWorkload({.jobs = kJobs, .nodes = 512});
@@ -189,6 +219,7 @@ const std::vector<Scenario>& Scenarios() {
       {"round-512", Rounds({512, 10'000, absl::Milliseconds(50)})               },
       {"round-2k",  Rounds({2000, 20'000, std::nullopt})                        },
       {"round-10k", Rounds({10'000, 100'000, absl::Milliseconds(200)})          },
+      {"explain",   MeasureExplain                                              },
       {"memory",    [](const CoreBenchOptions& /*options*/) { MeasureMemory(); }},
       {"simulate",  MeasureSimulation                                           },
   };

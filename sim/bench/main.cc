@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   berth::CoreBenchOptions core_options;
   CLI::App* core = app.add_subcommand("core", "rounds, forks, memory and a simulation of the core");
   core->add_option("scenarios", core_options.scenarios,
-                   "round-512, round-2k, round-10k, memory, simulate; none: all");
+                   "round-512, round-2k, round-10k, explain, memory, simulate; none: all");
   core->add_option("--rounds", core_options.rounds, "rounds measured on a full cluster");
   core->add_option("--ends", core_options.ends, "jobs that end one by one");
   core->add_option("--jobs", core_options.jobs, "jobs of the simulation");
