@@ -31,7 +31,9 @@ SimCenter MakeCenter(const std::vector<TraceNode>& nodes) {
 class Placer {
  public:
   explicit Placer(const std::vector<TraceNode>& nodes)
-      : center_(MakeCenter(nodes), 1, absl::UnixEpoch()), view_(center_.engine().cluster()) {
+      : center_(MakeCenter(nodes), 1, absl::UnixEpoch()),
+        cluster_(center_.engine().cluster()),
+        view_(cluster_) {
     for (const auto& [id, name] : center_.engine().cluster().classes()) {
       classes_[name] = id;
     }
@@ -42,29 +44,37 @@ class Placer {
     gang.devices_per_node = pod.devices;
     gang.device_share_milli = pod.IsShare() ? pod.device_milli : 0;
     gang.per_node = {.cpu_milli = pod.cpu_milli, .memory_mib = pod.memory_mib};
-    if (pod.devices == 0) {
-      return PlaceIn(gang, ClassId()).value_or(PodPlace());
-    }
     for (const auto& [name, id] : classes_) {
-      if (!pod.Allows(name)) {
-        continue;
-      }
-      if (const auto place = PlaceIn(gang, id); place.has_value()) {
-        return *place;
+      if (pod.devices > 0 && pod.Allows(name)) {
+        gang.classes.push_back(id);
       }
     }
-    return {};
+    if (pod.devices > 0 && gang.classes.empty()) {
+      return {};
+    }
+    // The core learns from what is submitted which shapes will come.
+    JobSpec spec;
+    spec.tenant = center_.tenant_numbers().begin()->first;
+    spec.gang = gang;
+    cluster_.AddJob(std::move(spec), absl::UnixEpoch());
+    return PlaceAnywhere(gang);
   }
 
  private:
-  std::optional<PodPlace> PlaceIn(const GangShape& gang, ClassId device_class) {
-    PlaceRequest request(gang, device_class);
+  PodPlace PlaceAnywhere(const GangShape& gang) {
+    PlaceRequest request(gang, ClassId());
     request.tenant = center_.tenant_numbers().begin()->first;
     request.funding = Funding::kBorrowed;
     Blocker ignored;
-    const auto members = view_.Place(request, ignored);
+    std::optional<std::vector<Placement>> members;
+    if (gang.classes.empty()) {
+      members = view_.Place(request, ignored);
+    } else if (auto found = view_.PlaceInAny(request, gang.classes, ignored); found.has_value()) {
+      request.device_class = found->device_class;
+      members = std::move(found->members);
+    }
     if (!members.has_value()) {
-      return std::nullopt;
+      return {};
     }
     view_.Take(request, *members);
     PodPlace place;
@@ -77,6 +87,7 @@ class Placer {
   }
 
   VirtualCenter center_;
+  Cluster cluster_;  // what has been submitted so far
   FreeView view_;
   std::map<std::string, ClassId> classes_;  // by name
 };
