@@ -19,7 +19,8 @@ constexpr char kAllSql[] =
     "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name";
 
 std::string ReadFixture(const std::string& name) {
-  std::ifstream file(std::filesystem::path(__FILE__).parent_path() / "fixtures" / name);
+  std::ifstream file(std::filesystem::path(BERTH_SOURCE_DIR) / "tests/scheduler/store/fixtures" /
+                     name);
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
