@@ -143,7 +143,6 @@ class Simulator {
   SimTotals totals_;
   int64_t busy_ = 0;
   int64_t fragmented_ = 0;  // idle devices beside busy ones
-  int64_t waiting_ = 0;
   int64_t rounds_ = 0;
 };
 
