@@ -22,7 +22,7 @@ absl::Status CheckAdmission(const Cluster& cluster, const JobSpec& spec);
 std::vector<std::string> AdmissionNotes(const Cluster& cluster, const JobSpec& spec);
 
 // Whether nodes that are there, without `avoided`, could hold the gang's least size, were they
-// empty.
+// empty, of a class that the quotas let it have.
 bool HasPlaceWithout(const Cluster& cluster, const JobSpec& spec,
                      const std::vector<NodeId>& avoided);
 
