@@ -390,6 +390,9 @@ std::optional<Placement> FreeView::PickShare(const PlaceRequest& request,
     return MakePlacement(*node, DeviceAt(FindRoom(request, *node)),
                          request.gang.device_share_milli);
   }
+  if (request.open_device) {
+    return std::nullopt;
+  }
   // A new device, where the fewest are free.
   const std::vector<NodeId> nodes = PickNodes(request, filter);
   if (nodes.empty()) {

@@ -31,8 +31,9 @@ struct PlaceRequest {
   ProjectId project;
   Funding funding = Funding::kNone;
   bool preemptible = true;
-  int nodes;           // at most; an elastic gang takes as many as there are, at least its least
-  bool fixed = false;  // exactly `nodes`, even if the gang is elastic
+  int nodes;  // at most; an elastic gang takes as many as there are, at least its least
+  bool open_device = false;  // a share of a device that is open already, or none
+  bool fixed = false;        // exactly `nodes`, even if the gang is elastic
   absl::Time start = absl::InfinitePast();
   absl::Time end = absl::InfinitePast();               // it may hold its places until then
   const std::vector<NodeId>* suspect_nodes = nullptr;  // to be avoided

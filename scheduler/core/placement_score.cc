@@ -104,7 +104,7 @@ void FreeView::ScoreNode(const PlaceRequest& request, NodeId node, Scored& best)
       consider(bit, left);
     }
   }
-  if (whole > 0) {
+  if (whole > 0 && !request.open_device) {
     consider(PickDevices(node, request.device_class, 1), kWholeDeviceMilli - milli);
   }
 }

@@ -143,6 +143,9 @@ void RoundBooks::SettleNominations() {
 
 std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
   const GroupKey& key = trial.group.key;
+  if (StartOnOpenDevice(trial)) {
+    return std::nullopt;
+  }
   Grant grant{.nodes = key.gang.nodes, .funding = Funding::kNone, .owned_claim = true};
   if (trial.device_class) {
     if (auto blocker = quota_.Admit(key, trial.device_class, trial.phase, grant)) {
@@ -171,11 +174,33 @@ std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
     }
   }
   request.funding = grant.funding;
+  if (auto blocker = CheckBlocks(free_, request, *members)) {
+    return blocker;
+  }
   if (auto blocker = AskGuard(trial, request, *members)) {
     return blocker;
   }
   Record(key, request, {trial.job, trial.device_class, request.funding, *std::move(members)});
   return std::nullopt;
+}
+
+bool RoundBooks::StartOnOpenDevice(const Trial& trial) {
+  const GroupKey& key = trial.group.key;
+  for (const Funding funding : {Funding::kOwned, Funding::kBorrowed}) {
+    PlaceRequest request =
+        MakeRequest(key, trial.device_class, {.nodes = key.gang.nodes, .funding = funding});
+    request.open_device = true;
+    if (!free_.FitsOpenDevice(request)) {
+      continue;
+    }
+    Blocker ignored;
+    auto members = free_.Place(request, ignored);
+    if (members.has_value() && !AskGuard(trial, request, *members).has_value()) {
+      Take(key, request, {trial.job, trial.device_class, funding, *std::move(members)});
+      return true;
+    }
+  }
+  return false;
 }
 
 std::optional<Blocker> RoundBooks::LabelAndLend(const Trial& trial,
@@ -233,12 +258,16 @@ bool RoundBooks::LeavesQuota(const Guard& guard, const PlaceRequest& request,
 }
 
 void RoundBooks::Record(const GroupKey& key, const PlaceRequest& request, Start start) {
+  if (start.device_class) {
+    quota_.Charge(key, start.device_class, DevicesOf(start.members), start.funding);
+  }
+  Take(key, request, std::move(start));
+}
+
+void RoundBooks::Take(const GroupKey& key, const PlaceRequest& request, Start start) {
   free_.Take(request, start.members);
   for (auto& [device_class, reclaimer] : reclaimers_) {
     reclaimer.Take(request, start.members);
-  }
-  if (start.device_class) {
-    quota_.Charge(key, start.device_class, DevicesOf(start.members), start.funding);
   }
   round_starts_.push_back({start.job, key.gang, start.device_class, start.members, request.end});
   plan_.starts.push_back(std::move(start));
@@ -306,6 +335,9 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
       reclaimer.Find({key, trial.job, request, scope, swap->to_free, swap->from_project});
   LookAgainAt(reclaimer.next_look());
   if (!recall.has_value()) {
+    return false;
+  }
+  if (CheckBlocks(free_, request, recall->claim.members).has_value()) {
     return false;
   }
   const auto guard = guards_.find(trial.device_class);

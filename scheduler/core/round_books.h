@@ -82,7 +82,11 @@ class RoundBooks {
                                       Grant& grant) const;
   std::optional<Blocker> AskGuard(const Trial& trial, const PlaceRequest& request,
                                   const std::vector<Placement>& members);
+  // A share of a device that is open already takes nothing new of the quota.
+  bool StartOnOpenDevice(const Trial& trial);
+  // Charges the quota and takes the places.
   void Record(const GroupKey& key, const PlaceRequest& request, Start start);
+  void Take(const GroupKey& key, const PlaceRequest& request, Start start);
   Reclaimer& ReclaimerOf(ClassId device_class);
 
   const Cluster& cluster_;

@@ -181,5 +181,43 @@ TEST_F(PlannerTest, AJobWithoutDevicesNeedsNoQuota) {
   EXPECT_EQ(center_.state(job), JobState::kStarting);
 }
 
+TEST_F(PlannerTest, AFurtherShareOfAnOpenDeviceTakesNothingNewOfTheQuota) {
+  center_.SetQuota("acme", {.entitlement = 1, .limit = 1});
+  SubmitJob share;
+  share.spec.name = "share";
+  share.spec.gang.device_share_milli = 400;
+  share.device_classes = {"sim"};
+  std::vector<JobId> jobs;
+  for (int i = 0; i < 3; ++i) {
+    const auto outcome = center_.TryAs(center_.UserOf("acme"), share);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    jobs.push_back(outcome->job);
+  }
+  center_.Round();
+  EXPECT_EQ(center_.state(jobs[0]), JobState::kStarting);
+  EXPECT_EQ(center_.state(jobs[1]), JobState::kStarting);
+  EXPECT_EQ(Reason(jobs[2]).code, ReasonCode::kTenantLimit);
+  const absl::Status sound = CheckInvariants(center_.cluster());
+  EXPECT_TRUE(sound.ok()) << sound;
+}
+
+TEST_F(PlannerTest, OwnedWorkLeavesTheBlocksThatAreOwedWhole) {
+  center_.SetQuota("acme", {.entitlement = 8, .block_count = 1});  // one whole node
+  center_.SetQuota("beta", {.entitlement = 8});
+  const auto submit = [this](const char* avoided) {
+    SubmitJob job;
+    job.spec.name = "job";
+    job.spec.gang.excluded_nodes = {avoided};
+    job.device_classes = {"sim"};
+    return center_.TryAs(center_.UserOf("beta"), job)->job;
+  };
+  const JobId first = submit("n2");
+  const JobId second = submit("n1");
+  center_.Round();
+  EXPECT_EQ(center_.state(first), JobState::kStarting);
+  EXPECT_EQ(center_.state(second), JobState::kQueued);
+  EXPECT_EQ(Reason(second).code, ReasonCode::kBlocksOwed);
+}
+
 }  // namespace
 }  // namespace berth
