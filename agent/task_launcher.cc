@@ -165,8 +165,10 @@ absl::Status TaskLauncher::WriteStart(const LaunchedTask& task, const v1::Start&
 
 absl::Status TaskLauncher::ReservePort(LaunchedTask& task) const {
   task.file.lock_paths.clear();
+  task.file.shared_lock_paths.clear();
   for (const v1::DeviceAssignment& device : task.assignment.devices()) {
-    task.file.lock_paths.push_back(DeviceLockPath(options_.lock_dir, device.uuid()));
+    (IsShare(device) ? task.file.shared_lock_paths : task.file.lock_paths)
+        .push_back(DeviceLockPath(options_.lock_dir, device.uuid()));
   }
   if (task.assignment.rank() != 0) {
     return absl::OkStatus();

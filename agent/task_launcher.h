@@ -26,6 +26,11 @@
 
 namespace berth {
 
+// Whether the task has only a share of the device, beside others of its project.
+inline bool IsShare(const v1::DeviceAssignment& device) {
+  return device.milli() > 0 && device.milli() < 1000;
+}
+
 struct LaunchOptions {
   std::string data_dir;
   std::string lock_dir;

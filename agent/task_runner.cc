@@ -51,7 +51,8 @@ void TaskRunner::PrepareWhenClean(const PrepareTask& action, absl::Time give_up)
     return;
   }
   for (const v1::DeviceAssignment& device : action.assignment.devices()) {
-    const std::string why = gate_(device.index());
+    // Beside a share the other shares' processes belong on the device.
+    const std::string why = IsShare(device) ? "" : gate_(device.index());
     if (why.empty()) {
       continue;
     }

@@ -137,6 +137,7 @@ std::string EncodeTaskFile(const TaskFile& task) {
     writer.Texts(rank.environment);
   }
   writer.Texts(task.lock_paths);
+  writer.Texts(task.shared_lock_paths);
   for (const int64_t number : {task.user_id, task.group_id, task.stop_signal, task.time_limit_ms,
                                task.grace_ms, task.lease_deadline_ns, task.start_at_once,
                                task.log_segment_bytes, task.log_segments_max}) {
@@ -162,6 +163,7 @@ std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
     task.ranks.push_back(std::move(rank));
   }
   task.lock_paths = reader.Texts();
+  task.shared_lock_paths = reader.Texts();
   for (int64_t* number : {&task.user_id, &task.group_id, &task.stop_signal, &task.time_limit_ms,
                           &task.grace_ms, &task.lease_deadline_ns, &task.start_at_once,
                           &task.log_segment_bytes, &task.log_segments_max}) {

@@ -54,7 +54,9 @@ struct TaskFile {
   std::string working_directory;
   std::vector<RankTask> ranks;
   std::vector<std::string>
-      lock_paths;        // taken before anything else, held until nothing runs any more
+      lock_paths;  // taken before anything else, held until nothing runs any more
+  // The same, but others may hold them this way too: devices of which the task has a share.
+  std::vector<std::string> shared_lock_paths;
   int64_t user_id = -1;  // -1: the agent's own
   int64_t group_id = -1;
   int64_t stop_signal = 15;

@@ -69,13 +69,17 @@ bool TaskShim::Prepare() {
 }
 
 bool TaskShim::TakeLocks() {
-  for (const std::string& path : task_.lock_paths) {
+  return TakeLocks(task_.lock_paths, LOCK_EX) && TakeLocks(task_.shared_lock_paths, LOCK_SH);
+}
+
+bool TaskShim::TakeLocks(const std::vector<std::string>& paths, int kind) {
+  for (const std::string& path : paths) {
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0) {
       Tell(ShimEvent::Kind::kFailed, (path + ": " + std::strerror(errno)).c_str());
       return false;
     }
-    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(file, kind | LOCK_NB) != 0) {
       Tell(ShimEvent::Kind::kLockHeld, path.c_str());
       return false;
     }

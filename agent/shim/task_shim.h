@@ -29,6 +29,7 @@ class TaskShim {
  private:
   bool Prepare();
   bool TakeLocks();
+  bool TakeLocks(const std::vector<std::string>& paths, int kind);
   bool Listen();
   void Loop();
   void PollOnce();

@@ -177,6 +177,9 @@ def show_maintenance(center, owner):
 
 def show_elastic(center, owner, borrower):
     with shows("an elastic gang gives nodes back to an owner, and goes on with the others as the same attempt"):
+        # A gang takes what is free when it starts: all nodes, once what was before has left them.
+        wait_until(lambda: all(node["devices_free"] == DEVICES and node["state"] == "ready"
+                               for node in center.items("nodes")), 20, "every node is free")
         # A member that is given back ends; the others do not notice.
         job = center.submit("--nodes", str(NODES), "--min-nodes", "2", "--devices", str(DEVICES), "--grace",
                             "%ds" % GRACE, "--", "sleep", "1000", token=borrower)
@@ -219,6 +222,19 @@ def show_edits(center, owner):
         expect(never.code == 6, str(never))
 
 
+def show_shares(center):
+    sharer = center.add_tenant("sharer", 0, 1)
+    with shows("two shares of one device run side by side and count as one device; a third that does not fit waits"):
+        jobs = [center.submit("--device-share", "0.4", "--", "sleep", "1000", token=sharer) for _ in range(3)]
+        for job in jobs[:2]:
+            center.await_state(job, ["running"], 20, token=sharer)
+        held = [center.job(job, token=sharer)["devices"][0] for job in jobs[:2]]
+        expect(held[0]["uuid"] == held[1]["uuid"], str(held))
+        expect(center.job(jobs[2], token=sharer)["reason"]["code"] == "B2101", str(center.job(jobs[2], token=sharer)))
+        for job in jobs:
+            center.berth("cancel", "--now", str(job), token=sharer)
+
+
 def main():
     with Center("--nodes", str(NODES), "--devices", str(DEVICES)) as center:
         owner = center.add_tenant("railco", 64, 64)
@@ -229,6 +245,7 @@ def main():
         show_maintenance(center, owner)
         show_elastic(center, owner, borrower)
         show_edits(center, owner)
+        show_shares(center)
     finish()
 
 

@@ -21,6 +21,7 @@ TaskFile SampleTask() {
   task.ranks[0].environment = {"A=1", "B="};
   task.ranks[1].log_path = "rank-1";
   task.lock_paths = {"one.lock", "two.lock"};
+  task.shared_lock_paths = {"three.lock"};
   task.user_id = 1000;
   task.time_limit_ms = 5000;
   task.lease_deadline_ns = 77;
@@ -47,6 +48,7 @@ TEST(ShimProtocol, TaskFileComesBack) {
   ASSERT_EQ(task->ranks.size(), 2u);
   EXPECT_EQ(task->ranks[0].environment, SampleTask().ranks[0].environment);
   EXPECT_EQ(task->lock_paths, SampleTask().lock_paths);
+  EXPECT_EQ(task->shared_lock_paths, SampleTask().shared_lock_paths);
   EXPECT_EQ(task->sandbox.namespaces, 3);
   EXPECT_EQ(task->sandbox.private_mounts, 1);
   EXPECT_EQ(task->sandbox.shared_memory_bytes, 1 << 20);

@@ -361,6 +361,20 @@ TEST_F(ShimTest, HeldLockIsToldAndNothingRuns) {
   close(lock);
 }
 
+TEST_F(ShimTest, ASharedLockIsTakenBesideOthersButNotBesideAWholeTask) {
+  task.shared_lock_paths = std::exchange(task.lock_paths, {});
+  const int other = open(task.shared_lock_paths[0].c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(flock(other, LOCK_SH | LOCK_NB), 0);
+  RunShell("echo ready; while :; do sleep 1000; done");
+  StartShim();
+  AwaitLine("ready");
+  EXPECT_NE(flock(other, LOCK_EX | LOCK_NB), 0);
+  SendStop(kCancelled, 0);
+  ASSERT_TRUE(AwaitEnd().has_value());
+  EXPECT_EQ(flock(other, LOCK_EX | LOCK_NB), 0);
+  close(other);
+}
+
 TEST_F(ShimTest, LockIsHeldAsLongAsTheTaskRuns) {
   RunShell("echo ready; while :; do sleep 1000; done");
   StartShim();
