@@ -1,7 +1,6 @@
 #include "scheduler/core/invariants.h"
 
 #include <algorithm>
-#include <climits>
 #include <map>
 #include <set>
 #include <utility>
@@ -155,17 +154,16 @@ absl::Status CheckQuota(const Cluster& cluster) {
 // Until its end an elastic gang gives back members above its least size only, and not rank 0.
 absl::Status CheckShrinking(const Cluster& cluster, const Job& job) {
   int given_back = 0;
+  bool gives_back_first = false;
   for (size_t rank = 0; rank < job.allocations.size(); ++rank) {
     const Allocation* member = cluster.FindAllocation(job.allocations[rank]);
     const bool releasing = member != nullptr && member->state == AllocationState::kReleasing;
     given_back += releasing ? 1 : 0;
-    if (releasing && rank == 0) {
-      given_back = INT_MAX - 1;
-    }
+    gives_back_first |= releasing && rank == 0;
   }
   const int above = static_cast<int>(job.allocations.size()) - job.spec.gang.least_nodes();
   const bool may = job.state == JobState::kRunning || job.state == JobState::kWaitNode;
-  return job.state == JobState::kStopping || given_back <= (may ? above : 0)
+  return job.state == JobState::kStopping || (!gives_back_first && given_back <= (may ? above : 0))
              ? absl::OkStatus()
              : Broken("shrinking",
                       absl::StrFormat("job %d gives back %d members, %d are above its least size",

@@ -247,7 +247,9 @@ class TestCenter {
     Commit();
   }
   void ExitJob(JobId id, int exit_code = 0) {
-    for (AllocationId member : cluster().GetJob(id).allocations) {
+    // A copy: the last report ends the job, and its list with it.
+    const std::vector<AllocationId> members = cluster().GetJob(id).allocations;
+    for (AllocationId member : members) {
       if (cluster().FindJob(id) != nullptr &&
           cluster().GetAllocation(member).state != AllocationState::kReleased) {
         Report(member, ReportKind::kExited, exit_code);
