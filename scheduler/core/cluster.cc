@@ -22,13 +22,13 @@ Id NextId(const Map& map) {
 }  // namespace
 
 const Job* Cluster::FindJob(JobId id) const {
-  return FindValue(jobs_, id);
+  return jobs_.Find(id);
 }
 const Job& Cluster::GetJob(JobId id) const {
   return jobs_.at(id);
 }
 const Allocation* Cluster::FindAllocation(AllocationId id) const {
-  return FindValue(allocations_, id);
+  return allocations_.Find(id);
 }
 const Allocation& Cluster::GetAllocation(AllocationId id) const {
   return allocations_.at(id);
@@ -258,7 +258,8 @@ void Cluster::Restore(StoredState state) {
   for (Job& job : state.nouns.jobs) {
     job.allocations.clear();
     job.attempt.stop_grace = job.spec.grace;
-    jobs_[job.id] = std::move(job);
+    const JobId id = job.id;
+    jobs_.Put(id, std::move(job));
   }
   std::sort(state.nouns.allocations.begin(), state.nouns.allocations.end(),
             [](const Allocation& a, const Allocation& b) { return a.rank < b.rank; });
@@ -271,7 +272,7 @@ void Cluster::Restore(StoredState state) {
 }
 
 void Cluster::IndexJobs() {
-  for (const auto& [id, job] : jobs_) {
+  for (const auto& [id, job] : jobs_.values()) {
     shape_mix_.Add(job.spec.gang);
     LinkJob(job);
   }

@@ -21,6 +21,7 @@
 #include "scheduler/core/changes.h"
 #include "scheduler/core/fragmentation.h"
 #include "scheduler/core/free_index.h"
+#include "scheduler/core/id_map.h"
 #include "scheduler/core/identity.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
@@ -67,8 +68,8 @@ class Cluster {
   const User* FindUserByName(TenantId tenant, absl::string_view name) const;
   const Token* FindToken(absl::string_view id) const;
 
-  const std::map<JobId, Job>& jobs() const { return jobs_; }  // live only
-  const std::map<AllocationId, Allocation>& allocations() const { return allocations_; }
+  const std::map<JobId, Job>& jobs() const { return jobs_.values(); }  // live only
+  const std::map<AllocationId, Allocation>& allocations() const { return allocations_.values(); }
   const std::map<NodeId, Node>& nodes() const { return nodes_; }
   const std::map<ClassId, std::string>& classes() const { return classes_; }
   const std::map<UserId, User>& users() const { return users_; }
@@ -289,8 +290,8 @@ class Cluster {
   void DropEnded(Changes& changes);
   void TakeBookings(Changes& changes);
 
-  std::map<JobId, Job> jobs_;
-  std::map<AllocationId, Allocation> allocations_;
+  IdMap<JobId, Job> jobs_;
+  IdMap<AllocationId, Allocation> allocations_;
   std::map<NodeId, Node> nodes_;
   std::map<NodeId, std::set<AllocationId>> allocations_on_;
   std::map<std::string, NodeId> node_names_;

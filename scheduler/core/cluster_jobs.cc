@@ -40,10 +40,11 @@ JobId Cluster::AddJob(JobSpec spec, absl::Time now) {
 JobId Cluster::InsertJob(Job job) {
   changed_jobs_.insert(job.id);
   shape_mix_.Add(job.spec.gang);
-  const auto inserted = jobs_.emplace_hint(jobs_.end(), job.id, std::move(job));
-  LinkJob(inserted->second);
-  IndexPending(inserted->second);
-  return inserted->first;
+  const JobId id = job.id;
+  Job& inserted = jobs_.Put(id, std::move(job));
+  LinkJob(inserted);
+  IndexPending(inserted);
+  return id;
 }
 
 void Cluster::RequestCancel(JobId id) {
@@ -69,7 +70,7 @@ void Cluster::AdoptAllocation(Allocation allocation) {
     ++plan_version_;
   }
   const AllocationId id = allocation.id;
-  allocations_[id] = std::move(allocation);
+  allocations_.Put(id, std::move(allocation));
 }
 
 void Cluster::StartJob(const Start& start, absl::Time now) {

@@ -40,7 +40,7 @@ tests/                  common/ proto/ scheduler/ agent/ client/ sim/
 
 // Inside scheduler/core, lowest rung first. A file may include its own rung and those below it.
 constexpr const char* kCoreLadder = R"(
-ids
+ids id_map
 names enum_names resources lifecycle node_set
 identity job node allocation policy pending_reason booking reclaim_record
 plan
