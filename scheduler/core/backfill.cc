@@ -2,33 +2,25 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace berth {
 namespace {
 
-// What becomes free at one moment: by a job that runs, by one that this round starts, or by one
-// that has its devices coming.
+// Plain endings are given back and taken again in batches up to this.
+constexpr size_t kBatchMax = 1024;
+
+// What becomes free at one moment: by jobs that run, by starts of this round, or by claims that
+// have their devices coming.
 struct Ending {
+  absl::Time time;
   std::vector<JobId> jobs;
   std::vector<const RoundStart*> starts;
   std::vector<const Start*> claims;
-};
-using Endings = std::map<absl::Time, Ending>;
 
-absl::Time EndOf(const Outlook& outlook, const Job& job, absl::Time now) {
-  if (job.state == JobState::kStopping) {
-    return now;
-  }
-  const absl::Time start = std::max(job.attempt.started_at, job.attempt.created_at);
-  const absl::Time end = std::max(start + job.spec.time_limit, now);
-  const bool lent = outlook.recalls_borrowed && job.spec.preemptible &&
-                    job.attempt.funding == Funding::kBorrowed && job.state != JobState::kWaitNode;
-  if (!lent) {
-    return end;
-  }
-  const absl::Time asked = std::max(job.attempt.created_at + outlook.policy.reclaim_min_run, now);
-  return std::min(end, asked + job.spec.grace + outlook.policy.kill_timeout);
-}
+  bool is_plain() const { return starts.empty() && claims.empty(); }
+};
 
 Allocation AsAllocation(const GangShape& gang, ClassId device_class, const Placement& member) {
   Allocation allocation;
@@ -39,84 +31,251 @@ Allocation AsAllocation(const GangShape& gang, ClassId device_class, const Place
   return allocation;
 }
 
-void AddClaim(const Outlook& outlook, const Start& claim, absl::Time due, Endings& endings) {
-  if (const Job* job = outlook.cluster.FindJob(claim.job); job != nullptr) {
-    endings[due + job->spec.time_limit].claims.push_back(&claim);
+// The endings of one class, each with all that ends at its time, the earliest first. Most guards
+// need a few of them only, so they are found as they are asked for.
+class EndingStream {
+ public:
+  EndingStream(const Outlook& outlook, const PlaceRequest& request)
+      : outlook_(outlook),
+        now_(request.start),
+        ends_(outlook.cluster.EndsOf(request.device_class)),
+        next_end_(ends_.begin()) {
+    if (outlook.recalls_borrowed) {
+      ListLent(request.device_class);
+    }
+    ListOthers(request);
   }
-}
 
-// By time. The end of a booking opens nodes without freeing anything.
-Endings ListEndings(const Outlook& outlook, const PlaceRequest& request) {
-  const Cluster& cluster = outlook.cluster;
-  Endings endings;
-  for (JobId id : cluster.HoldersOf(request.device_class)) {
-    endings[EndOf(outlook, cluster.GetJob(id), request.start)].jobs.push_back(id);
-  }
-  for (const RoundStart& start : outlook.starts) {
-    if (start.device_class == request.device_class) {
-      endings[start.end].starts.push_back(&start);
+  // The next one; nothing after the last.
+  std::optional<Ending> Take() {
+    SkipLent();
+    absl::Time time = absl::InfiniteFuture();
+    if (next_end_ != ends_.end()) {
+      time = std::min(time, std::max(next_end_->first, now_));
     }
-  }
-  const auto waits = [&outlook](JobId claim) {
-    return std::none_of(outlook.starts.begin(), outlook.starts.end(),
-                        [claim](const RoundStart& start) { return start.job == claim; });
-  };
-  for (const auto& [id, claim] : cluster.nominations()) {
-    if (claim.device_class == request.device_class && waits(id)) {
-      AddClaim(outlook, claim, std::max(cluster.open_reclaims().at(id).due, request.start),
-               endings);
+    if (next_lent_ < lent_.size()) {
+      time = std::min(time, lent_[next_lent_].first);
     }
-  }
-  for (const Recall& recall : outlook.recalls) {
-    if (recall.claim.device_class == request.device_class) {
-      AddClaim(outlook, recall.claim, recall.certificate.due, endings);
+    if (!others_.empty()) {
+      time = std::min(time, others_.begin()->first);
     }
-  }
-  for (const auto& [id, booking] : cluster.bookings()) {
-    if (!booking.ended && booking.to > request.start) {
-      endings[booking.to];
+    if (time == absl::InfiniteFuture()) {
+      return std::nullopt;
     }
+    Ending ending;
+    if (!others_.empty() && others_.begin()->first == time) {
+      ending = std::move(others_.extract(others_.begin()).mapped());
+    }
+    ending.time = time;
+    for (; next_end_ != ends_.end() && next_end_->first <= time; SkipLent()) {
+      ending.jobs.push_back(next_end_->second);
+      ++next_end_;
+    }
+    for (; next_lent_ < lent_.size() && lent_[next_lent_].first == time; ++next_lent_) {
+      ending.jobs.push_back(lent_[next_lent_].second);
+    }
+    return ending;
   }
-  return endings;
-}
 
-void Give(const Cluster& cluster, const Ending& ending, FreeView& view) {
-  for (JobId id : ending.jobs) {
-    for (AllocationId allocation : cluster.GetJob(id).allocations) {
-      if (cluster.GetAllocation(allocation).state != AllocationState::kReleased) {
-        view.Give(cluster.GetAllocation(allocation));
+ private:
+  bool IsLent(const Job& job) const {
+    return outlook_.recalls_borrowed && job.spec.preemptible &&
+           job.attempt.funding == Funding::kBorrowed && job.state != JobState::kWaitNode &&
+           job.state != JobState::kStopping;
+  }
+
+  void SkipLent() {
+    while (outlook_.recalls_borrowed && next_end_ != ends_.end() &&
+           IsLent(outlook_.cluster.GetJob(next_end_->second))) {
+      ++next_end_;
+    }
+  }
+
+  // What is lent comes back when it is asked for, if it does not end before.
+  void ListLent(ClassId device_class) {
+    for (const auto& [tenant, record] : outlook_.cluster.quota().tenants()) {
+      for (JobId id : outlook_.cluster.Labelled(tenant, device_class, Funding::kBorrowed)) {
+        const Job& job = outlook_.cluster.GetJob(id);
+        if (IsLent(job)) {
+          const absl::Time asked =
+              std::max(job.attempt.created_at + outlook_.policy.reclaim_min_run, now_);
+          const absl::Time back = asked + job.spec.grace + outlook_.policy.kill_timeout;
+          lent_.emplace_back(std::min(std::max(job.ends_by, now_), back), id);
+        }
+      }
+    }
+    std::sort(lent_.begin(), lent_.end());
+  }
+
+  // Starts and claims. The end of a booking opens nodes without freeing anything.
+  void ListOthers(const PlaceRequest& request) {
+    const Cluster& cluster = outlook_.cluster;
+    for (const RoundStart& start : outlook_.starts) {
+      if (start.device_class == request.device_class) {
+        others_[start.end].starts.push_back(&start);
+      }
+    }
+    const auto waits = [this](JobId claim) {
+      return std::none_of(outlook_.starts.begin(), outlook_.starts.end(),
+                          [claim](const RoundStart& start) { return start.job == claim; });
+    };
+    for (const auto& [id, claim] : cluster.nominations()) {
+      if (claim.device_class == request.device_class && waits(id)) {
+        AddClaim(claim, std::max(cluster.open_reclaims().at(id).due, now_));
+      }
+    }
+    for (const Recall& recall : outlook_.recalls) {
+      if (recall.claim.device_class == request.device_class) {
+        AddClaim(recall.claim, recall.certificate.due);
+      }
+    }
+    for (const auto& [id, booking] : cluster.bookings()) {
+      if (!booking.ended && booking.to > now_) {
+        others_[booking.to];
       }
     }
   }
-  for (const RoundStart* start : ending.starts) {
-    for (const Placement& member : start->members) {
-      view.Give(AsAllocation(start->gang, start->device_class, member));
+
+  void AddClaim(const Start& claim, absl::Time due) {
+    if (const Job* job = outlook_.cluster.FindJob(claim.job); job != nullptr) {
+      others_[due + job->spec.time_limit].claims.push_back(&claim);
     }
   }
-  for (const Start* claim : ending.claims) {
-    view.Give(claim->members);
+
+  const Outlook& outlook_;
+  const absl::Time now_;
+  const std::set<std::pair<absl::Time, JobId>>& ends_;
+  std::set<std::pair<absl::Time, JobId>>::const_iterator next_end_;
+  std::vector<std::pair<absl::Time, JobId>> lent_;  // by time
+  size_t next_lent_ = 0;
+  std::map<absl::Time, Ending> others_;
+};
+
+// What is free after more and more has ended, and when the request fits first.
+class Shadow {
+ public:
+  Shadow(const Outlook& outlook, const FreeView& view, const PlaceRequest& request)
+      : outlook_(outlook), request_(request), stream_(outlook, request), then_(view) {}
+
+  // False: not even when everything has ended.
+  bool Find() {
+    // Without bookings what fits once fits ever after: then batches are searched, not each ending.
+    const bool batches = outlook_.cluster.bookings().empty();
+    for (size_t size = 1; TakeBatch(size);) {
+      if (FitsAt(batch_.back().time)) {
+        Bisect();
+        return true;
+      }
+      size = batches ? std::min(2 * size, kBatchMax) : 1;
+    }
+    return false;
   }
-}
+
+  PlaceRequest RequestAt(absl::Time time) const {
+    PlaceRequest later = request_;
+    later.start = time;
+    later.end = time + (request_.end - request_.start);
+    return later;
+  }
+  absl::Time time() const { return batch_[given_ - 1].time; }
+  FreeView TakeView() { return std::move(then_); }
+  const FreeView& view() const { return then_; }
+
+ private:
+  bool FitsAt(absl::Time time) const { return then_.CanPlace(RequestAt(time)); }
+
+  // Gives the next plain endings, or one that is not.
+  bool TakeBatch(size_t size) {
+    batch_.clear();
+    given_ = 0;
+    while (batch_.size() < size) {
+      std::optional<Ending> next =
+          ahead_.has_value() ? std::exchange(ahead_, std::nullopt) : stream_.Take();
+      if (!next.has_value()) {
+        break;
+      }
+      const bool plain = next->is_plain();
+      if (!plain && !batch_.empty()) {
+        ahead_ = std::move(next);
+        break;
+      }
+      batch_.push_back(*std::move(next));
+      if (!plain) {
+        break;
+      }
+    }
+    GiveUpTo(batch_.size());
+    return !batch_.empty();
+  }
+
+  // Leaves as many of the batch given as are needed. Requires: all of it is enough.
+  void Bisect() {
+    size_t few = 0;  // not enough
+    size_t enough = batch_.size();
+    while (few + 1 < enough) {
+      const size_t middle = few + (enough - few) / 2;
+      GiveUpTo(middle);
+      (FitsAt(batch_[middle - 1].time) ? enough : few) = middle;
+    }
+    GiveUpTo(enough);
+  }
+
+  void GiveUpTo(size_t count) {
+    for (; given_ < count; ++given_) {
+      Give(batch_[given_]);
+    }
+    for (; given_ > count; --given_) {
+      ForEachHeld(batch_[given_ - 1],
+                  [this](const Allocation& allocation) { then_.TakeBack(allocation); });
+    }
+  }
+
+  void Give(const Ending& ending) {
+    ForEachHeld(ending, [this](const Allocation& allocation) { then_.Give(allocation); });
+    for (const RoundStart* start : ending.starts) {
+      for (const Placement& member : start->members) {
+        then_.Give(AsAllocation(start->gang, start->device_class, member));
+      }
+    }
+    for (const Start* claim : ending.claims) {
+      then_.Give(claim->members);
+    }
+  }
+
+  template <typename Change>
+  void ForEachHeld(const Ending& ending, Change change) {
+    const Cluster& cluster = outlook_.cluster;
+    for (JobId id : ending.jobs) {
+      for (AllocationId held : cluster.GetJob(id).allocations) {
+        const Allocation& allocation = cluster.GetAllocation(held);
+        if (allocation.state != AllocationState::kReleased) {
+          change(allocation);
+        }
+      }
+    }
+  }
+
+  const Outlook& outlook_;
+  const PlaceRequest& request_;
+  EndingStream stream_;
+  FreeView then_;
+  std::vector<Ending> batch_;
+  size_t given_ = 0;             // of the batch
+  std::optional<Ending> ahead_;  // taken from the stream, not in the batch
+};
 
 }  // namespace
 
 std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, JobId job,
                                  const PlaceRequest& request) {
-  const absl::Duration limit = request.end - request.start;
-  FreeView then = view;
-  for (const auto& [time, ending] : ListEndings(outlook, request)) {
-    Give(outlook.cluster, ending, then);
-    PlaceRequest later = request;
-    later.start = time;
-    later.end = time + limit;
-    if (!then.CanPlace(later)) {
-      continue;
-    }
-    Blocker ignored;
-    Anchor anchor{job, request.device_class, time, *then.Place(later, ignored)};
-    return Guard(std::move(anchor), later, std::move(then), outlook.recalls_borrowed);
+  Shadow shadow(outlook, view, request);
+  if (!shadow.Find()) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const PlaceRequest later = shadow.RequestAt(shadow.time());
+  Blocker ignored;
+  Anchor anchor{job, request.device_class, shadow.time(), *shadow.view().Place(later, ignored)};
+  return Guard(std::move(anchor), later, shadow.TakeView(), outlook.recalls_borrowed);
 }
 
 bool Guard::TryTake(const PlaceRequest& request, const std::vector<Placement>& members,

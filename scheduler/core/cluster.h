@@ -101,6 +101,8 @@ class Cluster {
   const std::set<JobId>& HoldersOf(ClassId device_class) const;
   // The same by Job::ends_by.
   const std::set<std::pair<absl::Time, JobId>>& EndsOf(ClassId device_class) const;
+  // The longest grace of those that hold devices of the class.
+  absl::Duration LongestGrace(ClassId device_class) const;
   // Of a tenant's preemptible jobs that hold devices of the class; nothing if there are none.
   std::optional<int> LowestPriority(TenantId tenant, ClassId device_class) const;
   const std::set<JobId>& Labelled(TenantId tenant, ClassId device_class, Funding funding) const;
@@ -310,6 +312,7 @@ class Cluster {
   std::map<ClassId, std::set<JobId>> holders_;
   std::map<ClassId, std::set<std::pair<absl::Time, JobId>>> ends_;
   std::map<std::pair<TenantId, ClassId>, std::map<int, int>> priorities_;  // preemptible holders
+  std::map<ClassId, std::map<absl::Duration, int>> graces_;                // of holders
   std::map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim

@@ -17,6 +17,16 @@ const typename Map::mapped_type& SetAt(const Map& map, const Key& key) {
   return found == map.end() ? kNone : found->second;
 }
 
+// Counts one more of a value, or one less.
+template <typename Value>
+void Count(std::map<Value, int>& counts, const Value& value, bool more) {
+  const auto entry = counts.try_emplace(value, 0).first;
+  entry->second += more ? 1 : -1;
+  if (entry->second == 0) {
+    counts.erase(entry);
+  }
+}
+
 }  // namespace
 
 const std::set<JobId>& Cluster::HoldersOf(ClassId device_class) const {
@@ -30,6 +40,11 @@ const std::set<JobId>& Cluster::Labelled(TenantId tenant, ClassId device_class,
 
 const std::set<std::pair<absl::Time, JobId>>& Cluster::EndsOf(ClassId device_class) const {
   return SetAt(ends_, device_class);
+}
+
+absl::Duration Cluster::LongestGrace(ClassId device_class) const {
+  const std::map<absl::Duration, int>& graces = SetAt(graces_, device_class);
+  return graces.empty() ? absl::ZeroDuration() : graces.rbegin()->first;
 }
 
 std::optional<int> Cluster::LowestPriority(TenantId tenant, ClassId device_class) const {
@@ -56,13 +71,9 @@ void Cluster::IndexHolder(Job& job, bool holds) {
     labelled.erase(job.id);
     ends_[device_class].erase({job.ends_by, job.id});
   }
+  Count(graces_[device_class], job.spec.grace, holds);
   if (job.spec.preemptible) {
-    std::map<int, int>& counts = priorities_[{job.spec.tenant, device_class}];
-    int& count = counts[job.spec.priority];
-    count += holds ? 1 : -1;
-    if (count == 0) {
-      counts.erase(job.spec.priority);
-    }
+    Count(priorities_[{job.spec.tenant, device_class}], job.spec.priority, holds);
   }
 }
 

@@ -121,14 +121,17 @@ void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
 void Cluster::SetSpec(JobId id, JobSpec spec) {
   Job& job = MutableJob(id);
   const bool pending = IsPending(job);
+  const bool holds = HoldersOf(job.attempt.device_class).contains(id);
   if (pending) {
     UnindexPending(job);
+  } else if (holds) {
+    IndexHolder(job, false);
   }
   job.spec = std::move(spec);
   if (pending) {
     IndexPending(job);
-  } else if (job.attempt.device_class) {
-    RefreshEnd(job);
+  } else if (holds) {
+    IndexHolder(job, true);
   }
 }
 

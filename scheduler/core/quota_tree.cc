@@ -31,7 +31,11 @@ void QuotaTree::PutProject(Project project) {
 }
 
 void QuotaTree::PutLimits(const QuotaKey& key, const QuotaLimits& limits) {
-  limits_[key] = limits;
+  QuotaLimits& known = limits_[key];
+  if (!key.project) {
+    entitlement_sums_[key.device_class] += limits.entitlement - known.entitlement;
+  }
+  known = limits;
 }
 
 const Tenant* QuotaTree::FindTenant(TenantId id) const {
@@ -65,13 +69,8 @@ QuotaUse QuotaTree::Use(const QuotaKey& key) const {
 }
 
 int64_t QuotaTree::EntitlementSum(ClassId device_class) const {
-  int64_t sum = 0;
-  for (const auto& [key, limits] : limits_) {
-    if (key.device_class == device_class && !key.project) {
-      sum += limits.entitlement;
-    }
-  }
-  return sum;
+  const auto found = entitlement_sums_.find(device_class);
+  return found == entitlement_sums_.end() ? 0 : found->second;
 }
 
 int64_t QuotaTree::ProjectEntitlementSum(TenantId tenant, ClassId device_class) const {

@@ -137,6 +137,7 @@ class QuotaTree {
   std::map<ProjectId, Project> projects_;
   std::map<std::pair<TenantId, std::string>, ProjectId> project_names_;
   std::map<QuotaKey, QuotaLimits> limits_;
+  std::map<ClassId, int64_t> entitlement_sums_;  // of the tenants in limits_
   std::map<QuotaKey, QuotaUse> use_;
 };
 

@@ -9,8 +9,6 @@ namespace {
 
 // Up to so many units are searched exactly for the cheapest sufficient set (R4).
 constexpr size_t kExactMax = 16;
-// Ends that lie further away than this are nobody's notice.
-constexpr absl::Duration kSoonMax = absl::Hours(1);
 
 absl::Duration LostWork(const Job& job, absl::Time now) {
   const absl::Time since = std::max(job.attempt.started_at, job.attempt.checkpoint_at);
@@ -64,8 +62,9 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
   }
   // What is being given back already, or ends by itself within the notice that a reclaim would
   // need.
+  const absl::Time soon = now + cluster.LongestGrace(device_class) + policy.kill_timeout;
   for (const auto& [end, id] : cluster.EndsOf(device_class)) {
-    if (end > now + kSoonMax) {
+    if (end > soon) {
       break;
     }
     const Job& job = cluster.GetJob(id);
