@@ -177,7 +177,7 @@ class Shadow {
     later.end = time + (request_.end - request_.start);
     return later;
   }
-  absl::Time time() const { return batch_[given_ - 1].time; }
+  absl::Time at() const { return batch_[given_ - 1].time; }
   FreeView TakeView() { return std::move(then_); }
   const FreeView& view() const { return then_; }
 
@@ -272,9 +272,9 @@ std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, J
   if (!shadow.Find()) {
     return std::nullopt;
   }
-  const PlaceRequest later = shadow.RequestAt(shadow.time());
+  const PlaceRequest later = shadow.RequestAt(shadow.at());
   Blocker ignored;
-  Anchor anchor{job, request.device_class, shadow.time(), *shadow.view().Place(later, ignored)};
+  Anchor anchor{job, request.device_class, shadow.at(), *shadow.view().Place(later, ignored)};
   return Guard(std::move(anchor), later, shadow.TakeView(), outlook.recalls_borrowed);
 }
 
