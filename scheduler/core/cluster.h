@@ -34,6 +34,7 @@ namespace berth {
 // Queued jobs that look alike, oldest first. A group that does not fit is skipped in one step.
 struct PendingGroup {
   GroupKey key;
+  ShapeId shape;            // of its gang and the nodes that it avoids
   std::set<JobId> ready;    // may be planned
   std::set<JobId> waiting;  // for a time (back-off, begin), other jobs, or tasks of their array
   int64_t tasks = 0;        // in both; an array counts as its tasks that have not started
@@ -46,6 +47,8 @@ struct QueuePlace {
   JobId oldest;
   GroupId group;
   absl::Time submitted_at = absl::InfinitePast();  // of the oldest
+  int64_t least_devices = 0;
+  bool plain = false;  // whole devices of one class, and of no other
   friend bool operator<(const QueuePlace& a, const QueuePlace& b) {
     return a.priority != b.priority ? a.priority > b.priority : a.oldest < b.oldest;
   }
@@ -266,6 +269,7 @@ class Cluster {
   // Drops what is decided; whether the waiting job is to end.
   bool DecideDependent(const Job& waiting, const Job& parent);
   GroupId EnsureGroup(const Job& job);
+  void DropGroup(GroupId id);
   // Runs `change` on a group and moves the group to its new place in the queue; without ready jobs
   // it has none.
   template <typename Change>
@@ -304,6 +308,11 @@ class Cluster {
   QuotaTree quota_;
   absl::flat_hash_map<GroupId, PendingGroup> groups_;
   std::map<GroupKey, GroupId> group_ids_;
+  struct KnownShape {
+    ShapeId id;
+    int groups = 0;
+  };
+  std::map<std::pair<GangShape, std::vector<NodeId>>, KnownShape> shapes_;
   std::set<GroupId> avoiding_groups_;
   std::map<ClassId, std::map<TenantId, TenantQueue>> queues_;
   FreeIndex free_index_;
@@ -330,6 +339,7 @@ class Cluster {
   AllocationId last_allocation_;
   AllocationId restored_allocation_;
   GroupId last_group_;
+  ShapeId last_shape_;
   ReclaimId last_reclaim_;
   BookingId last_booking_;
   uint64_t plan_version_ = 0;

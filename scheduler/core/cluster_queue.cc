@@ -27,8 +27,14 @@ GroupId Cluster::EnsureGroup(const Job& job) {
   const auto [known, added] = group_ids_.emplace(KeyOf(job), GroupId(last_group_.value() + 1));
   if (added) {
     last_group_ = known->second;
-    groups_[last_group_].key = known->first;
-    groups_[last_group_].blocker.code = ReasonCode::kBeingEvaluated;
+    PendingGroup& group = groups_[last_group_];
+    group.key = known->first;
+    group.blocker.code = ReasonCode::kBeingEvaluated;
+    KnownShape& shape = shapes_[{group.key.gang, group.key.suspect_nodes}];
+    if (++shape.groups == 1) {
+      shape.id = last_shape_ = ShapeId(last_shape_.value() + 1);
+    }
+    group.shape = shape.id;
     if (!known->first.suspect_nodes.empty()) {
       avoiding_groups_.insert(last_group_);
     }
@@ -36,12 +42,30 @@ GroupId Cluster::EnsureGroup(const Job& job) {
   return known->second;
 }
 
+void Cluster::DropGroup(GroupId id) {
+  const GroupKey& key = groups_.at(id).key;
+  const auto shape = shapes_.find({key.gang, key.suspect_nodes});
+  if (--shape->second.groups == 0) {
+    shapes_.erase(shape);
+  }
+  group_ids_.erase(key);
+  avoiding_groups_.erase(id);
+  groups_.erase(id);
+}
+
 template <typename Change>
 void Cluster::ChangeGroup(GroupId id, Change change) {
   PendingGroup& group = groups_.at(id);
   const auto place = [&] {
     const JobId oldest = *group.ready.begin();
-    return QueuePlace{group.key.priority, oldest, id, jobs_.at(oldest).submitted_at};
+    const GangShape& gang = group.key.gang;
+    return QueuePlace{.priority = group.key.priority,
+                      .oldest = oldest,
+                      .group = id,
+                      .submitted_at = jobs_.at(oldest).submitted_at,
+                      .least_devices = gang.least_devices(),
+                      .plain = gang.classes.size() == 1 && gang.devices_per_node > 0 &&
+                               gang.device_share_milli == 0};
   };
   const TenantId tenant = group.key.tenant;
   std::map<TenantId, TenantQueue>& queues =
@@ -54,9 +78,7 @@ void Cluster::ChangeGroup(GroupId id, Change change) {
   if (!group.ready.empty()) {
     queue.insert(place());
   } else if (group.waiting.empty()) {
-    group_ids_.erase(group.key);
-    avoiding_groups_.erase(id);
-    groups_.erase(id);
+    DropGroup(id);
   }
   if (queue.empty()) {
     queues.erase(tenant);

@@ -154,6 +154,9 @@ void NodeLoad::Take(const NodeSite& site, const std::vector<DeviceShare>& device
     } else if (position >= 0) {
       busy |= DeviceAt(position);
     }
+    if (position >= 0 && owner.borrows()) {
+      lent |= DeviceAt(position);
+    }
   }
 }
 
@@ -172,6 +175,7 @@ void NodeLoad::Release(const NodeSite& site, const std::vector<DeviceShare>& dev
       busy &= ~DeviceAt(position);
     }
   }
+  lent &= busy;
 }
 
 void NodeLoad::CountOwned(const ShareOwner& owner, int sign) {
@@ -250,10 +254,14 @@ template <typename Change>
 void FreeIndex::ChangeLoad(NodeId id, Change change) {
   const NodeSite& site = sites_.at(id.value());
   NodeLoad& load = loads_.at(id.value());
-  const DeviceMask before = load.taken();
+  const DeviceMask taken = load.taken();
+  const DeviceMask held = load.held();
   change(site, load);
-  ForEachMove(site, before, load.taken(), [this, id](ClassId device_class, int from, int to) {
+  ForEachMove(site, taken, load.taken(), [this, id](ClassId device_class, int from, int to) {
     classes_[device_class.value()].free.Move(id, from, to);
+  });
+  ForEachMove(site, held, load.held(), [this, id](ClassId device_class, int from, int to) {
+    classes_[device_class.value()].claimable.Move(id, from, to);
   });
   NoteSharing(id, load, sharing_);
 }
@@ -265,6 +273,7 @@ void FreeIndex::Unlist(NodeId id) {
     index.known.Move(id, CountDevices(devices.known), 0);
     index.usable.Move(id, CountDevices(devices.usable), 0);
     index.free.Move(id, CountDevices(devices.usable & ~Load(id).taken()), 0);
+    index.claimable.Move(id, CountDevices(devices.usable & ~Load(id).held()), 0);
   }
   ready_.erase(id);
   sharing_.erase(id);
@@ -280,6 +289,7 @@ void FreeIndex::List(NodeId id) {
     index.known.Move(id, 0, CountDevices(devices.known));
     index.usable.Move(id, 0, CountDevices(devices.usable));
     index.free.Move(id, 0, CountDevices(devices.usable & ~Load(id).taken()));
+    index.claimable.Move(id, 0, CountDevices(devices.usable & ~Load(id).held()));
   }
   if (site.ready) {
     ready_.insert(id);
@@ -323,15 +333,17 @@ void FreeIndex::Relabel(const Allocation& allocation, const ShareOwner& before,
   if (allocation.devices.empty()) {
     return;
   }
-  NodeLoad& load = loads_.at(allocation.node.value());
-  load.CountOwned(before, -1);
-  load.CountOwned(after, 1);
-  const DeviceMask devices = MaskOf(Site(allocation.node), allocation.devices);
-  for (SharedDevice& device : load.shared) {
-    if ((devices & DeviceAt(device.position)) != 0) {
-      device.owner = after;
+  ChangeLoad(allocation.node, [&](const NodeSite& site, NodeLoad& load) {
+    load.CountOwned(before, -1);
+    load.CountOwned(after, 1);
+    const DeviceMask devices = MaskOf(site, allocation.devices);
+    load.lent = after.borrows() ? load.lent | devices : load.lent & ~devices;
+    for (SharedDevice& device : load.shared) {
+      if ((devices & DeviceAt(device.position)) != 0) {
+        device.owner = after;
+      }
     }
-  }
+  });
 }
 
 void FreeIndex::SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated) {

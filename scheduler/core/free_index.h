@@ -69,6 +69,8 @@ struct ShareOwner {
   Funding funding = Funding::kNone;
   bool preemptible = true;
 
+  // Whether an owner may ask for what it holds (quota.md, R1).
+  bool borrows() const { return funding == Funding::kBorrowed && preemptible; }
   friend bool operator==(const ShareOwner&, const ShareOwner&) = default;
 };
 
@@ -90,11 +92,14 @@ struct NodeLoad {
   HostResources free;
   DeviceMask busy = 0;               // given out, shares included
   DeviceMask nominated = 0;          // kept for a claim: free for nobody else
+  DeviceMask lent = 0;               // given out to who may be asked for them by an owner
   int jobs = 0;                      // allocations held
   std::vector<SharedDevice> shared;  // by position
   std::vector<OwnedUse> owned;
 
   DeviceMask taken() const { return busy | nominated; }
+  // Neither free nor lent.
+  DeviceMask held() const { return (busy & ~lent) | nominated; }
   // Milli-devices given out of the device at a position.
   int MilliAt(int position) const;
   const SharedDevice* FindShared(int position) const;
@@ -136,6 +141,7 @@ struct ClassIndex {
   CountIndex known;
   CountIndex usable;
   CountIndex free;
+  CountIndex claimable;  // free, or lent
 };
 
 class FreeIndex {

@@ -21,6 +21,8 @@ using ReclaimId = StrongId<struct ReclaimTag>;
 
 // A set of pending jobs that look alike. Not durable, never reused within one life of the daemon.
 using GroupId = StrongId<struct GroupTag>;
+// Where such a group would run, whoever asks and for how long. Not durable either.
+using ShapeId = StrongId<struct ShapeTag, uint32_t>;
 
 // One life of an agent's stream. Not durable: every start of the scheduler counts from 1.
 using SessionId = StrongId<struct SessionTag>;

@@ -20,7 +20,10 @@ namespace {
 class Round {
  public:
   Round(const Cluster& cluster, const Policy& policy, absl::Time now)
-      : cluster_(cluster), policy_(policy), now_(now), books_(cluster, policy, now) {}
+      : cluster_(cluster), policy_(policy), now_(now), books_(cluster, policy, now) {
+    states_.reserve(cluster.groups().size());
+    touched_.reserve(cluster.groups().size());
+  }
 
   Plan Run() {
     books_.SettleNominations();
@@ -100,8 +103,13 @@ class Round {
     while (!line.empty() && !books_.IsFull()) {
       Turn turn = line.extract(line.begin()).value();
       const TenantQueue& groups = tenants.at(turn.tenant);
+      const Reach reach = ReachOf(phase, turn.tenant, device_class);
       bool started = false;
       while (!started && turn.next_group != groups.end()) {
+        if (reach.IsBeyond(*turn.next_group)) {
+          ++turn.next_group;
+          continue;
+        }
         started = StartNext(phase, turn.next_group->group);
         if (!started && LocksQueue(phase, *turn.next_group, groups)) {
           turn.next_group = groups.end();
@@ -114,6 +122,26 @@ class Round {
         line.insert(turn);
       }
     }
+  }
+
+  // What a tenant's owned claims of a class can come to: more devices than `room` only by a
+  // priority above `lowest`. Borrow requests may all come to something.
+  struct Reach {
+    bool bounded = false;
+    int64_t room = 0;
+    int lowest = INT_MAX;
+
+    bool IsBeyond(const QueuePlace& place) const {
+      return bounded && place.plain && place.least_devices > room && place.priority <= lowest;
+    }
+  };
+
+  Reach ReachOf(Phase phase, TenantId tenant, ClassId device_class) const {
+    if (phase == Phase::kBorrow || !device_class || !MayBePassed(tenant)) {
+      return {};
+    }
+    return {true, books_.quota().OwnedRoom(tenant, device_class),
+            cluster_.LowestPriority(tenant, device_class).value_or(INT_MAX)};
   }
 
   Share ShareOf(Phase phase, TenantId tenant, ClassId device_class) const {
@@ -137,7 +165,8 @@ class Round {
       state.blocker = {.code = ReasonCode::kTenantSuspended};
       return false;
     }
-    const std::vector<ClassId> classes = ClassOrder(cluster_, group.key.tenant, group.key.gang);
+    std::vector<ClassId> any;
+    const std::vector<ClassId>& classes = ClassesOf(group, any);
     std::optional<Blocker> first;
     bool by_quota = false;
     for (ClassId device_class : classes) {
@@ -167,6 +196,16 @@ class Round {
     return code >= ReasonCode::kTenantLimit && code <= ReasonCode::kShortfall;
   }
 
+  // The group's own classes, else, in `any`, those there are.
+  const std::vector<ClassId>& ClassesOf(const PendingGroup& group,
+                                        std::vector<ClassId>& any) const {
+    if (group.key.gang.devices_per_node > 0 && !group.key.gang.classes.empty()) {
+      return group.key.gang.classes;
+    }
+    any = ClassOrder(cluster_, group.key.tenant, group.key.gang);
+    return any;
+  }
+
   bool Recall(const PendingGroup& group, JobId job, const std::vector<ClassId>& classes) {
     for (const ReclaimScope scope : {ReclaimScope::kBorrowers, ReclaimScope::kLowerPriority}) {
       for (ClassId device_class : classes) {
@@ -181,6 +220,12 @@ class Round {
       }
     }
     return false;
+  }
+
+  // Whether a job of the tenant may start before one that it ranks above.
+  bool MayBePassed(TenantId tenant) const {
+    const QueuePreset preset = cluster_.quota().FindTenant(tenant)->queue_preset;
+    return preset == QueuePreset::kEasy || preset == QueuePreset::kTraverse;
   }
 
   bool MayAnchor(TenantId tenant) const {

@@ -31,6 +31,7 @@ void QuotaTree::PutProject(Project project) {
 }
 
 void QuotaTree::PutLimits(const QuotaKey& key, const QuotaLimits& limits) {
+  has_project_limits_ |= static_cast<bool>(key.project);
   QuotaLimits& known = limits_[key];
   if (!key.project) {
     entitlement_sums_[key.device_class] += limits.entitlement - known.entitlement;

@@ -106,6 +106,8 @@ class QuotaTree {
   const std::map<TenantId, Tenant>& tenants() const { return tenants_; }
   const std::map<ProjectId, Project>& projects() const { return projects_; }
   const std::map<QuotaKey, QuotaLimits>& limits() const { return limits_; }
+  // Whether any project was ever given limits of its own.
+  bool has_project_limits() const { return has_project_limits_; }
 
   // Zero entitlement and no limit where nothing was set.
   QuotaLimits Limits(const QuotaKey& key) const;
@@ -137,6 +139,7 @@ class QuotaTree {
   std::map<ProjectId, Project> projects_;
   std::map<std::pair<TenantId, std::string>, ProjectId> project_names_;
   std::map<QuotaKey, QuotaLimits> limits_;
+  bool has_project_limits_ = false;
   std::map<ClassId, int64_t> entitlement_sums_;  // of the tenants in limits_
   std::map<QuotaKey, QuotaUse> use_;
 };

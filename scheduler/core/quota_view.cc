@@ -69,7 +69,17 @@ void QuotaView::ShareOut(ClassId device_class, ClassBook& book) const {
 }
 
 QuotaView::Position& QuotaView::MutablePosition(TenantId tenant, ClassId device_class) const {
-  return Book(device_class).tenants[tenant];
+  if (last_position_ == nullptr || last_key_ != std::pair(tenant, device_class)) {
+    last_position_ = &Book(device_class).tenants[tenant];
+    last_key_ = {tenant, device_class};
+  }
+  return *last_position_;
+}
+
+int64_t QuotaView::OwnedRoom(TenantId tenant, ClassId device_class) const {
+  const Position& position = Of(tenant, device_class);
+  const int64_t bound = std::min(position.limits.entitlement, position.share);
+  return std::min(bound, position.limits.limit.value_or(bound)) - position.use.used();
 }
 
 const QuotaView::Position& QuotaView::Of(TenantId tenant, ClassId device_class) const {
@@ -95,7 +105,10 @@ QuotaView::Bounds QuotaView::BoundsOf(const GroupKey& key, ClassId device_class,
     bounds.Add({ReasonCode::kTenantLimit, *limit - used, used, *limit});
   }
   const QuotaKey project_key{key.tenant, key.project, device_class};
-  if (const auto limit = cluster_.quota().Limits(project_key).limit; limit.has_value()) {
+  const auto limit = cluster_.quota().has_project_limits()
+                         ? cluster_.quota().Limits(project_key).limit
+                         : std::nullopt;
+  if (limit.has_value()) {
     const int64_t project_used = ProjectUse(project_key).used();
     bounds.Add({ReasonCode::kProjectLimit, *limit - project_used, project_used, *limit});
   }

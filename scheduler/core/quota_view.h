@@ -40,6 +40,9 @@ class QuotaView {
   };
   const Position& Of(TenantId tenant, ClassId device_class) const;
 
+  // How many more devices the tenant may claim as owned, whatever its projects may.
+  int64_t OwnedRoom(TenantId tenant, ClassId device_class) const;
+
   QuotaUse ProjectUse(const QuotaKey& key) const;
 
   // A1 to A3: how many nodes of the gang may start in this phase, an elastic gang fewer than it
@@ -93,6 +96,9 @@ class QuotaView {
 
   const Cluster& cluster_;
   mutable std::map<ClassId, ClassBook> books_;  // filled when asked for
+  // The last one asked for: most questions are about the same one again.
+  mutable std::pair<TenantId, ClassId> last_key_;
+  mutable Position* last_position_ = nullptr;
   std::map<QuotaKey, QuotaUse> project_charges_;
 };
 

@@ -86,6 +86,13 @@ bool Reclaimer::IsHopeless(const ReclaimRequest& request) const {
   if (base_.FreeCount(device_class_) + borrowed_ < gang.least_devices()) {
     return true;
   }
+  // A node may be free enough as soon as everything that is lent on it comes back, or because of
+  // what is expected.
+  const CountIndex& claimable = cluster_.free_index().OfClass(device_class_).claimable;
+  if (gang.device_share_milli == 0 &&
+      claimable.NodesWith(gang.devices_per_node) + expected_ < gang.least_nodes()) {
+    return true;
+  }
   return std::any_of(failed_.begin(), failed_.end(), [&gang](const std::pair<int, int>& shape) {
     return gang.least_nodes() >= shape.first && gang.devices_per_node >= shape.second &&
            gang.device_share_milli == 0;
@@ -109,6 +116,7 @@ void Reclaimer::Expect(const Job& job) {
   for (AllocationId allocation : job.allocations) {
     if (cluster_.GetAllocation(allocation).state != AllocationState::kReleased) {
       base_.Give(cluster_.GetAllocation(allocation));
+      ++expected_;
     }
   }
   spent_[job.id] = cluster_.HeldDevices(job);
@@ -148,8 +156,14 @@ bool Reclaimer::MayBeAsked(const Job& job, const ReclaimRequest& request) {
 }
 
 void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
-  const int64_t lost_seconds = absl::ToInt64Seconds(LostWork(job, now_));
-  GiveBack rest{.job = job.id, .tenant = job.spec.tenant, .allocations = {}, .whole = true};
+  const absl::Duration lost = LostWork(job, now_);
+  GiveBack rest{
+      .job = job.id,
+      .tenant = job.spec.tenant,
+      .allocations = {      },
+      .whole = true,
+      .rank = { job.spec.priority, lost, now_ - job.attempt.created_at, job.id}
+  };
   std::vector<const Allocation*> members;
   for (AllocationId id : job.allocations) {
     const Allocation& allocation = cluster_.GetAllocation(id);
@@ -167,6 +181,7 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
                         .devices = static_cast<int64_t>(member.devices.size()),
                         .lost_device_seconds = 0,
                         .whole = false,
+                        .rank = rest.rank,
                         .after = rest.after});
       rest.after = units_.size() - 1;
       candidates.shrinks[job.spec.tenant].push_back(units_.size() - 1);
@@ -176,19 +191,9 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
     rest.allocations.push_back(members[i]->id);
     rest.devices += static_cast<int64_t>(members[i]->devices.size());
   }
-  rest.lost_device_seconds = lost_seconds * cluster_.HeldDevices(job);
+  rest.lost_device_seconds = absl::ToInt64Seconds(lost) * cluster_.HeldDevices(job);
   units_.push_back(std::move(rest));
   candidates.wholes[job.spec.tenant].push_back(units_.size() - 1);
-}
-
-// Inside a tenant: lowest priority, least lost work, latest start, id; members from the last rank.
-bool Reclaimer::Before(size_t a, size_t b) const {
-  const auto rank = [this](size_t unit) {
-    const Job& job = cluster_.GetJob(units_[unit].job);
-    return std::tuple(job.spec.priority, LostWork(job, now_), now_ - job.attempt.created_at, job.id,
-                      unit);
-  };
-  return rank(a) < rank(b);
 }
 
 Reclaimer::Candidates Reclaimer::FindCandidates(const ReclaimRequest& request) {
@@ -213,7 +218,10 @@ Reclaimer::Candidates Reclaimer::FindCandidates(const ReclaimRequest& request) {
   }
   for (auto* by_tenant : {&candidates.shrinks, &candidates.wholes}) {
     for (auto& [tenant, units] : *by_tenant) {
-      std::sort(units.begin(), units.end(), [this](size_t a, size_t b) { return Before(a, b); });
+      // Members of one gang from the last rank.
+      std::sort(units.begin(), units.end(), [this](size_t a, size_t b) {
+        return std::tie(units_[a].rank, a) < std::tie(units_[b].rank, b);
+      });
     }
   }
   return candidates;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct GiveBack {
   int64_t devices = 0;
   int64_t lost_device_seconds = 0;
   bool whole = false;  // the gang ends; else it shrinks
+  // Inside a tenant, what goes first: lowest priority, least lost work, latest start, id.
+  std::tuple<int, absl::Duration, absl::Duration, JobId> rank = {};
   // Only together with that unit: the member of the next higher rank.
   std::optional<size_t> after = std::nullopt;
 };
@@ -88,7 +91,6 @@ class Reclaimer {
   void AddUnits(const Job& job, Candidates& candidates);
   Candidates FindCandidates(const ReclaimRequest& request);
   Excess ExcessOf(TenantId tenant) const;
-  bool Before(size_t a, size_t b) const;
   // Gives back in the order of R3 until the claim fits; nothing if it never does.
   std::optional<Units> Greedy(const Candidates& candidates, TenantId claimant, Trial& trial) const;
   void Prune(Units& chosen, Trial& trial) const;
@@ -107,6 +109,7 @@ class Reclaimer {
   std::map<JobId, int64_t> spent_;  // devices that gangs give back for earlier claims
   std::map<TenantId, int64_t> given_;
   int64_t borrowed_ = 0;                     // of the class, at most, without what was given
+  int expected_ = 0;                         // members of gangs that give back whoever asks
   std::vector<std::pair<int, int>> failed_;  // nodes and devices per node that nobody can free
   absl::Time next_look_ = absl::InfiniteFuture();
 };

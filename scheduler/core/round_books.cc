@@ -153,39 +153,41 @@ std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
     }
   }
   PlaceRequest request = MakeRequest(key, trial.device_class, grant);
-  Blocker why;
-  std::optional<std::vector<Placement>> members = free_.Place(request, why);
-  if (!members.has_value()) {
-    return why;
+  PlaceMemo::Finding* found = &memo_.Find(free_, request, trial.group.shape);
+  if (!found->members.has_value()) {
+    return found->why;
   }
-  if (auto blocker = LabelAndLend(trial, *members, grant)) {
+  if (auto blocker = LabelAndLend(trial, *found->members, grant)) {
     // An elastic gang leaves to the owners what they keep.
     grant.nodes = NodesWithin(key.gang, *blocker);
     if (grant.nodes < key.gang.least_nodes()) {
       return blocker;
     }
     request.nodes = grant.nodes;
-    members = free_.Place(request, why);
-    if (!members.has_value()) {
-      return why;
+    found = &memo_.Find(free_, request, trial.group.shape);
+    if (!found->members.has_value()) {
+      return found->why;
     }
-    if ((blocker = LabelAndLend(trial, *members, grant)).has_value()) {
+    if ((blocker = LabelAndLend(trial, *found->members, grant)).has_value()) {
       return blocker;
     }
   }
   request.funding = grant.funding;
-  if (auto blocker = CheckBlocks(free_, request, *members)) {
+  if (auto blocker = CheckBlocks(free_, request, *found->members)) {
     return blocker;
   }
-  if (auto blocker = AskGuard(trial, request, *members)) {
+  if (auto blocker = AskGuard(trial, request, *found->members, found->delays_anchor)) {
     return blocker;
   }
-  Record(key, request, {trial.job, trial.device_class, request.funding, *std::move(members)});
+  Record(key, request, {trial.job, trial.device_class, request.funding, *found->members});
   return std::nullopt;
 }
 
 bool RoundBooks::StartOnOpenDevice(const Trial& trial) {
   const GroupKey& key = trial.group.key;
+  if (key.gang.device_share_milli == 0) {
+    return false;
+  }
   for (const Funding funding : {Funding::kOwned, Funding::kBorrowed}) {
     PlaceRequest request =
         MakeRequest(key, trial.device_class, {.nodes = key.gang.nodes, .funding = funding});
@@ -195,7 +197,8 @@ bool RoundBooks::StartOnOpenDevice(const Trial& trial) {
     }
     Blocker ignored;
     auto members = free_.Place(request, ignored);
-    if (members.has_value() && !AskGuard(trial, request, *members).has_value()) {
+    bool delays = false;
+    if (members.has_value() && !AskGuard(trial, request, *members, delays).has_value()) {
       Take(key, request, {trial.job, trial.device_class, funding, *std::move(members)});
       return true;
     }
@@ -218,7 +221,7 @@ std::optional<Blocker> RoundBooks::LabelAndLend(const Trial& trial,
 }
 
 std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceRequest& request,
-                                            const std::vector<Placement>& members) {
+                                            const std::vector<Placement>& members, bool& delays) {
   const auto found = guards_.find(trial.device_class);
   if (found == guards_.end()) {
     return std::nullopt;
@@ -230,12 +233,16 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
       policy_.reclaim_min_run + absl::Milliseconds(trial.group.key.grace_ms) + policy_.kill_timeout;
   const bool recallable = guard.recalls_borrowed() && request.funding == Funding::kBorrowed &&
                           now_ + notice < anchor.shadow;
-  if (LeavesQuota(guard, request, DevicesOf(members)) &&
-      (recallable || guard.TryTake(request, members, request.end))) {
+  if (LeavesQuota(guard, request, DevicesOf(members))) {
     if (recallable) {
       LookAgainAt(anchor.shadow - notice);
+      return std::nullopt;
     }
-    return std::nullopt;
+    const bool late = request.end > anchor.shadow;
+    if (!(late && delays) && guard.TryTake(request, members, request.end)) {
+      return std::nullopt;
+    }
+    delays = true;
   }
   return Blocker{.code = ReasonCode::kBehindAnchor,
                  .device_class = trial.device_class,
@@ -266,6 +273,7 @@ void RoundBooks::Record(const GroupKey& key, const PlaceRequest& request, Start 
 
 void RoundBooks::Take(const GroupKey& key, const PlaceRequest& request, Start start) {
   free_.Take(request, start.members);
+  memo_.Invalidate();
   for (auto& [device_class, reclaimer] : reclaimers_) {
     reclaimer.Take(request, start.members);
   }
@@ -352,12 +360,20 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
 void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall recall) {
   ReclaimerOf(trial.device_class).Accept(request, recall);
   free_.Keep(recall.claim.members);
+  memo_.Invalidate();
   ChargeClaim(trial.group.key, recall.claim, recall.certificate);
   LookAgainAt(recall.certificate.due + policy_.nomination_timeout);
   plan_.recalls.push_back(std::move(recall));
 }
 
 bool RoundBooks::RecallInTime(const Trial& trial, const PlaceRequest& request, absl::Time shadow) {
+  // No notice is longer than this.
+  const absl::Time soonest =
+      shadow - cluster_.LongestGrace(trial.device_class) - policy_.kill_timeout;
+  if (soonest > now_) {
+    LookAgainAt(soonest);
+    return false;
+  }
   Reclaimer reclaimer = ReclaimerOf(trial.device_class);
   reclaimer.ExpectEndsBy(shadow);
   std::optional<Recall> recall =
@@ -388,10 +404,14 @@ bool RoundBooks::TryAnchor(const Trial& trial) {
     return false;
   }
   const PlaceRequest request = MakeRequest(key, trial.device_class, grant);
+  if (memo_.IsHopeless(request, trial.group.shape)) {
+    return false;
+  }
   const bool claims = trial.device_class && trial.phase == Phase::kOwned;
   std::optional<Guard> guard = Guard::Make(
       {cluster_, policy_, round_starts_, plan_.recalls, claims}, free_, trial.job, request);
   if (!guard.has_value()) {
+    memo_.NoteHopeless(free_, request, trial.group.shape);
     return false;
   }
   if (claims && RecallInTime(trial, request, guard->anchor().shadow)) {

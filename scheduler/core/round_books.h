@@ -13,6 +13,7 @@
 
 #include "scheduler/core/backfill.h"
 #include "scheduler/core/cluster.h"
+#include "scheduler/core/place_memo.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/policy.h"
@@ -80,8 +81,10 @@ class RoundBooks {
   // The label these members would have, and A4.
   std::optional<Blocker> LabelAndLend(const Trial& trial, const std::vector<Placement>& members,
                                       Grant& grant) const;
+  // `delays`: whether the guard is known to say no to a job that ends after its anchor starts; it
+  // learns that here.
   std::optional<Blocker> AskGuard(const Trial& trial, const PlaceRequest& request,
-                                  const std::vector<Placement>& members);
+                                  const std::vector<Placement>& members, bool& delays);
   // A share of a device that is open already takes nothing new of the quota.
   bool StartOnOpenDevice(const Trial& trial);
   // Charges the quota and takes the places.
@@ -93,6 +96,7 @@ class RoundBooks {
   const Policy& policy_;
   const absl::Time now_;
   FreeView free_;
+  PlaceMemo memo_;  // of what is free
   QuotaView quota_;
   std::map<ClassId, Reclaimer> reclaimers_;
   std::map<ClassId, Guard> guards_;

@@ -48,7 +48,7 @@ quota_tree free_index topology fragmentation block_rule
 event changes node_command
 cluster
 topology
-placement quota_view
+placement quota_view place_memo
 admission queue_order backfill reclaim budget
 round_books
 planner step job_progress node_protocol booking_progress invariants plan_application
