@@ -186,18 +186,21 @@ bool IsConnectedState(NodeState state) {
 }
 
 void CheckSilence(const Step& step) {
-  std::vector<NodeId> ids;
+  std::vector<NodeId> silent;
+  std::vector<NodeId> lost;
   for (const auto& [id, node] : step.cluster.nodes()) {
-    ids.push_back(id);
-  }
-  for (NodeId id : ids) {
-    const Node& node = step.cluster.GetNode(id);
     const absl::Duration silence = step.now - node.silent_since;
-    if (IsConnectedState(node.state) && silence > step.policy.suspect_after) {
-      step.cluster.SetNodeState(id, NodeState::kSuspect, "its agent is silent");
-    } else if (node.state == NodeState::kSuspect && silence > step.policy.lost_after) {
-      LoseNode(step, id);
+    if (silence > step.policy.suspect_after && IsConnectedState(node.state)) {
+      silent.push_back(id);
+    } else if (silence > step.policy.lost_after && node.state == NodeState::kSuspect) {
+      lost.push_back(id);
     }
+  }
+  for (NodeId id : silent) {
+    step.cluster.SetNodeState(id, NodeState::kSuspect, "its agent is silent");
+  }
+  for (NodeId id : lost) {
+    LoseNode(step, id);
   }
 }
 
@@ -216,24 +219,36 @@ std::string BlameUnprepared(const Step& step, const Job& job) {
   return names;
 }
 
+bool IsUnpreparedTooLong(const Step& step, const Job& job) {
+  return job.state == JobState::kDispatching &&
+         job.attempt.created_at + step.policy.prepare_timeout < step.now;
+}
+
+bool IsOverdue(const Step& step, const Job& job) {
+  return job.state == JobState::kRunning && job.attempt.started_at + job.spec.time_limit +
+                                                    step.policy.time_limit_slack - job.spec.grace <
+                                                step.now;
+}
+
 void CheckJobTimes(const Step& step) {
-  const std::vector<JobId> active(step.cluster.active_jobs().begin(),
-                                  step.cluster.active_jobs().end());
-  for (JobId id : active) {
+  std::vector<JobId> late;
+  for (JobId id : step.cluster.active_jobs()) {
+    const Job& job = step.cluster.GetJob(id);
+    if (IsUnpreparedTooLong(step, job) || IsOverdue(step, job)) {
+      late.push_back(id);
+    }
+  }
+  for (JobId id : late) {
     const Job* job = step.cluster.FindJob(id);
     if (job == nullptr) {
       continue;
     }
-    if (job->state == JobState::kDispatching &&
-        job->attempt.created_at + step.policy.prepare_timeout < step.now) {
+    if (IsUnpreparedTooLong(step, *job)) {
       StopJob(step, id,
               {.reason = EndReason::kPrepareTimeout,
                .message = absl::StrCat("not prepared in time: ", BlameUnprepared(step, *job))},
               absl::ZeroDuration());
-    } else if (job->state == JobState::kRunning && job->attempt.started_at + job->spec.time_limit +
-                                                           step.policy.time_limit_slack -
-                                                           job->spec.grace <
-                                                       step.now) {
+    } else if (IsOverdue(step, *job)) {
       // The shims stop it by the limit they were given; one that was shortened they do not know.
       StopJob(step, id, {.reason = EndReason::kTimeLimit, .message = "at its time limit"},
               job->spec.grace);

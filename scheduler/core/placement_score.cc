@@ -33,8 +33,13 @@ bool FreeView::IsScored(const PlaceRequest& request) const {
 int64_t FreeView::CostOf(const PlaceRequest& request, const Placement& member) const {
   const NodeSite& site = Site(member.node);
   const NodeLoad& load = Load(member.node);
-  NodeLoad after = load;
-  after.Take(site, member.devices, request.gang.per_node, request.owner());
+  // Whose devices they are makes no difference, and what is not copied costs nothing.
+  NodeLoad after;
+  after.free = load.free;
+  after.busy = load.busy;
+  after.nominated = load.nominated;
+  after.shared = load.shared;
+  after.Take(site, member.devices, request.gang.per_node, ShareOwner());
   const ShapeMix& mix = cluster_->shape_mix();
   return mix.Cost(site, after) - mix.Cost(site, load);
 }

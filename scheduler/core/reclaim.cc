@@ -76,39 +76,51 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
   }
 }
 
-// Only what could be asked and what is free count; a shape that failed fails again, as a round
-// only gives away.
+bool Reclaimer::Failure::Covers(const ReclaimRequest& request) const {
+  const GangShape& less = key->gang;
+  const GangShape& more = request.key.gang;
+  const bool same_place =
+      !less.topology_required || (more.topology_required && more.topology == less.topology);
+  const bool same_nodes =
+      (less.node_labels.empty() || less.node_labels == more.node_labels) &&
+      (less.excluded_nodes.empty() || less.excluded_nodes == more.excluded_nodes) &&
+      (key->suspect_nodes.empty() || key->suspect_nodes == request.key.suspect_nodes);
+  const bool same_askers =
+      scope == ReclaimScope::kBorrowers ||
+      (key->tenant == request.key.tenant && request.key.priority <= key->priority &&
+       from_project == request.from_project);
+  return scope == request.scope && same_askers && same_place && same_nodes &&
+         more.least_nodes() >= less.least_nodes() &&
+         more.devices_per_node >= less.devices_per_node && more.device_share_milli == 0 &&
+         less.per_node.Fits(more.per_node) && request.devices_at_least >= devices_at_least;
+}
+
+// Only what could be asked and what is free count; what failed fails again, as a round only gives
+// away.
 bool Reclaimer::IsHopeless(const ReclaimRequest& request) const {
+  const GangShape& gang = request.key.gang;
+  if (std::any_of(failed_.begin(), failed_.end(),
+                  [&](const Failure& failure) { return failure.Covers(request); })) {
+    return true;
+  }
   if (request.scope != ReclaimScope::kBorrowers) {
     return false;
   }
-  const GangShape& gang = request.key.gang;
   if (base_.FreeCount(device_class_) + borrowed_ < gang.least_devices()) {
     return true;
   }
   // A node may be free enough as soon as everything that is lent on it comes back, or because of
   // what is expected.
   const CountIndex& claimable = cluster_.free_index().OfClass(device_class_).claimable;
-  if (gang.device_share_milli == 0 &&
-      claimable.NodesWith(gang.devices_per_node) + expected_ < gang.least_nodes()) {
-    return true;
-  }
-  return std::any_of(failed_.begin(), failed_.end(), [&gang](const std::pair<int, int>& shape) {
-    return gang.least_nodes() >= shape.first && gang.devices_per_node >= shape.second &&
-           gang.device_share_milli == 0;
-  });
+  return gang.device_share_milli == 0 &&
+         claimable.NodesWith(gang.devices_per_node) + expected_ < gang.least_nodes();
 }
 
 void Reclaimer::NoteFailure(const ReclaimRequest& request) {
-  GangShape plain;
-  plain.nodes = request.key.gang.nodes;
-  plain.min_nodes = request.key.gang.min_nodes;
-  plain.devices_per_node = request.key.gang.devices_per_node;
-  plain.classes = request.key.gang.classes;
-  if (request.scope == ReclaimScope::kBorrowers && request.devices_at_least == 0 &&
-      request.key.gang == plain && request.key.suspect_nodes.empty() &&
-      cluster_.bookings().empty() && policy_.reclaim_min_run == absl::ZeroDuration()) {
-    failed_.emplace_back(plain.least_nodes(), plain.devices_per_node);
+  if (request.key.gang.device_share_milli == 0 && cluster_.bookings().empty() &&
+      policy_.reclaim_min_run == absl::ZeroDuration()) {
+    failed_.push_back(
+        {&request.key, request.scope, request.devices_at_least, request.from_project});
   }
 }
 
@@ -124,6 +136,7 @@ void Reclaimer::Expect(const Job& job) {
 
 void Reclaimer::ExpectEndsBy(absl::Time time) {
   failed_.clear();
+  candidates_scope_.reset();
   for (JobId id : cluster_.HoldersOf(device_class_)) {
     const Job& job = cluster_.GetJob(id);
     if (job.state == JobState::kRunning && !spent_.contains(id) &&
@@ -196,7 +209,19 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
   candidates.wholes[job.spec.tenant].push_back(units_.size() - 1);
 }
 
-Reclaimer::Candidates Reclaimer::FindCandidates(const ReclaimRequest& request) {
+const Reclaimer::Candidates& Reclaimer::FindCandidates(const ReclaimRequest& request) {
+  // Every owner may ask the same borrowers, as soon as they may be asked at all.
+  const bool known = request.scope == ReclaimScope::kBorrowers &&
+                     candidates_scope_ == ReclaimScope::kBorrowers &&
+                     policy_.reclaim_min_run == absl::ZeroDuration();
+  if (!known) {
+    candidates_ = ListCandidates(request);
+    candidates_scope_ = request.scope;
+  }
+  return candidates_;
+}
+
+Reclaimer::Candidates Reclaimer::ListCandidates(const ReclaimRequest& request) {
   Candidates candidates;
   const auto add = [&](TenantId tenant, Funding funding) {
     for (JobId id : cluster_.Labelled(tenant, device_class_, funding)) {
@@ -410,7 +435,7 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
   if (IsHopeless(request)) {
     return std::nullopt;
   }
-  const Candidates candidates = FindCandidates(request);
+  const Candidates& candidates = FindCandidates(request);
   Trial trial(*this, request);
   std::optional<Units> prefix = Greedy(candidates, request.key.tenant, trial);
   if (!prefix.has_value()) {
@@ -440,6 +465,7 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
 }
 
 void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
+  candidates_scope_.reset();
   for (size_t index : found_) {
     const GiveBack& unit = units_[index];
     spent_[unit.job] += unit.devices;

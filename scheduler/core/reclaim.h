@@ -85,11 +85,24 @@ class Reclaimer {
 
   // It gives its devices back whoever asks.
   void Expect(const Job& job);
+  // A request that not even all that could be asked was enough for.
+  struct Failure {
+    const GroupKey* key = nullptr;
+    ReclaimScope scope = ReclaimScope::kBorrowers;
+    int64_t devices_at_least = 0;
+    ProjectId from_project;
+
+    // Whether the request asks for at least as much, of nobody else.
+    bool Covers(const ReclaimRequest& request) const;
+  };
+
   bool IsHopeless(const ReclaimRequest& request) const;
   void NoteFailure(const ReclaimRequest& request);
   bool MayBeAsked(const Job& job, const ReclaimRequest& request);
   void AddUnits(const Job& job, Candidates& candidates);
-  Candidates FindCandidates(const ReclaimRequest& request);
+  // Valid until the next call.
+  const Candidates& FindCandidates(const ReclaimRequest& request);
+  Candidates ListCandidates(const ReclaimRequest& request);
   Excess ExcessOf(TenantId tenant) const;
   // Gives back in the order of R3 until the claim fits; nothing if it never does.
   std::optional<Units> Greedy(const Candidates& candidates, TenantId claimant, Trial& trial) const;
@@ -108,9 +121,12 @@ class Reclaimer {
   Units found_;                     // the chosen ones
   std::map<JobId, int64_t> spent_;  // devices that gangs give back for earlier claims
   std::map<TenantId, int64_t> given_;
-  int64_t borrowed_ = 0;                     // of the class, at most, without what was given
-  int expected_ = 0;                         // members of gangs that give back whoever asks
-  std::vector<std::pair<int, int>> failed_;  // nodes and devices per node that nobody can free
+  int64_t borrowed_ = 0;  // of the class, at most, without what was given
+  int expected_ = 0;      // members of gangs that give back whoever asks
+  std::vector<Failure> failed_;
+  // Of the last request; null scope: what they were found from has changed.
+  Candidates candidates_;
+  std::optional<ReclaimScope> candidates_scope_;
   absl::Time next_look_ = absl::InfiniteFuture();
 };
 

@@ -39,7 +39,23 @@ void LoadedCenter::SubmitUntilPending(int64_t count) {
     BERTH_CHECK(center_.Submit(workload_.jobs[next_++], now_).ok());
     now_ += kBetweenSubmissions;
   }
+  EndOverdue();
   TakeChanges();
+}
+
+void LoadedCenter::EndOverdue() {
+  std::vector<JobId> overdue;
+  for (const auto& [device_class, name] : engine().cluster().classes()) {
+    for (const auto& [end, job] : engine().cluster().EndsOf(device_class)) {
+      if (end > now_) {
+        break;
+      }
+      overdue.push_back(job);
+    }
+  }
+  for (const JobId job : overdue) {
+    EndJob(job);
+  }
 }
 
 void LoadedCenter::Settle() {
@@ -50,7 +66,7 @@ void LoadedCenter::Settle() {
     }
   }
   TakeChanges();
-  now_ += absl::Seconds(1);
+  now_ += absl::Milliseconds(1);
 }
 
 void LoadedCenter::EndJob(JobId job) {

@@ -26,17 +26,18 @@ class LoadedCenter {
   int64_t pending() const;
 
   // Submits the next jobs of the workload, a tenth of a second apart, until so many are pending.
-  // Drops what the store would write.
+  // What runs ends at its time limit meanwhile. Drops what the store would write.
   void SubmitUntilPending(int64_t count);
   // One round; what agents and store do with it comes after, in Settle.
   void Round() { center_.engine().RunRound(now_); }
   Changes TakeChanges() { return center_.engine().TakeChanges(); }
-  // The agents obey and report, changes are dropped, a second passes.
+  // The agents obey and report, changes are dropped, a millisecond passes.
   void Settle();
   // Every member of the job reports that it exited with 0. Requires: it runs.
   void EndJob(JobId job);
 
  private:
+  void EndOverdue();
   void Obey(const NodeCommand& command, const AssignTask& assign);
   void Obey(const NodeCommand& command, const StartTask& start);
   void Obey(const NodeCommand& command, const KillTask& kill);
