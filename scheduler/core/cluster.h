@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -53,7 +54,7 @@ struct QueuePlace {
     return a.priority != b.priority ? a.priority > b.priority : a.oldest < b.oldest;
   }
 };
-using TenantQueue = std::set<QueuePlace>;
+using TenantQueue = absl::btree_set<QueuePlace>;
 
 class Cluster {
  public:
@@ -108,6 +109,8 @@ class Cluster {
   absl::Duration LongestGrace(ClassId device_class) const;
   // Of a tenant's preemptible jobs that hold devices of the class; nothing if there are none.
   std::optional<int> LowestPriority(TenantId tenant, ClassId device_class) const;
+  // How many devices those of lower priority may hold, at most.
+  int64_t DevicesBelow(int priority, TenantId tenant, ClassId device_class) const;
   const std::set<JobId>& Labelled(TenantId tenant, ClassId device_class, Funding funding) const;
   // Devices that the job's unreleased allocations hold.
   int64_t HeldDevices(const Job& job) const;
@@ -320,8 +323,13 @@ class Cluster {
   std::set<JobId> active_jobs_;
   std::map<ClassId, std::set<JobId>> holders_;
   std::map<ClassId, std::set<std::pair<absl::Time, JobId>>> ends_;
-  std::map<std::pair<TenantId, ClassId>, std::map<int, int>> priorities_;  // preemptible holders
-  std::map<ClassId, std::map<absl::Duration, int>> graces_;                // of holders
+  // Preemptible holders, by their priority.
+  struct Holders {
+    int jobs = 0;
+    int64_t devices = 0;  // asked for
+  };
+  std::map<std::pair<TenantId, ClassId>, std::map<int, Holders>> priorities_;
+  std::map<ClassId, std::map<absl::Duration, int>> graces_;  // of holders
   std::map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim

@@ -17,16 +17,6 @@ const typename Map::mapped_type& SetAt(const Map& map, const Key& key) {
   return found == map.end() ? kNone : found->second;
 }
 
-// Counts one more of a value, or one less.
-template <typename Value>
-void Count(std::map<Value, int>& counts, const Value& value, bool more) {
-  const auto entry = counts.try_emplace(value, 0).first;
-  entry->second += more ? 1 : -1;
-  if (entry->second == 0) {
-    counts.erase(entry);
-  }
-}
-
 }  // namespace
 
 const std::set<JobId>& Cluster::HoldersOf(ClassId device_class) const {
@@ -48,8 +38,16 @@ absl::Duration Cluster::LongestGrace(ClassId device_class) const {
 }
 
 std::optional<int> Cluster::LowestPriority(TenantId tenant, ClassId device_class) const {
-  const std::map<int, int>& counts = SetAt(priorities_, std::pair(tenant, device_class));
-  return counts.empty() ? std::nullopt : std::optional<int>(counts.begin()->first);
+  const auto& holders = SetAt(priorities_, std::pair(tenant, device_class));
+  return holders.empty() ? std::nullopt : std::optional<int>(holders.begin()->first);
+}
+
+int64_t Cluster::DevicesBelow(int priority, TenantId tenant, ClassId device_class) const {
+  int64_t devices = 0;
+  for (const auto& [of, holders] : SetAt(priorities_, std::pair(tenant, device_class))) {
+    devices += of < priority ? holders.devices : 0;
+  }
+  return devices;
 }
 
 void Cluster::IndexHolder(Job& job, bool holds) {
@@ -71,9 +69,19 @@ void Cluster::IndexHolder(Job& job, bool holds) {
     labelled.erase(job.id);
     ends_[device_class].erase({job.ends_by, job.id});
   }
-  Count(graces_[device_class], job.spec.grace, holds);
+  const int sign = holds ? 1 : -1;
+  std::map<absl::Duration, int>& graces = graces_[device_class];
+  if ((graces[job.spec.grace] += sign) == 0) {
+    graces.erase(job.spec.grace);
+  }
   if (job.spec.preemptible) {
-    Count(priorities_[{job.spec.tenant, device_class}], job.spec.priority, holds);
+    std::map<int, Holders>& priorities = priorities_[{job.spec.tenant, device_class}];
+    Holders& same = priorities[job.spec.priority];
+    same.jobs += sign;
+    same.devices += sign * job.spec.gang.devices();
+    if (same.jobs == 0) {
+      priorities.erase(job.spec.priority);
+    }
   }
 }
 

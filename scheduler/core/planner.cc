@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <climits>
+#include <functional>
 #include <optional>
+#include <queue>
 #include <set>
 #include <utility>
 #include <vector>
@@ -273,7 +275,8 @@ class Round {
     if (books_.HasAnchor(device_class)) {
       return;
     }
-    std::vector<std::pair<JobId, GroupId>> aged;
+    using Aged = std::pair<JobId, GroupId>;
+    std::vector<Aged> aged;
     for (const auto& [tenant, groups] : tenants) {
       if (!MayAnchor(tenant)) {
         continue;
@@ -282,22 +285,22 @@ class Round {
         // A group whose oldest job is young has none that is ripe.
         if (place.submitted_at + policy_.borrow_age > now_) {
           books_.LookAgainAt(place.submitted_at + policy_.borrow_age);
-          continue;
-        }
-        GroupState& state = StateOf(place.group);
-        const JobId job = NextJob(state);
-        if (job && IsRipe(job)) {
-          aged.emplace_back(job, place.group);
+        } else {
+          aged.emplace_back(place.oldest, place.group);
         }
       }
     }
-    std::sort(aged.begin(), aged.end());
-    for (const auto& [oldest, id] : aged) {
-      if (books_.IsFull()) {
-        return;
-      }
+    // The oldest first; most are never looked at.
+    std::priority_queue<Aged, std::vector<Aged>, std::greater<>> line({}, std::move(aged));
+    while (!line.empty() && !books_.IsFull()) {
+      const auto [oldest, id] = line.top();
+      line.pop();
       const PendingGroup& group = cluster_.GetGroup(id);
-      JobId job = oldest;
+      JobId job = NextJob(StateOf(id));
+      if (job && job != oldest) {
+        line.emplace(job, id);
+        continue;
+      }
       while (job && IsRipe(job) && StartNext(Phase::kBorrow, id)) {
         job = NextJob(StateOf(id));
       }

@@ -21,7 +21,7 @@ absl::Duration LostWork(const Job& job, absl::Time now) {
 class Reclaimer::Trial {
  public:
   Trial(const Reclaimer& reclaimer, const ReclaimRequest& request)
-      : reclaimer_(reclaimer), request_(request), view_(reclaimer.base_) {}
+      : reclaimer_(reclaimer), request_(request), view_(*reclaimer.base_) {}
 
   void Give(size_t unit) { Move(unit, true); }
   void Take(size_t unit) { Move(unit, false); }
@@ -56,7 +56,7 @@ class Reclaimer::Trial {
 
 Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId device_class,
                      const FreeView& view, absl::Time now)
-    : cluster_(cluster), policy_(policy), device_class_(device_class), now_(now), base_(view) {
+    : cluster_(cluster), policy_(policy), device_class_(device_class), now_(now), round_(view) {
   for (const auto& [tenant, record] : cluster.quota().tenants()) {
     borrowed_ += cluster.quota().Use({tenant, ProjectId(), device_class}).borrowed;
   }
@@ -106,7 +106,9 @@ bool Reclaimer::IsHopeless(const ReclaimRequest& request) const {
   if (request.scope != ReclaimScope::kBorrowers) {
     return false;
   }
-  if (base_.FreeCount(device_class_) + borrowed_ < gang.least_devices()) {
+  const int64_t free = base_.has_value() ? base_->FreeCount(device_class_)
+                                         : round_.FreeCount(device_class_) + expected_devices_;
+  if (free + borrowed_ < gang.least_devices()) {
     return true;
   }
   // A node may be free enough as soon as everything that is lent on it comes back, or because of
@@ -127,11 +129,29 @@ void Reclaimer::NoteFailure(const ReclaimRequest& request) {
 void Reclaimer::Expect(const Job& job) {
   for (AllocationId allocation : job.allocations) {
     if (cluster_.GetAllocation(allocation).state != AllocationState::kReleased) {
-      base_.Give(cluster_.GetAllocation(allocation));
       ++expected_;
+      if (base_.has_value()) {
+        base_->Give(cluster_.GetAllocation(allocation));
+      }
     }
   }
+  soon_.push_back(job.id);
   spent_[job.id] = cluster_.HeldDevices(job);
+  expected_devices_ += spent_[job.id];
+}
+
+FreeView& Reclaimer::Base() {
+  if (!base_.has_value()) {
+    base_ = round_;
+    for (JobId id : soon_) {
+      for (AllocationId allocation : cluster_.GetJob(id).allocations) {
+        if (cluster_.GetAllocation(allocation).state != AllocationState::kReleased) {
+          base_->Give(cluster_.GetAllocation(allocation));
+        }
+      }
+    }
+  }
+  return *base_;
 }
 
 void Reclaimer::ExpectEndsBy(absl::Time time) {
@@ -147,7 +167,9 @@ void Reclaimer::ExpectEndsBy(absl::Time time) {
 }
 
 void Reclaimer::Take(const PlaceRequest& request, const std::vector<Placement>& members) {
-  base_.Take(request, members);
+  if (base_.has_value()) {
+    base_->Take(request, members);
+  }
 }
 
 bool Reclaimer::MayBeAsked(const Job& job, const ReclaimRequest& request) {
@@ -420,7 +442,7 @@ Reclaim Reclaimer::Certify(const ReclaimRequest& request, const Units& asked,
   certificate.devices_per_node = request.key.gang.devices_per_node;
   certificate.entitlement = cluster_.quota().Limits(key).entitlement;
   certificate.used = cluster_.quota().Use(key).used();
-  certificate.free_devices = base_.FreeCount(device_class_);
+  certificate.free_devices = base_->FreeCount(device_class_);
   certificate.candidates = Rows(asked, chosen);
   for (size_t index : chosen) {
     const GiveBack& unit = units_[index];
@@ -435,6 +457,7 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
   if (IsHopeless(request)) {
     return std::nullopt;
   }
+  Base();
   const Candidates& candidates = FindCandidates(request);
   Trial trial(*this, request);
   std::optional<Units> prefix = Greedy(candidates, request.key.tenant, trial);
@@ -472,10 +495,10 @@ void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
     given_[unit.tenant] += unit.devices;
     borrowed_ -= cluster_.GetJob(unit.job).attempt.funding == Funding::kBorrowed ? unit.devices : 0;
     for (AllocationId id : unit.allocations) {
-      base_.Give(cluster_.GetAllocation(id));
+      base_->Give(cluster_.GetAllocation(id));
     }
   }
-  base_.Take(request, recall.claim.members);
+  base_->Take(request, recall.claim.members);
 }
 
 }  // namespace berth

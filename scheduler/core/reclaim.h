@@ -52,7 +52,7 @@ struct ReclaimRequest {
 // What could become free of one device class, as of one round. The round tells it of every start.
 class Reclaimer {
  public:
-  // `view`: what is free in the round so far; it is copied.
+  // `view`: what is free in the round so far. It must outlive the reclaimer.
   Reclaimer(const Cluster& cluster, const Policy& policy, ClassId device_class,
             const FreeView& view, absl::Time now);
 
@@ -83,6 +83,8 @@ class Reclaimer {
     int64_t gangs = 0;
   };
 
+  // Free now, or being given back already.
+  FreeView& Base();
   // It gives its devices back whoever asks.
   void Expect(const Job& job);
   // A request that not even all that could be asked was enough for.
@@ -116,13 +118,16 @@ class Reclaimer {
   const Policy& policy_;
   const ClassId device_class_;
   const absl::Time now_;
-  FreeView base_;                   // free now, or being given back already
+  const FreeView& round_;           // free now
+  std::optional<FreeView> base_;    // made when it is asked for
+  std::vector<JobId> soon_;         // what ends in any case
   std::vector<GiveBack> units_;     // of the last request
   Units found_;                     // the chosen ones
   std::map<JobId, int64_t> spent_;  // devices that gangs give back for earlier claims
   std::map<TenantId, int64_t> given_;
   int64_t borrowed_ = 0;  // of the class, at most, without what was given
-  int expected_ = 0;      // members of gangs that give back whoever asks
+  int64_t expected_devices_ = 0;
+  int expected_ = 0;  // members of gangs that give back whoever asks
   std::vector<Failure> failed_;
   // Of the last request; null scope: what they were found from has changed.
   Candidates candidates_;

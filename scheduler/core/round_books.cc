@@ -333,10 +333,12 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
     return false;
   }
   const std::optional<Swap> swap = SwapFor(trial, scope);
-  if (!swap.has_value()) {
+  const GroupKey& key = trial.group.key;
+  if (!swap.has_value() ||
+      (scope == ReclaimScope::kLowerPriority &&
+       cluster_.DevicesBelow(key.priority, key.tenant, trial.device_class) < swap->to_free)) {
     return false;
   }
-  const GroupKey& key = trial.group.key;
   const PlaceRequest request = MakeRequest(key, trial.device_class, swap->grant);
   Reclaimer& reclaimer = ReclaimerOf(trial.device_class);
   std::optional<Recall> recall =
