@@ -2,9 +2,11 @@
 // for single members that ask for a share, cores or memory: for whole devices alone, the fewest
 // free devices say the same and cost less.
 
+#include <algorithm>
 #include <limits>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "scheduler/core/placement.h"
 
@@ -13,6 +15,35 @@ namespace {
 
 // What one placement may look at: the fullest nodes of the largest center come first.
 constexpr int kScoredMax = 2048;
+
+// Nodes of one class, without rings and shares, that have the same free are as good as each other.
+struct PlainState {
+  ClassId device_class;  // none: not such a node
+  int free = 0;
+  HostResources host;
+  friend bool operator==(const PlainState&, const PlainState&) = default;
+};
+
+PlainState PlainStateOf(const NodeSite& site, const NodeLoad& load) {
+  if (site.classes.size() != 1 || site.rings.size() > 1 || !load.shared.empty()) {
+    return {};
+  }
+  const ClassDevices& devices = site.classes.front();
+  return {devices.device_class, CountDevices(devices.usable & ~load.taken()), load.free};
+}
+
+// Whether none like it was seen; it is now. Nodes come in the order of their ids, so that the
+// oldest of those alike is the one that counts.
+bool IsNew(const PlainState& state, std::vector<PlainState>& seen) {
+  if (!state.device_class) {
+    return true;
+  }
+  if (std::find(seen.rbegin(), seen.rend(), state) != seen.rend()) {
+    return false;
+  }
+  seen.push_back(state);
+  return true;
+}
 
 }  // namespace
 
@@ -117,8 +148,10 @@ void FreeView::ScoreNode(const PlaceRequest& request, NodeId node, Scored& best)
 std::optional<Placement> FreeView::PickScored(const PlaceRequest& request,
                                               const NodeSet* filter) const {
   Scored best;
+  std::vector<PlainState> seen;
   const auto score = [&](NodeId node) {
-    if (HostFits(request, node) && (!request.device_class || RingFits(request, node))) {
+    if (HostFits(request, node) && (!request.device_class || RingFits(request, node)) &&
+        IsNew(PlainStateOf(Site(node), Load(node)), seen)) {
       ScoreNode(request, node, best);
       ++best.nodes;
     }

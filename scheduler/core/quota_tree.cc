@@ -35,6 +35,11 @@ void QuotaTree::PutLimits(const QuotaKey& key, const QuotaLimits& limits) {
   QuotaLimits& known = limits_[key];
   if (!key.project) {
     entitlement_sums_[key.device_class] += limits.entitlement - known.entitlement;
+    if (limits.non_lendable > 0) {
+      keepers_[key.device_class].insert(key.tenant);
+    } else {
+      keepers_[key.device_class].erase(key.tenant);
+    }
   }
   known = limits;
 }
@@ -67,6 +72,12 @@ QuotaLimits QuotaTree::Limits(const QuotaKey& key) const {
 QuotaUse QuotaTree::Use(const QuotaKey& key) const {
   const auto found = use_.find(key);
   return found == use_.end() ? QuotaUse{} : found->second;
+}
+
+const std::set<TenantId>& QuotaTree::Keepers(ClassId device_class) const {
+  static const std::set<TenantId> kNobody;
+  const auto found = keepers_.find(device_class);
+  return found == keepers_.end() ? kNobody : found->second;
 }
 
 int64_t QuotaTree::EntitlementSum(ClassId device_class) const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -112,6 +113,8 @@ class QuotaTree {
   // Zero entitlement and no limit where nothing was set.
   QuotaLimits Limits(const QuotaKey& key) const;
   QuotaUse Use(const QuotaKey& key) const;
+  // The tenants of which a part of the class may not be lent.
+  const std::set<TenantId>& Keepers(ClassId device_class) const;
   // Sum of the tenants' entitlements in a class.
   int64_t EntitlementSum(ClassId device_class) const;
   // Sum over the projects of one tenant.
@@ -140,6 +143,7 @@ class QuotaTree {
   std::map<std::pair<TenantId, std::string>, ProjectId> project_names_;
   std::map<QuotaKey, QuotaLimits> limits_;
   bool has_project_limits_ = false;
+  std::map<ClassId, std::set<TenantId>> keepers_;
   std::map<ClassId, int64_t> entitlement_sums_;  // of the tenants in limits_
   std::map<QuotaKey, QuotaUse> use_;
 };

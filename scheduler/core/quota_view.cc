@@ -25,16 +25,24 @@ QuotaView::ClassBook& QuotaView::Book(ClassId device_class) const {
   if (!added) {
     return book;
   }
-  for (const auto& [id, tenant] : cluster_.quota().tenants()) {
-    const QuotaKey key{id, ProjectId(), device_class};
-    Position& position = book.tenants[id];
-    position.limits = cluster_.quota().Limits(key);
-    position.use = cluster_.quota().Use(key);
-    position.share = position.limits.entitlement;
-    book.kept += KeptOf(position);
+  for (TenantId keeper : cluster_.quota().Keepers(device_class)) {
+    book.kept += KeptOf(PositionIn(book, keeper, device_class));
   }
   ShareOut(device_class, book);
   return book;
+}
+
+QuotaView::Position& QuotaView::PositionIn(ClassBook& book, TenantId tenant,
+                                           ClassId device_class) const {
+  const auto [entry, added] = book.tenants.try_emplace(tenant);
+  Position& position = entry->second;
+  if (added) {
+    const QuotaKey key{tenant, ProjectId(), device_class};
+    position.limits = cluster_.quota().Limits(key);
+    position.use = cluster_.quota().Use(key);
+    position.share = position.limits.entitlement;
+  }
+  return position;
 }
 
 // quota.md, "Edge cases": capacity below the sum of demanded E.
@@ -45,7 +53,8 @@ void QuotaView::ShareOut(ClassId device_class, ClassBook& book) const {
   }
   std::map<TenantId, int64_t> demands;
   int64_t sum = 0;
-  for (const auto& [id, position] : book.tenants) {
+  for (const auto& [id, tenant] : cluster_.quota().tenants()) {
+    const Position& position = PositionIn(book, id, device_class);
     const int64_t wanted =
         position.use.used() + cluster_.PendingDevices(id, ProjectId(), device_class);
     demands[id] = std::min(position.limits.entitlement, wanted);
@@ -70,7 +79,7 @@ void QuotaView::ShareOut(ClassId device_class, ClassBook& book) const {
 
 QuotaView::Position& QuotaView::MutablePosition(TenantId tenant, ClassId device_class) const {
   if (last_position_ == nullptr || last_key_ != std::pair(tenant, device_class)) {
-    last_position_ = &Book(device_class).tenants[tenant];
+    last_position_ = &PositionIn(Book(device_class), tenant, device_class);
     last_key_ = {tenant, device_class};
   }
   return *last_position_;
@@ -192,7 +201,7 @@ std::optional<Blocker> QuotaView::CheckLendable(TenantId tenant, ClassId device_
 void QuotaView::Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,
                     int64_t sign) {
   ClassBook& book = Book(device_class);
-  Position& position = book.tenants[tenant];
+  Position& position = PositionIn(book, tenant, device_class);
   book.kept -= KeptOf(position);
   QuotaUse& charge = project_charges_[{tenant, project, device_class}];
   for (QuotaUse* sum : {&position.use, &charge}) {

@@ -63,8 +63,8 @@ class QuotaView {
 
  private:
   struct ClassBook {
-    std::map<TenantId, Position> tenants;
-    int64_t kept = 0;  // sum of the unused non-lendable parts
+    std::map<TenantId, Position> tenants;  // those asked for
+    int64_t kept = 0;                      // sum of the unused non-lendable parts
   };
 
   // How many devices one rule leaves, with the numbers of its blocker.
@@ -89,6 +89,7 @@ class QuotaView {
   Bounds BoundsOf(const GroupKey& key, ClassId device_class, Phase phase) const;
   Blocker BlockerOf(const Bound& bound, const GroupKey& key, ClassId device_class) const;
   ClassBook& Book(ClassId device_class) const;
+  Position& PositionIn(ClassBook& book, TenantId tenant, ClassId device_class) const;
   void ShareOut(ClassId device_class, ClassBook& book) const;
   Position& MutablePosition(TenantId tenant, ClassId device_class) const;
   void Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 
 #include "scheduler/core/backfill.h"
@@ -101,7 +102,7 @@ class RoundBooks {
   std::map<ClassId, Reclaimer> reclaimers_;
   std::map<ClassId, Guard> guards_;
   std::vector<RoundStart> round_starts_;
-  std::set<JobId> nominated_;
+  absl::flat_hash_set<JobId> nominated_;
   Plan plan_;
 };
 
