@@ -223,7 +223,8 @@ std::optional<Blocker> RoundBooks::LabelAndLend(const Trial& trial,
 std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceRequest& request,
                                             const std::vector<Placement>& members, bool& delays) {
   const auto found = guards_.find(trial.device_class);
-  if (found == guards_.end()) {
+  // An owned claim that is anchored may still start as a borrower.
+  if (found == guards_.end() || found->second.anchor().job == trial.job) {
     return std::nullopt;
   }
   Guard& guard = found->second;

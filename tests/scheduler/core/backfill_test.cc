@@ -122,5 +122,24 @@ TEST_F(BackfillTest, ABorrowRequestThatHasWaitedLongIsAnchored) {
   EXPECT_EQ(Reason(late).code, ReasonCode::kBehindAnchor);
 }
 
+TEST(Backfill, AnAnchoredClaimMayStillStartAsABorrower) {
+  TestCenter center(TestCenter::PatientPolicy());
+  for (const char* tenant : {"acme", "beta"}) {
+    center.AddTenant(tenant);
+  }
+  for (const char* node : {"n1", "n2", "n3"}) {
+    center.AddNode(node);
+  }
+  center.SetQuota("acme", {.entitlement = 8});
+  center.SetQuota("beta", {.entitlement = 16, .block_count = 2});
+  center.Submit({.tenant = "beta"});
+  center.Round();
+  // Owned on two nodes it would break a block of beta's; borrowed on three it breaks none.
+  const JobId id = center.Submit({.nodes = 3, .devices = 4, .min_nodes = 1});
+  center.Round();
+  EXPECT_NE(center.state(id), JobState::kQueued);
+  EXPECT_EQ(center.cluster().GetJob(id).attempt.funding, Funding::kBorrowed);
+}
+
 }  // namespace
 }  // namespace berth
