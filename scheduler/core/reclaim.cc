@@ -477,8 +477,12 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
       trial.Give(unit);
     }
   }
+  std::optional<std::vector<Placement>> members = trial.Place();
+  if (!members.has_value()) {
+    return std::nullopt;  // devices are there, but no node that has the rest
+  }
   Recall recall{
-      {request.job, device_class_, request.place.funding, *trial.Place()},
+      {request.job, device_class_, request.place.funding, *std::move(members)},
       Certify(request, *prefix, chosen)
   };
   recall.certificate.nodes = static_cast<int>(recall.claim.members.size());
