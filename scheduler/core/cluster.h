@@ -157,6 +157,8 @@ class Cluster {
   // Nothing is to come for the key any more. `why`: it had become impossible; empty: as asked.
   void DropQuotaEdit(const QuotaKey& key, absl::string_view why);
   void PutTenant(Tenant tenant);
+  // What is usually submitted, as on another cluster, of which this one is a part.
+  void SetShapeMix(const ShapeMix& mix) { shape_mix_ = mix; }
   BookingId AddBooking(Booking booking, absl::Time now);
   // As it is on another cluster, of which this one is a part. It acts from the next
   // RefreshBookings().

@@ -12,6 +12,9 @@ std::string Shape(const GangShape& gang, const std::string& class_name) {
   if (gang.device_share_milli > 0) {
     return absl::StrFormat("a share of %d/1000 of a %s", gang.device_share_milli, class_name);
   }
+  if (gang.devices_per_node == 0) {
+    return gang.nodes == 1 ? "one node" : absl::StrFormat("%d nodes", gang.nodes);
+  }
   return gang.nodes == 1 ? absl::StrFormat("%d %s on one node", gang.devices_per_node, class_name)
                          : absl::StrFormat("%d nodes with %d %s each", gang.nodes,
                                            gang.devices_per_node, class_name);

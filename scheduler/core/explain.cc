@@ -81,14 +81,27 @@ Holding HoldingOf(const Cluster& cluster, const Job& job) {
   return holding;
 }
 
-// What was nominated for the job, or for a task of it; nothing if nothing was.
-std::optional<Blocker> RecallFor(const Cluster& cluster, JobId job) {
-  for (const auto& [claim, start] : cluster.nominations()) {
-    if (claim == job || cluster.GetJob(claim).array == job) {
-      return cluster.BlockerOf(cluster.GetJob(claim));
+// What the last round has nominated for the job, or for a new task of it, in `after`; nothing if
+// nothing was.
+std::optional<Blocker> RecallFor(const Cluster& before, const Cluster& after, JobId job) {
+  for (const auto& [claim, start] : after.nominations()) {
+    const bool new_task = after.GetJob(claim).array == job && !before.nominations().contains(claim);
+    if (claim == job || new_task) {
+      return after.BlockerOf(after.GetJob(claim));
     }
   }
   return std::nullopt;
+}
+
+// Whether the job starts where others make room for it, once they have: quotas and nodes may have
+// changed since they were asked. `after` becomes that time.
+bool StartsAfterRecall(Cluster& after, const Policy& policy, JobId job, absl::Time now) {
+  EndRecalled(after, policy, now);
+  // In the first round a claim may lapse that the second one starts as a borrower.
+  const bool starts = RunForkRound(after, policy, job, now).has_value() ||
+                      RunForkRound(after, policy, job, now).has_value();
+  // An array whose last task is the one that waits is not in the queue any more.
+  return starts || !after.GetJob(job).group || RecallFor(after, after, job).has_value();
 }
 
 // The nodes, and, if it `stays`, all that stands against each class.
@@ -131,22 +144,31 @@ void ExplainPending(const Cluster& cluster, const Policy& policy, const Job& job
   Cluster after = fork.cluster;
   const bool starts = RunForkRound(after, policy, job.id, now).has_value();
   explanation.starts_now = starts && !waits;
-  const std::optional<Blocker> recall = RecallFor(after, job.id);
+  const std::optional<Blocker> recall = RecallFor(fork.cluster, after, job.id);
   // Where it has its places, the nodes are shown as they were before.
-  const bool stays = !starts && !recall.has_value();
+  const bool stays =
+      !starts && !(recall.has_value() && StartsAfterRecall(after, policy, job.id, now));
   const Cluster& shown = stays ? after : fork.cluster;
   AddClasses(cluster, {shown, policy, shown.GetJob(job.id), now}, stays, explanation);
   if (!starts && recall.has_value()) {
     explanation.blockers.push_back(InWords(cluster, job.spec, *recall));
+    std::stable_sort(explanation.blockers.begin(), explanation.blockers.end(),
+                     [](const auto& a, const auto& b) { return a.blocker.code < b.blocker.code; });
   }
   if (options.with_forecast && waits) {
-    const Fork truth = MakeFork(cluster, job.id, options.forecast.pending_max, false);
-    explanation.forecast = ForecastStart(truth, policy, job.id, now, options.forecast);
+    Fork truth = MakeFork(cluster, job.id, options.forecast.pending_max, false);
+    explanation.forecast =
+        ForecastStart(std::move(truth.cluster), policy, job.id, now, options.forecast);
+    explanation.forecast.complete = truth.complete;
   } else if (options.with_forecast) {
-    explanation.forecast = ForecastStart(fork, policy, job.id, now, options.forecast);
+    // It goes on where this round ended, unless that is to be seen once more.
+    const bool goes_on = stays && !recall.has_value();
+    explanation.forecast = ForecastStart(goes_on ? std::move(after) : Cluster(fork.cluster), policy,
+                                         job.id, now, options.forecast);
+    explanation.forecast.complete = fork.complete;
   }
   if (options.with_advice && !waits && !starts) {
-    explanation.advice = FindAdvice(fork, policy, explanation, options.forecast);
+    explanation.advice = FindAdvice(std::move(fork), policy, explanation, options.forecast);
   }
 }
 

@@ -15,16 +15,18 @@ namespace berth {
 namespace {
 
 constexpr int kClassesMax = 4;
+// A start that takes more to foresee is not promised.
+constexpr int kRoundsMax = 20;
 
 class Advisor {
  public:
-  Advisor(Fork& fork, const Policy& policy, JobId job, absl::Time now, const ForecastLimits& limits)
-      : fork_(fork),
+  Advisor(Fork fork, const Policy& policy, JobId job, absl::Time now, const ForecastLimits& limits)
+      : fork_(std::move(fork)),
         policy_(policy),
         job_(job),
         now_(now),
         limits_(limits),
-        spec_(fork.cluster.GetJob(job).spec) {}
+        spec_(fork_.cluster.GetJob(job).spec) {}
 
   std::vector<Advice> Find(const Explanation& so_far) {
     TryFewerNodes(so_far);
@@ -32,7 +34,6 @@ class Advisor {
     TryOtherClasses();
     TryShorterLimits(so_far);
     TryNoBorrowing(so_far);
-    fork_.cluster.SetSpec(job_, spec_);
     return std::move(advice_);
   }
 
@@ -164,7 +165,7 @@ class Advisor {
     }
   }
 
-  // Never to be recalled for another tenant.
+  // Never to be recalled for another tenant. The last try: a forecast uses the fork up.
   void TryNoBorrowing(const Explanation& so_far) {
     JobSpec spec = spec_;
     spec.may_borrow = false;
@@ -175,14 +176,16 @@ class Advisor {
       return;
     }
     fork_.cluster.SetSpec(job_, spec);
-    const absl::Time by = ForecastLatest(fork_, policy_, job_, now_, limits_);
+    ForecastLimits limits = limits_;
+    limits.rounds_max = std::min(limits.rounds_max, kRoundsMax);
+    const absl::Time by = ForecastLatest(std::move(fork_.cluster), policy_, job_, now_, limits);
     if (by < absl::InfiniteFuture()) {
       const Promise promise{Verdict::kStartsBy, by, Funding::kOwned};
       advice_.push_back({AdviceKind::kNoBorrowing, "--no-borrow", promise, std::move(spec)});
     }
   }
 
-  Fork& fork_;
+  Fork fork_;
   const Policy& policy_;
   const JobId job_;
   const absl::Time now_;
@@ -193,9 +196,9 @@ class Advisor {
 
 }  // namespace
 
-std::vector<Advice> FindAdvice(Fork& fork, const Policy& policy, const Explanation& so_far,
+std::vector<Advice> FindAdvice(Fork fork, const Policy& policy, const Explanation& so_far,
                                const ForecastLimits& limits) {
-  return Advisor(fork, policy, so_far.job, so_far.as_of, limits).Find(so_far);
+  return Advisor(std::move(fork), policy, so_far.job, so_far.as_of, limits).Find(so_far);
 }
 
 }  // namespace berth

@@ -15,8 +15,12 @@ class BlockerList {
       : stuck_(stuck),
         class_(device_class),
         key_(stuck.key()),
-        quota_(stuck.cluster),
-        view_(stuck.cluster) {}
+        books_(stuck.cluster, stuck.policy, stuck.now),
+        quota_(books_.quota()),
+        view_(stuck.cluster) {
+    // Claims that have their devices coming use their tenants' quotas already.
+    books_.SettleNominations();
+  }
 
   std::vector<Blocker> Make() {
     if (class_) {
@@ -24,6 +28,7 @@ class BlockerList {
       AddLendable();
     }
     AddNodes();
+    AddOwedBlocks();
     AddOrder();
     std::stable_sort(blockers_.begin(), blockers_.end(),
                      [](const Blocker& a, const Blocker& b) { return a.code < b.code; });
@@ -33,16 +38,11 @@ class BlockerList {
  private:
   // What the job gets once nothing but the placement is in its way.
   Grant GrantOf() const {
-    const GangShape& gang = key_.gang;
-    Grant grant{.nodes = gang.nodes, .funding = Funding::kNone, .owned_claim = true};
-    if (!class_ || !quota_.Admit(key_, class_, Phase::kBorrow, grant).has_value()) {
-      return grant;
+    Grant grant{.nodes = key_.gang.nodes, .funding = Funding::kNone, .owned_claim = true};
+    if (class_) {
+      grant.nodes = quota_.NodesBesides(key_, class_, Phase::kBorrow);
+      quota_.Label(key_.tenant, class_, int64_t{grant.nodes} * key_.gang.devices_per_node, grant);
     }
-    const QuotaView::Position& position = quota_.Of(key_.tenant, class_);
-    grant.owned_claim = position.use.used() + gang.devices() <= position.limits.entitlement;
-    grant.funding = position.use.owned + gang.devices() <= position.limits.entitlement
-                        ? Funding::kOwned
-                        : Funding::kBorrowed;
     return grant;
   }
 
@@ -75,6 +75,12 @@ class BlockerList {
                            .have = census.booked,
                            .bound = census.suitable});
     }
+    if (census.by_topology) {
+      blockers_.push_back({.code = ReasonCode::kTopology,
+                           .device_class = class_,
+                           .have = census.close,
+                           .bound = view_.FreeCount(class_)});
+    }
     if (census.by_host) {
       blockers_.push_back(
           {.code = ReasonCode::kHostResources, .device_class = class_, .have = census.available});
@@ -91,6 +97,57 @@ class BlockerList {
     }
   }
 
+  // T1, as if nothing else that is listed were in the way.
+  void AddOwedBlocks() {
+    Grant grant = GrantOf();
+    GangShape bare = key_.gang;
+    bare.per_node = Has(ReasonCode::kHostResources) ? HostResources() : bare.per_node;
+    bare.topology_required = bare.topology_required && !Has(ReasonCode::kTopology);
+    PlaceRequest request = RequestOf(stuck_, bare, class_, grant);
+    if (Has(ReasonCode::kBooked)) {
+      request.start = request.end = absl::InfinitePast();
+    }
+    if (view_.BlockClaims(class_).empty()) {
+      return;
+    }
+    const bool busy = Has(ReasonCode::kFragmentation) || Has(ReasonCode::kDevicesBusy);
+    const FreeView then = busy ? Emptied() : view_;
+    Blocker ignored;
+    const auto members = then.Place(request, ignored);
+    if (!members.has_value()) {
+      return;
+    }
+    // An elastic gang may be owned with the nodes that it gets, and borrowed with all.
+    quota_.Label(key_.tenant, class_,
+                 static_cast<int64_t>(members->size()) * key_.gang.devices_per_node, grant);
+    request.funding = grant.funding;
+    if (const auto blocker = CheckBlocks(then, request, *members)) {
+      blockers_.push_back(*blocker);
+    }
+  }
+
+  FreeView Emptied() const {
+    FreeView empty = view_;
+    for (JobId holder : stuck_.cluster.HoldersOf(class_)) {
+      for (AllocationId id : stuck_.cluster.GetJob(holder).allocations) {
+        const Allocation& allocation = stuck_.cluster.GetAllocation(id);
+        if (allocation.state != AllocationState::kReleased) {
+          empty.Give(allocation);
+        }
+      }
+    }
+    for (const auto& [claim, start] : stuck_.cluster.nominations()) {
+      if (start.device_class == class_) {
+        empty.Give(start.members);
+      }
+    }
+    return empty;
+  }
+
+  static bool IsOfNodes(ReasonCode code) {
+    return code >= ReasonCode::kNoNodes && code <= ReasonCode::kDevicesBusy;
+  }
+
   bool Has(ReasonCode code) const {
     return std::any_of(blockers_.begin(), blockers_.end(),
                        [code](const Blocker& blocker) { return blocker.code == code; });
@@ -98,7 +155,6 @@ class BlockerList {
 
   // The anchor of the class, the head of the queue; and whatever else the planner itself says.
   void AddOrder() {
-    RoundBooks books(stuck_.cluster, stuck_.policy, stuck_.now);
     const Anchor* anchor = FindAnchor();
     bool owned_anchor = false;
     if (anchor != nullptr) {
@@ -109,11 +165,15 @@ class BlockerList {
                               ? Phase::kBorrow
                               : Phase::kOwned;
       owned_anchor = phase == Phase::kOwned && grant.funding == Funding::kOwned;
-      books.TryAnchor({group, anchor->job, class_, phase});
+      books_.TryAnchor({group, anchor->job, class_, phase});
     }
-    const auto said = books.TryStart(
+    const auto said = books_.TryStart(
         {stuck_.cluster.GetGroup(stuck_.job.group), stuck_.job.id, class_, Phase::kBorrow});
-    if (said.has_value() && !Has(said->code)) {
+    // What it says of the nodes is one of several ways to see it: the census has the others.
+    const bool counted = said.has_value() && IsOfNodes(said->code) &&
+                         std::any_of(blockers_.begin(), blockers_.end(),
+                                     [](const auto& blocker) { return IsOfNodes(blocker.code); });
+    if (said.has_value() && !counted && !Has(said->code)) {
       blockers_.push_back(*said);
     }
     if (said.has_value() && anchor != nullptr && !Has(ReasonCode::kBehindAnchor) &&
@@ -151,7 +211,8 @@ class BlockerList {
   const Stuck& stuck_;
   const ClassId class_;
   const GroupKey& key_;
-  const QuotaView quota_;
+  RoundBooks books_;
+  const QuotaView& quota_;
   const FreeView view_;
   std::vector<Blocker> blockers_;
 };

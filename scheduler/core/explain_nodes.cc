@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "scheduler/core/explain_parts.h"
+#include "scheduler/core/topology.h"
 
 namespace berth {
 namespace {
@@ -58,48 +59,61 @@ bool IsBooked(const Stuck& stuck, const PlaceRequest& request, NodeId node) {
                      });
 }
 
-// How many suitable nodes have which bits, by their sum.
-std::array<int, 8> CountBits(const Stuck& stuck, ClassId device_class) {
-  const GangShape& gang = stuck.key().gang;
-  const Grant grant{.nodes = gang.nodes};
-  const PlaceRequest request = RequestOf(stuck, gang, device_class, grant);
-  // Without host resources and bookings: what the devices alone say.
-  GangShape bare = gang;
-  bare.per_node = HostResources();
-  PlaceRequest by_devices = RequestOf(stuck, bare, device_class, grant);
-  by_devices.start = by_devices.end = absl::InfinitePast();
-  std::array<int, 8> counts = {};
-  for (const auto& [verdict, nodes] : FreeView(stuck.cluster).Partition(by_devices)) {
-    const bool free = verdict == NodeVerdict::kFree;
-    if (!free && verdict != NodeVerdict::kBusy && verdict != NodeVerdict::kNominated) {
-      continue;
+// The suitable nodes, by the sum of their bits.
+class Suitable {
+ public:
+  Suitable(const Stuck& stuck, ClassId device_class) : stuck_(stuck) {
+    const GangShape& gang = stuck.key().gang;
+    const Grant grant{.nodes = gang.nodes};
+    const PlaceRequest request = RequestOf(stuck, gang, device_class, grant);
+    // Without host resources and bookings: what the devices alone say.
+    GangShape bare = gang;
+    bare.per_node = HostResources();
+    PlaceRequest by_devices = RequestOf(stuck, bare, device_class, grant);
+    by_devices.start = by_devices.end = absl::InfinitePast();
+    for (const auto& [verdict, nodes] : FreeView(stuck.cluster).Partition(by_devices)) {
+      const bool free = verdict == NodeVerdict::kFree;
+      if (!free && verdict != NodeVerdict::kBusy && verdict != NodeVerdict::kNominated) {
+        continue;
+      }
+      for (NodeId node : nodes) {
+        unsigned bits = free ? 0 : kByDevices;
+        bits |= gang.per_node.Fits(stuck.cluster.free_index().Load(node).free) ? 0 : kByHost;
+        bits |= IsBooked(stuck, request, node) ? kByBooking : 0;
+        nodes_.at(bits).push_back(node);
+      }
     }
-    for (NodeId node : nodes) {
-      unsigned bits = free ? 0 : kByDevices;
-      bits |= gang.per_node.Fits(stuck.cluster.free_index().Load(node).free) ? 0 : kByHost;
-      bits |= IsBooked(stuck, request, node) ? kByBooking : 0;
-      ++counts.at(bits);
+  }
+
+  int With(unsigned bit) const {
+    size_t nodes = 0;
+    for (unsigned bits = 0; bits < nodes_.size(); ++bits) {
+      nodes += (bits & bit) != 0 ? nodes_.at(bits).size() : 0;
     }
+    return static_cast<int>(nodes);
   }
-  return counts;
-}
 
-int With(const std::array<int, 8>& counts, unsigned bit) {
-  int nodes = 0;
-  for (unsigned bits = 0; bits < counts.size(); ++bits) {
-    nodes += (bits & bit) != 0 ? counts.at(bits) : 0;
+  // Nodes whose every bit is among `removed`.
+  std::vector<NodeId> Without(unsigned removed) const {
+    std::vector<NodeId> nodes;
+    for (unsigned bits = 0; bits < nodes_.size(); ++bits) {
+      if ((bits & ~removed) == 0) {
+        nodes.insert(nodes.end(), nodes_.at(bits).begin(), nodes_.at(bits).end());
+      }
+    }
+    return nodes;
   }
-  return nodes;
-}
 
-// Nodes whose every bit is among `removed`.
-int Without(const std::array<int, 8>& counts, unsigned removed) {
-  int nodes = 0;
-  for (unsigned bits = 0; bits < counts.size(); ++bits) {
-    nodes += (bits & ~removed) == 0 ? counts.at(bits) : 0;
+  // Of those, how many are as close together as the gang asks.
+  int CloseWithout(unsigned removed) const {
+    return LargestGathering(stuck_.cluster.free_index().topology(), stuck_.key().gang.topology,
+                            Without(removed));
   }
-  return nodes;
-}
+
+ private:
+  const Stuck& stuck_;
+  std::array<std::vector<NodeId>, 8> nodes_;
+};
 
 }  // namespace
 
@@ -108,28 +122,39 @@ absl::string_view Name(NodeStanding standing) {
 }
 
 NodeCensus TakeCensus(const Stuck& stuck, ClassId device_class) {
-  const std::array<int, 8> counts = CountBits(stuck, device_class);
+  constexpr unsigned kAll = kByBooking | kByHost | kByDevices;
+  const Suitable nodes(stuck, device_class);
   NodeCensus census;
-  census.suitable = Without(counts, kByBooking | kByHost | kByDevices);
-  census.available = Without(counts, 0);
-  census.booked = With(counts, kByBooking);
-  census.host = With(counts, kByHost);
-  census.devices = With(counts, kByDevices);
+  census.suitable = static_cast<int>(nodes.Without(kAll).size());
+  census.available = static_cast<int>(nodes.Without(0).size());
+  census.booked = nodes.With(kByBooking);
+  census.host = nodes.With(kByHost);
+  census.devices = nodes.With(kByDevices);
   census.whole = census.suitable - census.devices;
-  const int least = stuck.key().gang.least_nodes();
+  census.close = nodes.CloseWithout(0);
+  const GangShape& gang = stuck.key().gang;
+  const int least = gang.least_nodes();
+  census.by_topology =
+      gang.topology_required && census.suitable >= least &&
+      (nodes.CloseWithout(kAll) < least || (census.available >= least && census.close < least));
+  const auto count = [&](unsigned removed) {
+    return gang.topology_required && !census.by_topology
+               ? nodes.CloseWithout(removed)
+               : static_cast<int>(nodes.Without(removed).size());
+  };
   // Nodes that are missing altogether are a reason of their own.
-  const int missing = std::max(least - census.suitable, 0);
+  const int missing = std::max(least - count(kAll), 0);
   unsigned named = 0;
   for (const unsigned bit : {kByBooking, kByHost, kByDevices}) {
-    if (census.suitable + missing - With(counts, bit) < least) {
+    if (count(kAll & ~bit) + missing < least) {
       named |= bit;
     }
   }
   // Each may leave enough, and all together not: then the most frequent are named until they do.
-  while (Without(counts, named) + missing < least) {
+  while (count(named) + missing < least) {
     unsigned next = 0;
     for (const unsigned bit : {kByBooking, kByHost, kByDevices}) {
-      if ((named & bit) == 0 && (next == 0 || With(counts, bit) > With(counts, next))) {
+      if ((named & bit) == 0 && (next == 0 || nodes.With(bit) > nodes.With(next))) {
         next = bit;
       }
     }

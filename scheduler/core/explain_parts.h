@@ -49,10 +49,13 @@ struct NodeCensus {
   int host = 0;     // too few cores or memory
   int devices = 0;  // too few free devices
   int whole = 0;    // enough free devices
+  int close = 0;    // of the available, in one place of the level that the gang asks for
   // Kinds that together leave too few nodes: without any of those flagged there are enough.
   bool by_booking = false;
   bool by_host = false;
   bool by_devices = false;
+  // The gang may not be spread: there are enough nodes, or enough available ones, but far apart.
+  bool by_topology = false;
 };
 NodeCensus TakeCensus(const Stuck& stuck, ClassId device_class);
 std::vector<NodePart> PartsOf(const Stuck& stuck, ClassId device_class);
@@ -61,8 +64,8 @@ std::vector<NodePart> PartsOf(const Stuck& stuck, ClassId device_class);
 Ahead AheadOf(const Cluster& cluster, const Stuck& stuck, ClassId device_class);
 
 // Changes of a ready job after which the planner does better by it, tried on `fork`, where it does
-// not start now. The fork is as before. `so_far`: the explanation but for the advice.
-std::vector<Advice> FindAdvice(Fork& fork, const Policy& policy, const Explanation& so_far,
+// not start now. `so_far`: the explanation but for the advice.
+std::vector<Advice> FindAdvice(Fork fork, const Policy& policy, const Explanation& so_far,
                                const ForecastLimits& limits);
 
 }  // namespace berth

@@ -1,42 +1,162 @@
 #include "scheduler/core/forecast.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
 
-#include "scheduler/core/job_progress.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+
 #include "scheduler/core/plan_application.h"
 #include "scheduler/core/planner.h"
 
 namespace berth {
 namespace {
 
-// The first rounds follow every end; later ones are held only when a fifth more time has gone by.
-constexpr int kExactRounds = 16;
-constexpr int kCoarseness = 5;
+// The first rounds follow every end; later ones are held only when a quarter more time has gone by.
+constexpr int kExactRounds = 8;
+constexpr int kCoarseness = 4;
 constexpr absl::Duration kLeastGap = absl::Seconds(30);
 constexpr int kWholePercent = 100;
+
+// A span instead of a time: if jobs use the least, or the most, of what they usually use.
+struct Likely {
+  absl::Time from = absl::InfinitePast();
+  absl::Time to = absl::InfinitePast();
+
+  void RaiseTo(const Likely& other) {
+    from = std::max(from, other.from);
+    to = std::max(to, other.to);
+  }
+  void LowerTo(absl::Time time) {
+    from = std::min(from, time);
+    to = std::min(to, time);
+  }
+};
+
+// The likely times of a run by the limits: a job likely starts when what it waited for has likely
+// ended, on the longest path. The decisions stay those of the run.
+class LikelyTimes {
+ public:
+  LikelyTimes(absl::Time begin, const ForecastLimits& limits) : begin_(begin), limits_(limits) {}
+
+  void NoteStart(const Cluster& fork, const Job& job, absl::Time now) {
+    std::vector<Placement> places;
+    for (AllocationId id : job.allocations) {
+      const Allocation& allocation = fork.GetAllocation(id);
+      places.push_back({allocation.node, allocation.devices});
+    }
+    starts_[job.id] = StartOn(places, job.spec.tenant, now);
+  }
+
+  // When what takes these devices now likely takes them.
+  Likely StartOn(const std::vector<Placement>& places, TenantId tenant, absl::Time now) const {
+    Likely start{begin_, begin_};
+    bool waited = false;  // for one of these devices, in the last step of the run
+    for (const Placement& place : places) {
+      for (const DeviceShare& share : place.devices) {
+        if (const auto freed = freed_.find({place.node, share.index}); freed != freed_.end()) {
+          start.RaiseTo(freed->second.when);
+          waited = waited || freed->second.step == step_;
+        }
+      }
+    }
+    if (!waited) {  // for a quota, for its turn, or for a time
+      const auto own = ended_.find(tenant);
+      start.RaiseTo(own != ended_.end() ? own->second : ended_.empty() ? Likely{now, now} : last_);
+    }
+    start.LowerTo(now);
+    return start;
+  }
+
+  // The job gives these allocations back, by the limits now.
+  void NoteEnd(const Cluster& fork, const Job& job, absl::Time now) {
+    const bool shrinks = IsShrinking(fork, job);
+    Likely end = shrinks ? Likely{now, now} : EndOf(job, now);
+    end.LowerTo(now);
+    for (AllocationId id : job.allocations) {
+      const Allocation& allocation = fork.GetAllocation(id);
+      if (shrinks && allocation.state != AllocationState::kReleasing) {
+        continue;
+      }
+      for (const DeviceShare& share : allocation.devices) {
+        freed_[{allocation.node, share.index}] = {end, step_};
+      }
+    }
+    ended_[job.spec.tenant].RaiseTo(end);
+    last_.RaiseTo(end);
+  }
+
+  // What ends from here on makes room for the next round.
+  void NextStep() {
+    ++step_;
+    ended_.clear();
+    last_ = Likely();
+  }
+
+ private:
+  struct Freed {
+    Likely when;
+    int step = 0;
+  };
+
+  Likely EndOf(const Job& job, absl::Time now) const {
+    if (job.state == JobState::kStopping) {
+      return {now, now};
+    }
+    const auto started = starts_.find(job.id);
+    if (started != starts_.end()) {
+      return {started->second.from + Part(job.spec.time_limit, limits_.usage_percent_min),
+              started->second.to + Part(job.spec.time_limit, limits_.usage_percent_max)};
+    }
+    return {EndOfRunning(job, limits_.usage_percent_min),
+            EndOfRunning(job, limits_.usage_percent_max)};
+  }
+
+  // Of one that ran already. If it has outlived what is usual, it uses that part of the rest.
+  absl::Time EndOfRunning(const Job& job, int percent) const {
+    const absl::Time start = std::max(job.attempt.started_at, job.attempt.created_at);
+    const absl::Time usual = start + Part(job.spec.time_limit, percent);
+    const absl::Time last = std::max(start + job.spec.time_limit, begin_);
+    return usual >= begin_ ? usual : begin_ + Part(last - begin_, percent);
+  }
+
+  static absl::Duration Part(absl::Duration whole, int percent) {
+    return whole / kWholePercent * percent;
+  }
+
+  const absl::Time begin_;
+  const ForecastLimits& limits_;
+  absl::flat_hash_map<std::pair<NodeId, int>, Freed> freed_;
+  absl::flat_hash_map<JobId, Likely> starts_;  // of the run
+  std::map<TenantId, Likely> ended_;           // in this step
+  Likely last_;                                // of all in this step
+  int step_ = 0;
+};
 
 // One run forward of a fork of its own.
 class Run {
  public:
-  Run(Cluster fork, const Policy& policy, absl::Time now, int usage_percent)
+  Run(Cluster fork, const Policy& policy, absl::Time now, const ForecastLimits& limits)
       : fork_(std::move(fork)),
         policy_(policy),
+        limits_(limits),
         begin_(now),
         now_(now),
-        usage_percent_(usage_percent) {
+        likely_(now, limits) {
     fork_.WakeJobs(now);
     for (JobId id : fork_.active_jobs()) {
       Watch(id);
+      at_begin_.insert(id);
     }
   }
 
   // Where and, in now(), when the job starts; nothing if a bound is reached first.
-  std::optional<Start> UntilStart(JobId job, const ForecastLimits& limits) {
-    while (rounds_ < limits.rounds_max && now_ - begin_ <= limits.horizon) {
+  std::optional<Start> UntilStart(JobId job) {
+    while (rounds_ < limits_.rounds_max && now_ - begin_ <= limits_.horizon) {
       if (std::optional<Start> start = Round(job); start.has_value()) {
         return start;
       }
@@ -49,28 +169,45 @@ class Run {
 
   absl::Time now() const { return now_; }
   int rounds() const { return rounds_; }
-  // The jobs of the fork that ended, or gave devices back, until now.
-  const std::map<JobId, AwaitedEnd>& ended() const { return ended_; }
+  Likely LikelyStart(const Start& start) const {
+    const TenantId tenant = fork_.GetJob(start.job).spec.tenant;
+    return likely_.StartOn(start.members, tenant, now_);
+  }
+
+  // The jobs that held these places when the run began, by their ends.
+  std::vector<AwaitedEnd> AwaitedAt(const std::vector<Placement>& places) const {
+    std::map<JobId, AwaitedEnd> awaited;
+    for (const Placement& place : places) {
+      std::set<JobId> here;
+      for (const DeviceShare& share : place.devices) {
+        const auto [first, last] = held_.equal_range({place.node, share.index});
+        for (auto holder = first; holder != last; ++holder) {
+          here.insert(holder->second);
+        }
+      }
+      for (JobId id : here) {
+        awaited.emplace(id, ended_.at(id)).first->second.nodes.push_back(place.node);
+      }
+    }
+    std::vector<AwaitedEnd> list;
+    list.reserve(awaited.size());
+    for (auto& [id, end] : awaited) {
+      list.push_back(std::move(end));
+    }
+    std::sort(list.begin(), list.end(), [](const AwaitedEnd& a, const AwaitedEnd& b) {
+      return std::tie(a.by, a.job) < std::tie(b.by, b.job);
+    });
+    return list;
+  }
 
  private:
   // When what a job does now is over.
   absl::Time EndOf(const Job& job) const {
-    if (job.state == JobState::kStopping || IsShrinking(job)) {
+    if (job.state == JobState::kStopping || IsShrinking(fork_, job)) {
       return now_ + job.attempt.stop_grace + policy_.kill_timeout;
     }
     const absl::Time start = std::max(job.attempt.started_at, job.attempt.created_at);
-    const absl::Time usual = start + job.spec.time_limit / kWholePercent * usage_percent_;
-    const absl::Time last = start + job.spec.time_limit;
-    // One that has outlived what is usual uses that part of the rest.
-    const absl::Duration rest = (last - now_) / kWholePercent * usage_percent_;
-    return std::max(usual >= now_ ? usual : now_ + rest, now_);
-  }
-
-  bool IsShrinking(const Job& job) const {
-    return job.state == JobState::kRunning &&
-           std::any_of(job.allocations.begin(), job.allocations.end(), [this](AllocationId id) {
-             return fork_.GetAllocation(id).state == AllocationState::kReleasing;
-           });
+    return std::max(start + job.spec.time_limit, now_);
   }
 
   void Watch(JobId id) {
@@ -95,6 +232,7 @@ class Run {
     }
     next_look_ = plan.next_look;
     cut_ = static_cast<int>(plan.starts.size()) >= policy_.starts_per_round_max;
+    const bool starts = !plan.starts.empty();
     std::set<JobId> recalled;
     for (const Recall& recall : plan.recalls) {
       for (const ReclaimCandidate& candidate : recall.certificate.candidates) {
@@ -109,7 +247,9 @@ class Run {
         Watch(id);
       }
     }
-    RunStarted();
+    if (starts) {
+      RunStarted();
+    }
     return std::nullopt;
   }
 
@@ -135,6 +275,7 @@ class Run {
       fork_.MoveAttempt(id, AttemptState::kRunning);
       fork_.MoveJob(id, JobState::kRunning);
       fork_.SetStarted(id, now_);
+      likely_.NoteStart(fork_, fork_.GetJob(id), now_);
       Watch(id);
     }
   }
@@ -151,6 +292,7 @@ class Run {
     if (rounds_ >= kExactRounds) {
       next = std::max(next, now_ + std::max((now_ - begin_) / kCoarseness, kLeastGap));
     }
+    likely_.NextStep();
     while (!ends_.empty() && ends_.begin()->first <= next) {
       now_ = ends_.begin()->first;
       End(ends_.begin()->second);
@@ -176,92 +318,64 @@ class Run {
     ends_.erase({end_of_.at(id), id});
     end_of_.erase(id);
     const Job& job = fork_.GetJob(id);
-    const bool shrinks = IsShrinking(job);
-    const bool asked = shrinks || job.state == JobState::kStopping;
+    const bool shrinks = IsShrinking(fork_, job);
     AwaitedEnd end{.job = id, .tenant = job.spec.tenant, .nodes = {}, .by = now_};
-    end.recalled = asked && (shrinks || job.attempt.end.reason == EndReason::kPreempted);
+    end.recalled = shrinks || (job.state == JobState::kStopping &&
+                               job.attempt.end.reason == EndReason::kPreempted);
+    NoteHeld(job);
     ended_.emplace(id, std::move(end));
-    std::vector<NodeCommand> commands;
-    const Step step{fork_, policy_, 0, now_, commands};
-    for (AllocationId member : std::vector<AllocationId>(job.allocations)) {
-      const AllocationState state = fork_.GetAllocation(member).state;
-      if (state == AllocationState::kReleased ||
-          (shrinks && state != AllocationState::kReleasing)) {
-        continue;
-      }
-      TaskReport report;
-      report.allocation = member;
-      report.job = id;
-      report.kind = asked ? ReportKind::kKilled : ReportKind::kExited;
-      report.stop_reason = asked ? StopReason::kPreempted : StopReason::kNone;
-      ApplyReport(step, report);
-    }
+    likely_.NoteEnd(fork_, job, now_);
+    EndInFork(fork_, policy_, id, now_);
     if (IsActive(fork_.GetJob(id).state)) {
       Watch(id);  // an elastic gang goes on
     }
   }
 
+  void NoteHeld(const Job& job) {
+    if (!at_begin_.contains(job.id) || ended_.contains(job.id)) {
+      return;
+    }
+    for (AllocationId allocation : job.allocations) {
+      const Allocation& member = fork_.GetAllocation(allocation);
+      for (const DeviceShare& share : member.devices) {
+        held_.insert({
+            {member.node, share.index},
+            job.id
+        });
+      }
+    }
+  }
+
   Cluster fork_;
   const Policy& policy_;
+  const ForecastLimits& limits_;
   const absl::Time begin_;
   absl::Time now_;
-  const int usage_percent_;
+  LikelyTimes likely_;
   std::set<std::pair<absl::Time, JobId>> ends_;
-  std::map<JobId, absl::Time> end_of_;  // of active jobs
+  absl::flat_hash_map<JobId, absl::Time> end_of_;  // of active jobs
+  absl::flat_hash_set<JobId> at_begin_;            // that held devices when the run began
+  // The jobs of the fork that ended, or gave devices back, until now, and what they held.
   std::map<JobId, AwaitedEnd> ended_;
+  std::multimap<std::pair<NodeId, int>, JobId> held_;
   absl::Time next_look_ = absl::InfiniteFuture();
   bool cut_ = false;
   int rounds_ = 0;
 };
 
-// The jobs that held these places when the run began, by their ends.
-std::vector<AwaitedEnd> AwaitedAt(const Cluster& before, const std::vector<Placement>& places,
-                                  const std::map<JobId, AwaitedEnd>& ended) {
-  std::map<JobId, AwaitedEnd> awaited;
-  for (const Placement& place : places) {
-    std::set<int> wanted;
-    for (const DeviceShare& share : place.devices) {
-      wanted.insert(share.index);
-    }
-    for (AllocationId id : before.AllocationsOn(place.node)) {
-      const Allocation& allocation = before.GetAllocation(id);
-      const bool in_the_way =
-          std::any_of(allocation.devices.begin(), allocation.devices.end(),
-                      [&](const DeviceShare& share) { return wanted.contains(share.index); });
-      const auto end = ended.find(allocation.job);
-      if (in_the_way && end != ended.end()) {
-        awaited.emplace(allocation.job, end->second).first->second.nodes.push_back(place.node);
-      }
-    }
-  }
-  std::vector<AwaitedEnd> list;
-  list.reserve(awaited.size());
-  for (auto& [id, end] : awaited) {
-    list.push_back(std::move(end));
-  }
-  std::sort(list.begin(), list.end(), [](const AwaitedEnd& a, const AwaitedEnd& b) {
-    return std::tie(a.by, a.job) < std::tie(b.by, b.job);
-  });
-  return list;
-}
-
-absl::Time StartOf(Run run, JobId job, const ForecastLimits& limits) {
-  return run.UntilStart(job, limits).has_value() ? run.now() : absl::InfiniteFuture();
-}
-
 }  // namespace
 
-absl::Time ForecastLatest(const Fork& fork, const Policy& policy, JobId job, absl::Time now,
+absl::Time ForecastLatest(Cluster fork, const Policy& policy, JobId job, absl::Time now,
                           const ForecastLimits& limits) {
-  return StartOf(Run(fork.cluster, policy, now, kWholePercent), job, limits);
+  Run run(std::move(fork), policy, now, limits);
+  return run.UntilStart(job).has_value() ? run.now() : absl::InfiniteFuture();
 }
 
-Forecast ForecastStart(const Fork& fork, const Policy& policy, JobId job, absl::Time now,
+Forecast ForecastStart(Cluster fork, const Policy& policy, JobId job, absl::Time now,
                        const ForecastLimits& limits) {
   Forecast forecast;
-  forecast.complete = fork.complete;
-  Run run(fork.cluster, policy, now, kWholePercent);
-  const std::optional<Start> start = run.UntilStart(job, limits);
+  Run run(std::move(fork), policy, now, limits);
+  const std::optional<Start> start = run.UntilStart(job);
   forecast.rounds = run.rounds();
   if (!start.has_value()) {
     return forecast;
@@ -273,19 +387,12 @@ Forecast ForecastStart(const Fork& fork, const Policy& policy, JobId job, absl::
   for (const Placement& place : start->members) {
     forecast.nodes.push_back(place.node);
   }
-  forecast.waits_for = AwaitedAt(fork.cluster, start->members, run.ended());
+  forecast.waits_for = run.AwaitedAt(start->members);
   forecast.waits_for_count = static_cast<int64_t>(forecast.waits_for.size());
   forecast.waits_for.resize(std::min(forecast.waits_for.size(), Forecast::kAwaitedMax));
-  if (forecast.state == ForecastState::kNow) {
-    forecast.likely_from = forecast.likely_to = now;
-    return forecast;
-  }
-  const absl::Time one =
-      StartOf(Run(fork.cluster, policy, now, limits.usage_percent_min), job, limits);
-  const absl::Time other =
-      StartOf(Run(fork.cluster, policy, now, limits.usage_percent_max), job, limits);
-  forecast.likely_from = std::min({one, other, forecast.latest});
-  forecast.likely_to = std::min(std::max(one, other), forecast.latest);
+  const Likely likely = run.LikelyStart(*start);
+  forecast.likely_from = std::min(likely.from, likely.to);
+  forecast.likely_to = std::max(likely.from, likely.to);
   return forecast;
 }
 

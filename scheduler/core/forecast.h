@@ -18,7 +18,7 @@ namespace berth {
 
 // Bounds of one forecast. Jobs that are dropped, and rounds that are skipped, make it coarser.
 struct ForecastLimits {
-  int rounds_max = 48;    // planning rounds of one run
+  int rounds_max = 32;    // planning rounds of one run
   int pending_max = 256;  // other pending jobs that the fork keeps: those that come first
   absl::Duration horizon = absl::Hours(24 * 30);
   // What jobs usually use of their time limits, in percent: a likely start lies between the two.
@@ -41,6 +41,14 @@ Fork MakeFork(const Cluster& cluster, JobId job, int pending_max, bool released)
 // Plans once and applies it, then again while a round was cut short. Returns the start of the job
 // (of the first task of an array); nothing if it did not start.
 std::optional<Start> RunForkRound(Cluster& fork, const Policy& policy, JobId job, absl::Time now);
+
+// An elastic gang that goes on with fewer nodes, which are not free yet.
+bool IsShrinking(const Cluster& cluster, const Job& job);
+// What `job` was asked to give back is there, or, if it was asked for nothing, it succeeds.
+void EndInFork(Cluster& fork, const Policy& policy, JobId job, absl::Time now);
+// Every gang that was asked for devices has given them back: a claim may count on what was asked
+// for another one.
+void EndRecalled(Cluster& fork, const Policy& policy, absl::Time now);
 
 // What has to end before the job can start.
 struct AwaitedEnd {
@@ -75,12 +83,12 @@ struct Forecast {
   int rounds = 0;                     // of the run by the limits
 };
 
-// Runs `fork` forward until the job starts or a bound is reached.
-Forecast ForecastStart(const Fork& fork, const Policy& policy, JobId job, absl::Time now,
+// Runs the fork forward until the job starts or a bound is reached. `complete` is the caller's.
+Forecast ForecastStart(Cluster fork, const Policy& policy, JobId job, absl::Time now,
                        const ForecastLimits& limits);
 
 // Only the time of the run by the limits; InfiniteFuture: not within the bounds.
-absl::Time ForecastLatest(const Fork& fork, const Policy& policy, JobId job, absl::Time now,
+absl::Time ForecastLatest(Cluster fork, const Policy& policy, JobId job, absl::Time now,
                           const ForecastLimits& limits);
 
 }  // namespace berth

@@ -8,6 +8,7 @@
 
 #include "scheduler/core/admission.h"
 #include "scheduler/core/forecast.h"
+#include "scheduler/core/job_progress.h"
 #include "scheduler/core/plan_application.h"
 #include "scheduler/core/planner.h"
 
@@ -89,6 +90,7 @@ class Selection {
   }
 
   bool Keeps(JobId job) const { return kept_.contains(job); }
+  size_t size() const { return kept_.size(); }
   bool complete() const { return complete_; }
 
  private:
@@ -201,19 +203,33 @@ void CopyCenter(const Cluster& cluster, StoredState& state) {
   for (const auto& [key, limits] : cluster.quota().limits()) {
     state.nouns.quotas.push_back({key, limits});
   }
+  state.nouns.nodes.reserve(cluster.nodes().size());
   for (const auto& [id, node] : cluster.nodes()) {
     state.nouns.nodes.push_back(node);
     state.nouns.nodes.back().session = SessionId();
   }
 }
 
+bool IsAsked(const Cluster& cluster, const Job& job) {
+  return job.state == JobState::kStopping || IsShrinking(cluster, job);
+}
+
 }  // namespace
+
+bool IsShrinking(const Cluster& cluster, const Job& job) {
+  return job.state == JobState::kRunning && job.spec.gang.min_nodes > 0 &&
+         std::any_of(job.allocations.begin(), job.allocations.end(), [&](AllocationId id) {
+           return cluster.GetAllocation(id).state == AllocationState::kReleasing;
+         });
+}
 
 Fork MakeFork(const Cluster& cluster, JobId id, int pending_max, bool released) {
   const Job& wanted = cluster.GetJob(id);
   const Selection selection(cluster, wanted, pending_max);
   StoredState state;
   CopyCenter(cluster, state);
+  state.nouns.jobs.reserve(cluster.active_jobs().size() + selection.size());
+  state.nouns.allocations.reserve(cluster.allocations().size());
   for (const auto& [job_id, job] : cluster.jobs()) {
     if (IsTerminal(job.state) || (IsPending(job) && !selection.Keeps(job_id))) {
       continue;
@@ -237,6 +253,7 @@ Fork MakeFork(const Cluster& cluster, JobId id, int pending_max, bool released) 
   }
   Fork fork{Cluster(), selection.complete()};
   fork.cluster.Restore(std::move(state));
+  fork.cluster.SetShapeMix(cluster.shape_mix());
   for (const auto& [booking_id, booking] : cluster.bookings()) {
     fork.cluster.PutBooking(booking);
   }
@@ -265,6 +282,34 @@ std::optional<Start> RunForkRound(Cluster& fork, const Policy& policy, JobId job
     }
   }
   return found;
+}
+
+void EndInFork(Cluster& fork, const Policy& policy, JobId id, absl::Time now) {
+  const Job& job = fork.GetJob(id);
+  const bool shrinks = IsShrinking(fork, job);
+  const bool asked = IsAsked(fork, job);
+  std::vector<NodeCommand> commands;
+  const Step step{fork, policy, 0, now, commands};
+  for (AllocationId member : std::vector<AllocationId>(job.allocations)) {
+    const AllocationState state = fork.GetAllocation(member).state;
+    if (state == AllocationState::kReleased || (shrinks && state != AllocationState::kReleasing)) {
+      continue;
+    }
+    TaskReport report;
+    report.allocation = member;
+    report.job = id;
+    report.kind = asked ? ReportKind::kKilled : ReportKind::kExited;
+    report.stop_reason = asked ? StopReason::kPreempted : StopReason::kNone;
+    ApplyReport(step, report);
+  }
+}
+
+void EndRecalled(Cluster& fork, const Policy& policy, absl::Time now) {
+  for (JobId id : std::set<JobId>(fork.active_jobs())) {
+    if (IsAsked(fork, fork.GetJob(id))) {
+      EndInFork(fork, policy, id, now);
+    }
+  }
 }
 
 }  // namespace berth

@@ -184,6 +184,15 @@ std::vector<Blocker> QuotaView::Objections(const GroupKey& key, ClassId device_c
   return objections;
 }
 
+int QuotaView::NodesBesides(const GroupKey& key, ClassId device_class, Phase phase) const {
+  int64_t nodes = key.gang.nodes;
+  for (const Bound& bound : BoundsOf(key, device_class, phase)) {
+    const int64_t left = NodesIn(bound.room, key.gang.devices_per_node, key.gang.nodes);
+    nodes = left < key.gang.least_nodes() ? nodes : std::min(nodes, left);
+  }
+  return static_cast<int>(nodes);
+}
+
 std::optional<Blocker> QuotaView::CheckLendable(TenantId tenant, ClassId device_class,
                                                 int64_t devices, int64_t free) const {
   const ClassBook& book = Book(device_class);

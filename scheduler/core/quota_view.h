@@ -51,6 +51,8 @@ class QuotaView {
                                Grant& grant) const;
   // All that stand against it, each on its own, in the order of ReasonCode.
   std::vector<Blocker> Objections(const GroupKey& key, ClassId device_class, Phase phase) const;
+  // How many nodes of the gang are left by the bounds that do not object.
+  int NodesBesides(const GroupKey& key, ClassId device_class, Phase phase) const;
   // How devices of a tenant would count.
   void Label(TenantId tenant, ClassId device_class, int64_t devices, Grant& grant) const;
   // A4: after the start the other tenants' unused non-lendable parts must still be free.

@@ -1,5 +1,6 @@
 #include "scheduler/core/explain.h"
 
+#include "absl/strings/str_cat.h"
 #include <gtest/gtest.h>
 
 #include "tests/testing/test_center.h"
@@ -85,6 +86,71 @@ TEST_F(ExplainTest, NodesAreCountedOnceByTheirFirstReason) {
   EXPECT_EQ(CodesOf(explanation), (Codes{ReasonCode::kDevicesBusy}));
   ASSERT_EQ(explanation.parts.back().named.size(), 1u);
   EXPECT_EQ(explanation.parts.back().named[0].free_devices, 5);
+}
+
+// Whatever else holds the job: that no rack has enough nodes is not seen by waiting.
+TEST_F(ExplainTest, NodesThatAreNeverCloseEnoughAreAReasonBesideBusyOnes) {
+  for (NodeId node : nodes_) {
+    center_.Change([node](const Step& step) {
+      NodeFacts facts = step.cluster.GetNode(node).facts;
+      facts.topology = {"pod", "block", absl::StrCat("rack-", node.value())};
+      step.cluster.PutFacts(node, std::move(facts));
+    });
+  }
+  Running({.nodes = 3, .devices = 8});
+  const JobId id = Waiting({.nodes = 2, .devices = 8});
+  center_.Change([id](const Step& step) {
+    JobSpec spec = step.cluster.GetJob(id).spec;
+    spec.gang.topology = TopologyLevel::kRack;
+    spec.gang.topology_required = true;
+    step.cluster.SetSpec(id, std::move(spec));
+  });
+  EXPECT_EQ(CodesOf(ExplainIt(id)), (Codes{ReasonCode::kTopology, ReasonCode::kDevicesBusy}));
+}
+
+TEST_F(ExplainTest, WhatARecallDoesNotSolveIsListedBesideIt) {
+  Running({.tenant = "beta", .nodes = 3, .devices = 8});
+  const JobId id = Waiting({.devices = 8});
+  EXPECT_EQ(CodesOf(ExplainIt(id)), (Codes{ReasonCode::kRecalling}));
+  center_.SetQuota("acme", {.entitlement = 4, .limit = 4});
+  EXPECT_EQ(CodesOf(ExplainIt(id)), (Codes{ReasonCode::kTenantLimit, ReasonCode::kRecalling}));
+}
+
+TEST_F(ExplainTest, WhatIsBeingRecalledForAClaimUsesItsTenantsQuota) {
+  center_.SetQuota("acme", {.entitlement = 8, .limit = 8});
+  Running({.tenant = "beta", .nodes = 3, .devices = 8});
+  Waiting({.devices = 8});
+  const Explanation explanation = ExplainIt(Waiting({.devices = 1}));
+  EXPECT_EQ(CodesOf(explanation), (Codes{ReasonCode::kTenantLimit, ReasonCode::kDevicesBusy}));
+  EXPECT_EQ(explanation.blockers[0].blocker.have, 8);
+}
+
+TEST_F(ExplainTest, OwedBlocksAreAReasonBesideBusyDevices) {
+  center_.SetQuota("beta", {.entitlement = 24, .block_count = 3});
+  Running({.tenant = "beta", .nodes = 3, .devices = 8});
+  EXPECT_EQ(CodesOf(ExplainIt(Waiting({.devices = 8}))),
+            (Codes{ReasonCode::kBlocksOwed, ReasonCode::kDevicesBusy}));
+}
+
+TEST_F(ExplainTest, TheLikelyStartFollowsTheLongestPath) {
+  Running({.nodes = 3, .devices = 8, .time_limit = absl::Hours(2)});
+  Waiting({.nodes = 3, .devices = 8, .time_limit = absl::Hours(1)});
+  const Forecast forecast =
+      ExplainIt(Waiting({.nodes = 3, .devices = 8, .time_limit = absl::Hours(1)})).forecast;
+  EXPECT_EQ(forecast.latest, center_.now() + absl::Hours(3));
+  EXPECT_EQ(forecast.likely_from, center_.now() + absl::Hours(3) * 0.6);
+  EXPECT_EQ(forecast.likely_to, center_.now() + absl::Hours(3) * 0.8);
+}
+
+TEST_F(ExplainTest, AJobWithoutDevicesAsksForNodes) {
+  for (const char* node : {"n2", "n3"}) {
+    center_.Must(DrainNode{node, "repair"});
+  }
+  const Explanation explanation = ExplainIt(Waiting({.nodes = 2, .devices = 0}));
+  EXPECT_EQ(explanation.pool_nodes, 3);
+  ASSERT_EQ(CodesOf(explanation), (Codes{ReasonCode::kNoNodes}));
+  EXPECT_EQ(explanation.blockers[0].sentence,
+            "needs 2 nodes, ready and allowed for it; 1 nodes are");
 }
 
 TEST_F(ExplainTest, TheForecastWaitsForWhatHoldsThePlaces) {
