@@ -31,18 +31,69 @@ Allocation AsAllocation(const GangShape& gang, ClassId device_class, const Place
   return allocation;
 }
 
-// The endings of one class, each with all that ends at its time, the earliest first. Most guards
-// need a few of them only, so they are found as they are asked for.
+// Whether an owned claim may have it back before its end.
+bool IsLent(const Outlook& outlook, const Job& job) {
+  return outlook.recalls_borrowed && job.spec.preemptible &&
+         job.attempt.funding == Funding::kBorrowed && job.state != JobState::kWaitNode &&
+         job.state != JobState::kStopping;
+}
+
+absl::Duration NoticeOf(const Outlook& outlook, const Job& job) {
+  return job.spec.grace + outlook.policy.kill_timeout;
+}
+
+absl::Time AllowedAt(const Outlook& outlook, const Job& job) {
+  return job.attempt.created_at + outlook.policy.reclaim_min_run;
+}
+
+template <typename Visit>
+void ForEachLent(const Outlook& outlook, ClassId device_class, Visit visit) {
+  if (!outlook.recalls_borrowed) {
+    return;
+  }
+  for (const auto& [tenant, record] : outlook.cluster.quota().tenants()) {
+    for (JobId id : outlook.cluster.Labelled(tenant, device_class, Funding::kBorrowed)) {
+      if (const Job& job = outlook.cluster.GetJob(id); IsLent(outlook, job)) {
+        visit(job);
+      }
+    }
+  }
+}
+
+// Now, and whenever more of what is lent may be asked for: all that a claim needs is asked for at
+// once.
+std::set<absl::Time> AskMoments(const Outlook& outlook, const PlaceRequest& request) {
+  std::set<absl::Time> moments = {request.start};
+  if (outlook.policy.reclaim_min_run > absl::ZeroDuration()) {
+    ForEachLent(outlook, request.device_class, [&](const Job& job) {
+      moments.insert(std::max(AllowedAt(outlook, job), request.start));
+    });
+  }
+  return moments;
+}
+
+// Whether the anchor can start when so much is free, A4 and T1 included.
+bool Fits(const QuotaView& quota, const Returns& returns, const PlaceRequest& request,
+          const FreeView& view) {
+  const bool lends =
+      !quota.KeepsAny(request.device_class) ||
+      quota.LendsThen(returns, request.tenant, request.device_class, request.gang.least_devices(),
+                      view.FreeCount(request.device_class));
+  return lends && FitsWithBlocks(view, request);
+}
+
+// The endings of one class, each with all that ends at its time, the earliest first. What is lent
+// is asked for at `ask_at`. Most guards need a few of them only, so they are found as they are
+// asked for.
 class EndingStream {
  public:
-  EndingStream(const Outlook& outlook, const PlaceRequest& request)
+  EndingStream(const Outlook& outlook, const PlaceRequest& request, absl::Time ask_at)
       : outlook_(outlook),
         now_(request.start),
+        ask_at_(ask_at),
         ends_(outlook.cluster.EndsOf(request.device_class)),
         next_end_(ends_.begin()) {
-    if (outlook.recalls_borrowed) {
-      ListLent(request.device_class);
-    }
+    ListLent(request.device_class);
     ListOthers(request);
   }
 
@@ -78,32 +129,25 @@ class EndingStream {
   }
 
  private:
-  bool IsLent(const Job& job) const {
-    return outlook_.recalls_borrowed && job.spec.preemptible &&
-           job.attempt.funding == Funding::kBorrowed && job.state != JobState::kWaitNode &&
-           job.state != JobState::kStopping;
+  bool IsAsked(const Job& job) const {
+    return IsLent(outlook_, job) && AllowedAt(outlook_, job) <= ask_at_;
   }
 
   void SkipLent() {
     while (outlook_.recalls_borrowed && next_end_ != ends_.end() &&
-           IsLent(outlook_.cluster.GetJob(next_end_->second))) {
+           IsAsked(outlook_.cluster.GetJob(next_end_->second))) {
       ++next_end_;
     }
   }
 
   // What is lent comes back when it is asked for, if it does not end before.
   void ListLent(ClassId device_class) {
-    for (const auto& [tenant, record] : outlook_.cluster.quota().tenants()) {
-      for (JobId id : outlook_.cluster.Labelled(tenant, device_class, Funding::kBorrowed)) {
-        const Job& job = outlook_.cluster.GetJob(id);
-        if (IsLent(job)) {
-          const absl::Time asked =
-              std::max(job.attempt.created_at + outlook_.policy.reclaim_min_run, now_);
-          const absl::Time back = asked + job.spec.grace + outlook_.policy.kill_timeout;
-          lent_.emplace_back(std::min(std::max(job.ends_by, now_), back), id);
-        }
+    ForEachLent(outlook_, device_class, [this](const Job& job) {
+      if (IsAsked(job)) {
+        lent_.emplace_back(std::min(std::max(job.ends_by, now_), ask_at_ + NoticeOf(outlook_, job)),
+                           job.id);
       }
-    }
+    });
     std::sort(lent_.begin(), lent_.end());
   }
 
@@ -144,6 +188,7 @@ class EndingStream {
 
   const Outlook& outlook_;
   const absl::Time now_;
+  const absl::Time ask_at_;
   const std::set<std::pair<absl::Time, JobId>>& ends_;
   std::set<std::pair<absl::Time, JobId>>::const_iterator next_end_;
   std::vector<std::pair<absl::Time, JobId>> lent_;  // by time
@@ -154,8 +199,13 @@ class EndingStream {
 // What is free after more and more has ended, and when the request fits first.
 class Shadow {
  public:
-  Shadow(const Outlook& outlook, const FreeView& view, const PlaceRequest& request)
-      : outlook_(outlook), request_(request), stream_(outlook, request), then_(view) {}
+  Shadow(const Outlook& outlook, const FreeView& view, const PlaceRequest& request,
+         absl::Time ask_at)
+      : outlook_(outlook),
+        request_(request),
+        keeps_(outlook.quota.KeepsAny(request.device_class)),
+        stream_(outlook, request, ask_at),
+        then_(view) {}
 
   // False: not even when everything has ended.
   bool Find() {
@@ -180,9 +230,12 @@ class Shadow {
   absl::Time at() const { return batch_[given_ - 1].time; }
   FreeView TakeView() { return std::move(then_); }
   const FreeView& view() const { return then_; }
+  const Returns& returns() const { return returns_; }
 
  private:
-  bool FitsAt(absl::Time time) const { return then_.CanPlace(RequestAt(time)); }
+  bool FitsAt(absl::Time time) const {
+    return Fits(outlook_.quota, returns_, RequestAt(time), then_);
+  }
 
   // Gives the next plain endings, or one that is not.
   bool TakeBatch(size_t size) {
@@ -233,12 +286,14 @@ class Shadow {
   void Give(const Ending& ending) {
     ForEachHeld(ending, [this](const Allocation& allocation) { then_.Give(allocation); });
     for (const RoundStart* start : ending.starts) {
-      for (const Placement& member : start->members) {
-        then_.Give(AsAllocation(start->gang, start->device_class, member));
-      }
+      Noting(start->job, [this, start] {
+        for (const Placement& member : start->members) {
+          then_.Give(AsAllocation(start->gang, start->device_class, member));
+        }
+      });
     }
     for (const Start* claim : ending.claims) {
-      then_.Give(claim->members);
+      Noting(claim->job, [this, claim] { then_.Give(claim->members); });
     }
   }
 
@@ -246,19 +301,33 @@ class Shadow {
   void ForEachHeld(const Ending& ending, Change change) {
     const Cluster& cluster = outlook_.cluster;
     for (JobId id : ending.jobs) {
-      for (AllocationId held : cluster.GetJob(id).allocations) {
-        const Allocation& allocation = cluster.GetAllocation(held);
-        if (allocation.state != AllocationState::kReleased) {
-          change(allocation);
+      Noting(id, [&] {
+        for (AllocationId held : cluster.GetJob(id).allocations) {
+          const Allocation& allocation = cluster.GetAllocation(held);
+          if (allocation.state != AllocationState::kReleased) {
+            change(allocation);
+          }
         }
-      }
+      });
+    }
+  }
+
+  // Counts what its tenant gives back by the change: a shared device with its last share.
+  template <typename Change>
+  void Noting(JobId id, Change change) {
+    const int64_t free = keeps_ ? then_.FreeCount(request_.device_class) : 0;
+    change();
+    if (const Job* job = outlook_.cluster.FindJob(id); keeps_ && job != nullptr) {
+      returns_[job->spec.tenant] += then_.FreeCount(request_.device_class) - free;
     }
   }
 
   const Outlook& outlook_;
   const PlaceRequest& request_;
+  const bool keeps_;  // somebody keeps something in the class
   EndingStream stream_;
   FreeView then_;
+  Returns returns_;
   std::vector<Ending> batch_;
   size_t given_ = 0;             // of the batch
   std::optional<Ending> ahead_;  // taken from the stream, not in the batch
@@ -268,25 +337,60 @@ class Shadow {
 
 std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, JobId job,
                                  const PlaceRequest& request) {
-  Shadow shadow(outlook, view, request);
-  if (!shadow.Find()) {
+  std::optional<Shadow> first;
+  for (const absl::Time ask_at : AskMoments(outlook, request)) {
+    if (first.has_value() && first->at() <= ask_at) {
+      break;
+    }
+    Shadow shadow(outlook, view, request, ask_at);
+    if (shadow.Find() && !(first.has_value() && first->at() <= shadow.at())) {
+      first.emplace(std::move(shadow));
+    }
+  }
+  if (!first.has_value()) {
     return std::nullopt;
   }
-  const PlaceRequest later = shadow.RequestAt(shadow.at());
+  const PlaceRequest later = first->RequestAt(first->at());
   Blocker ignored;
-  Anchor anchor{job, request.device_class, shadow.at(), *shadow.view().Place(later, ignored)};
-  return Guard(std::move(anchor), later, shadow.TakeView(), outlook.recalls_borrowed);
+  Anchor anchor{job, request.device_class, first->at(), *first->view().Place(later, ignored)};
+  Guard guard(std::move(anchor), later, first->TakeView(), outlook);
+  guard.returns_ = first->returns();
+  ForEachLent(outlook, request.device_class, [&](const Job& lent) {
+    guard.longest_notice_ = std::max(guard.longest_notice_, NoticeOf(outlook, lent));
+  });
+  return guard;
+}
+
+bool Guard::TryLend(absl::Time allowed, absl::Duration notice) {
+  const absl::Duration longest = std::max(longest_notice_, notice);
+  const absl::Time last = std::max(last_allowed_, allowed);
+  if (!recalls_borrowed_ || last + longest >= anchor_.shadow) {
+    return false;
+  }
+  longest_notice_ = longest;
+  last_allowed_ = last;
+  return true;
 }
 
 bool Guard::TryTake(const PlaceRequest& request, const std::vector<Placement>& members,
                     absl::Time end) {
-  if (end <= anchor_.shadow || request.device_class != anchor_.device_class) {
+  if (request.device_class != anchor_.device_class) {
+    return true;
+  }
+  int64_t devices = 0;
+  for (const Placement& member : members) {
+    devices += request.open_device ? 0 : static_cast<int64_t>(member.devices.size());
+  }
+  if (end <= anchor_.shadow) {
+    returns_[request.tenant] += devices;  // of what the quota counts from now on
     return true;
   }
   // The places of a recall may still be held by others at the shadow: taking them cannot be undone.
   FreeView after = at_shadow_;
   after.Take(request, members);
-  if (!after.CanPlace(request_)) {
+  Returns returns = returns_;
+  returns[request.tenant] -= devices;
+  if (!Fits(quota_, returns, request_, after)) {
     return false;
   }
   at_shadow_ = std::move(after);

@@ -15,6 +15,7 @@
 #include "scheduler/core/placement.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/policy.h"
+#include "scheduler/core/quota_view.h"
 
 namespace berth {
 
@@ -31,6 +32,7 @@ struct RoundStart {
 struct Outlook {
   const Cluster& cluster;
   const Policy& policy;
+  const QuotaView& quota;                 // outlives the guard
   const std::vector<RoundStart>& starts;  // of the round so far
   const std::vector<Recall>& recalls;
   // The anchor is an owned claim: what others borrow it gets back after their notice.
@@ -47,19 +49,31 @@ class Guard {
   const Anchor& anchor() const { return anchor_; }
   const PlaceRequest& request() const { return request_; }
   bool recalls_borrowed() const { return recalls_borrowed_; }
+  // Lends what the anchor needs to a borrower that may be asked for it from then on, if that is in
+  // time. False: it is not, or the anchor asks nobody.
+  bool TryLend(absl::Time allowed, absl::Duration notice);
+  // When all that is lent must be asked for.
+  absl::Time ask_at() const { return anchor_.shadow - longest_notice_; }
   // Holds these places until `end` if the anchor keeps its start then, and says whether it does.
   bool TryTake(const PlaceRequest& request, const std::vector<Placement>& members, absl::Time end);
 
  private:
-  Guard(Anchor anchor, const PlaceRequest& request, FreeView at_shadow, bool recalls_borrowed)
+  Guard(Anchor anchor, const PlaceRequest& request, FreeView at_shadow, const Outlook& outlook)
       : anchor_(std::move(anchor)),
         request_(request),
         at_shadow_(std::move(at_shadow)),
-        recalls_borrowed_(recalls_borrowed) {}
+        quota_(outlook.quota),
+        recalls_borrowed_(outlook.recalls_borrowed) {}
 
   Anchor anchor_;
   PlaceRequest request_;
   FreeView at_shadow_;  // what is free when the anchor starts, before it does
+  const QuotaView& quota_;
+  Returns returns_;  // until then; empty where nobody keeps anything
+  // Of all that is lent, as R3 says who is asked. They are asked together, and not before the last
+  // of them may be.
+  absl::Duration longest_notice_;
+  absl::Time last_allowed_ = absl::InfinitePast();
   bool recalls_borrowed_;
 };
 

@@ -107,6 +107,8 @@ class Cluster {
   const std::set<std::pair<absl::Time, JobId>>& EndsOf(ClassId device_class) const;
   // The longest grace of those that hold devices of the class.
   absl::Duration LongestGrace(ClassId device_class) const;
+  // Allocations of the class whose tasks have been told to stop.
+  const std::set<AllocationId>& ReturningOf(ClassId device_class) const;
   // Of a tenant's preemptible jobs that hold devices of the class; nothing if there are none.
   std::optional<int> LowestPriority(TenantId tenant, ClassId device_class) const;
   // How many devices those of lower priority may hold, at most.
@@ -325,6 +327,7 @@ class Cluster {
   std::set<JobId> active_jobs_;
   std::map<ClassId, std::set<JobId>> holders_;
   std::map<ClassId, std::set<std::pair<absl::Time, JobId>>> ends_;
+  std::map<ClassId, std::set<AllocationId>> returning_;
   // Preemptible holders, by their priority.
   struct Holders {
     int jobs = 0;

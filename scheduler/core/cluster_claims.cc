@@ -37,6 +37,10 @@ absl::Duration Cluster::LongestGrace(ClassId device_class) const {
   return graces.empty() ? absl::ZeroDuration() : graces.rbegin()->first;
 }
 
+const std::set<AllocationId>& Cluster::ReturningOf(ClassId device_class) const {
+  return SetAt(returning_, device_class);
+}
+
 std::optional<int> Cluster::LowestPriority(TenantId tenant, ClassId device_class) const {
   const auto& holders = SetAt(priorities_, std::pair(tenant, device_class));
   return holders.empty() ? std::nullopt : std::optional<int>(holders.begin()->first);

@@ -67,6 +67,9 @@ void Cluster::AdoptAllocation(Allocation allocation) {
     // A shared device counts as one, from its first share to its last.
     quota_.Add(GangOf(job, free_index_.UnusedOf(allocation)));
     free_index_.Take(allocation, OwnerOf(job));
+    if (allocation.state == AllocationState::kReleasing) {
+      returning_[allocation.device_class].insert(allocation.id);
+    }
     ++plan_version_;
   }
   const AllocationId id = allocation.id;
@@ -117,6 +120,7 @@ void Cluster::MoveJob(JobId id, JobState state) {
   Move(job.state, state);
   if (state == JobState::kStopping && job.attempt.device_class) {
     RefreshEnd(job);
+    ++plan_version_;  // what it holds can be counted on from now on
   }
 }
 void Cluster::MoveAttempt(JobId id, AttemptState state) {
@@ -163,6 +167,9 @@ void Cluster::SetCheckpoint(JobId id, absl::Time at) {
 void Cluster::MoveAllocation(AllocationId id, AllocationState state) {
   Allocation& allocation = MutableAllocation(id);
   Move(allocation.state, state);
+  if (state == AllocationState::kReleasing) {
+    returning_[allocation.device_class].insert(id);
+  }
   MutableJob(allocation.job);
 }
 
@@ -176,6 +183,7 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   allocation.evidence = evidence;
   allocation.released_at = now;
   allocations_on_.at(allocation.node).erase(id);
+  returning_[allocation.device_class].erase(id);
   free_index_.Release(allocation, OwnerOf(jobs_.at(allocation.job)));
   ++plan_version_;
   const Job& job = MutableJob(allocation.job);

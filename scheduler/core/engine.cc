@@ -76,13 +76,11 @@ void Engine::RunRound(absl::Time now) {
   const uint64_t version = cluster_.plan_version();
   const Step step{cluster_, policy_, sched_epoch_, now, commands_};
   Plan plan = MakePlan(cluster_, policy_, now);
-  // A round that was cut short goes on with the next, which also finds what a lapsed claim kept.
-  const bool cut =
-      static_cast<int>(plan.starts.size()) >= policy_.starts_per_round_max || !plan.lapsed.empty();
+  const bool again = plan.again;
   next_look_ = plan.next_look;
   look_again_ = false;
   ApplyPlan(step, std::move(plan));
-  planned_version_ = cut ? version : cluster_.plan_version();
+  planned_version_ = again ? version : cluster_.plan_version();
 }
 
 std::vector<NodeCommand> Engine::TakeCommands() {

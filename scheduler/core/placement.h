@@ -185,6 +185,8 @@ class FreeView {
   std::shared_ptr<RoundCache> cache_;              // the same for all copies
 };
 
+// Whether the request can be placed so that no owed block is broken.
+bool FitsWithBlocks(const FreeView& view, const PlaceRequest& request);
 // T1: why the start may not be: it would leave fewer of the owed blocks than there are.
 std::optional<Blocker> CheckBlocks(const FreeView& view, const PlaceRequest& request,
                                    const std::vector<Placement>& members);

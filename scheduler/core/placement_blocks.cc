@@ -140,6 +140,18 @@ std::vector<Placement> FreeView::FindSparing(const PlaceRequest& request) const 
   return FindPlaces(request, filter);
 }
 
+bool FitsWithBlocks(const FreeView& view, const PlaceRequest& request) {
+  if (!view.CanPlace(request)) {
+    return false;
+  }
+  if (!view.MayBreakBlocks(request)) {
+    return true;
+  }
+  Blocker ignored;
+  const auto members = view.Place(request, ignored);
+  return members.has_value() && !CheckBlocks(view, request, *members).has_value();
+}
+
 std::optional<Blocker> CheckBlocks(const FreeView& view, const PlaceRequest& request,
                                    const std::vector<Placement>& members) {
   if (!view.MayBreakBlocks(request) || view.LeavesBlocksAsTheyAre(request, members)) {

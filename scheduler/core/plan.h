@@ -51,6 +51,8 @@ struct Plan {
   std::vector<std::pair<GroupId, Blocker>> blockers;
   // When time alone could change the plan.
   absl::Time next_look = absl::InfiniteFuture();
+  // The next round may decide more as soon as this one is applied.
+  bool again = false;
 };
 
 }  // namespace berth

@@ -6,6 +6,7 @@
 #include <optional>
 #include <queue>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -30,10 +31,10 @@ class Round {
   Plan Run() {
     books_.SettleNominations();
     for (const Phase phase : {Phase::kOwned, Phase::kBorrow}) {
+      if (phase == Phase::kBorrow) {
+        AnchorOldest();
+      }
       for (const auto& [device_class, tenants] : cluster_.queues()) {
-        if (phase == Phase::kBorrow) {
-          AnchorOldest(device_class, tenants);
-        }
         RunPhase(phase, device_class, tenants);
       }
     }
@@ -174,6 +175,10 @@ class Round {
     for (ClassId device_class : classes) {
       const auto blocker = books_.TryStart({group, job, device_class, phase});
       if (!blocker.has_value()) {
+        // Who stood behind this head may claim what he owns.
+        if (!MayBePassed(group.key.tenant)) {
+          books_.PlanAgain();
+        }
         ++state.tasks_started;
         state.blocker = {.code = ReasonCode::kBeingEvaluated};
         return true;
@@ -187,8 +192,11 @@ class Round {
       return true;
     }
     state.hopeless = !by_quota;
-    if (phase == Phase::kOwned && MayAnchor(group.key.tenant)) {
-      Anchor(group, job, classes, phase);
+    if (phase == Phase::kOwned && MayAnchor(group.key.tenant) &&
+        Anchor(group, job, classes, phase) == RoundBooks::Anchored::kRecall) {
+      state.hopeless = false;
+      ++state.tasks_started;
+      return true;
     }
     return false;
   }
@@ -234,16 +242,19 @@ class Round {
     return cluster_.quota().FindTenant(tenant)->queue_preset != QueuePreset::kTraverse;
   }
 
-  bool Anchor(const PendingGroup& group, JobId job, const std::vector<ClassId>& classes,
-              Phase phase) {
-    return std::any_of(classes.begin(), classes.end(), [&](ClassId device_class) {
-      return books_.TryAnchor({group, job, device_class, phase});
-    });
+  RoundBooks::Anchored Anchor(const PendingGroup& group, JobId job,
+                              const std::vector<ClassId>& classes, Phase phase) {
+    for (ClassId device_class : classes) {
+      const RoundBooks::Anchored anchored = books_.TryAnchor({group, job, device_class, phase});
+      if (anchored != RoundBooks::Anchored::kNone) {
+        return anchored;
+      }
+    }
+    return RoundBooks::Anchored::kNone;
   }
 
-  // Whether nothing of the tenant may pass this group, which could not start (quota.md, "Order").
-  bool LocksQueue(Phase phase, const QueuePlace& head, const TenantQueue& groups) {
-    GroupState& state = states_.at(head.group);
+  // Whether nothing of its tenant may pass the first job of the group (quota.md, "Order").
+  bool IsLock(GroupState& state) {
     const Tenant& tenant = *cluster_.quota().FindTenant(state.group->key.tenant);
     const JobId job = NextJob(state);
     if (!job) {
@@ -251,15 +262,21 @@ class Round {
     }
     const absl::Time unlocks = cluster_.GetJob(job).submitted_at + tenant.stepped_timeout;
     const bool stepped = tenant.queue_preset == QueuePreset::kStepped && now_ < unlocks;
-    if (tenant.queue_preset != QueuePreset::kFifo && !stepped) {
-      return false;
-    }
     if (stepped) {
       books_.LookAgainAt(unlocks);
     }
+    return stepped || tenant.queue_preset == QueuePreset::kFifo;
+  }
+
+  // Whether nothing of the tenant may pass this group, which could not start.
+  bool LocksQueue(Phase phase, const QueuePlace& head, const TenantQueue& groups) {
+    GroupState& state = states_.at(head.group);
+    if (!IsLock(state)) {
+      return false;
+    }
     if (phase == Phase::kBorrow) {
       for (auto behind = std::next(groups.find(head)); behind != groups.end(); ++behind) {
-        StateOf(behind->group).blocker = {.code = ReasonCode::kQueueHead, .job = job};
+        StateOf(behind->group).blocker = {.code = ReasonCode::kQueueHead, .job = NextJob(state)};
       }
     }
     return true;
@@ -270,44 +287,63 @@ class Round {
   }
   bool IsRipe(JobId job) const { return RipeAt(job) <= now_; }
 
-  // The oldest borrow request that has waited for long goes first, and nothing may delay it.
-  void AnchorOldest(ClassId device_class, const std::map<TenantId, TenantQueue>& tenants) {
-    if (books_.HasAnchor(device_class)) {
+  // Borrow requests that have waited for long, the oldest first; most are never looked at.
+  using Aged = std::tuple<JobId, GroupId, ClassId>;  // the class of its queue
+  using AgedLine = std::priority_queue<Aged, std::vector<Aged>, std::greater<>>;
+
+  // Those of a tenant in a queue; of one that locks its queue those that have no head before them.
+  void ListAged(ClassId queue, TenantId tenant, const TenantQueue& groups, AgedLine& line) {
+    if (!MayAnchor(tenant)) {
       return;
     }
-    using Aged = std::pair<JobId, GroupId>;
-    std::vector<Aged> aged;
-    for (const auto& [tenant, groups] : tenants) {
-      if (!MayAnchor(tenant)) {
-        continue;
+    const bool may_lock = !MayBePassed(tenant);
+    for (const QueuePlace& place : groups) {
+      // A group whose oldest job is young has none that is ripe.
+      const absl::Time ripe_at = place.submitted_at + policy_.borrow_age;
+      books_.LookAgainAt(ripe_at);
+      const JobId oldest = may_lock ? NextJob(StateOf(place.group)) : place.oldest;
+      if (ripe_at <= now_ && oldest) {
+        line.emplace(oldest, place.group, queue);
       }
-      for (const QueuePlace& place : groups) {
-        // A group whose oldest job is young has none that is ripe.
-        if (place.submitted_at + policy_.borrow_age > now_) {
-          books_.LookAgainAt(place.submitted_at + policy_.borrow_age);
-        } else {
-          aged.emplace_back(place.oldest, place.group);
+      if (may_lock && IsLock(StateOf(place.group))) {
+        break;
+      }
+    }
+  }
+
+  // The oldest borrow requests that have waited for long go first, and nothing may delay the first
+  // that cannot start. Before anybody else borrows, in whatever queue: it may be anchored in
+  // another class than that of its queue.
+  void AnchorOldest() {
+    AgedLine line;
+    for (const auto& [queue, tenants] : cluster_.queues()) {
+      for (const auto& [tenant, groups] : tenants) {
+        if (!books_.HasAnchor(queue)) {
+          ListAged(queue, tenant, groups, line);
         }
       }
     }
-    // The oldest first; most are never looked at.
-    std::priority_queue<Aged, std::vector<Aged>, std::greater<>> line({}, std::move(aged));
+    bool any_class = false;  // of the queue of those that name none, one is anchored
     while (!line.empty() && !books_.IsFull()) {
-      const auto [oldest, id] = line.top();
+      const auto [oldest, id, queue] = line.top();
       line.pop();
-      const PendingGroup& group = cluster_.GetGroup(id);
-      JobId job = NextJob(StateOf(id));
-      if (job && job != oldest) {
-        line.emplace(job, id);
+      if (queue ? books_.HasAnchor(queue) : any_class) {
         continue;
       }
-      while (job && IsRipe(job) && StartNext(Phase::kBorrow, id)) {
-        job = NextJob(StateOf(id));
+      const PendingGroup& group = cluster_.GetGroup(id);
+      const JobId job = NextJob(StateOf(id));
+      if (job && job == oldest && IsRipe(job) && !StartNext(Phase::kBorrow, id)) {
+        std::vector<ClassId> any;
+        const auto anchored = Anchor(group, job, ClassesOf(group, any), Phase::kBorrow);
+        any_class = any_class || (anchored == RoundBooks::Anchored::kAnchor && !queue);
+        continue;
       }
-      if (job && IsRipe(job) &&
-          Anchor(group, job, ClassOrder(cluster_, group.key.tenant, group.key.gang),
-                 Phase::kBorrow)) {
-        return;
+      // Another of the group is the oldest now, or who stood behind this head.
+      const JobId next = NextJob(StateOf(id));
+      if (next && IsRipe(next)) {
+        line.emplace(next, id, queue);
+      } else if (!next && !MayBePassed(group.key.tenant)) {
+        ListAged(queue, group.key.tenant, cluster_.queues().at(queue).at(group.key.tenant), line);
       }
     }
   }

@@ -207,6 +207,29 @@ std::optional<Blocker> QuotaView::CheckLendable(TenantId tenant, ClassId device_
                  .bound = kept};
 }
 
+bool QuotaView::LendsThen(const Returns& returns, TenantId tenant, ClassId device_class,
+                          int64_t devices, int64_t free) const {
+  ClassBook& book = Book(device_class);
+  int64_t kept = book.kept;
+  const auto after = [this, &book, &kept, device_class](TenantId who, int64_t returned) {
+    Position position = PositionIn(book, who, device_class);
+    kept -= KeptOf(position);
+    position.use.borrowed -= returned;
+    kept += KeptOf(position);
+    return position;
+  };
+  for (const auto& [other, returned] : returns) {
+    if (other != tenant) {
+      after(other, returned);
+    }
+  }
+  const auto own = returns.find(tenant);
+  const Position position = after(tenant, own == returns.end() ? 0 : own->second);
+  kept -= KeptOf(position);
+  return kept == 0 || free - kept >= devices ||
+         position.use.used() + devices <= position.limits.entitlement;
+}
+
 void QuotaView::Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,
                     int64_t sign) {
   ClassBook& book = Book(device_class);

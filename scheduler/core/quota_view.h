@@ -27,6 +27,9 @@ struct Grant {
   bool owned_claim = false;  // within the entitlement as a whole: may reclaim
 };
 
+// What tenants will have given back of a class by some later time.
+using Returns = std::map<TenantId, int64_t>;
+
 class QuotaView {
  public:
   explicit QuotaView(const Cluster& cluster) : cluster_(cluster) {}
@@ -58,6 +61,13 @@ class QuotaView {
   // A4: after the start the other tenants' unused non-lendable parts must still be free.
   std::optional<Blocker> CheckLendable(TenantId tenant, ClassId device_class, int64_t devices,
                                        int64_t free) const;
+  // Whether anybody has a non-lendable part.
+  bool KeepsAny(ClassId device_class) const {
+    return !cluster_.quota().Keepers(device_class).empty();
+  }
+  // A4 at a later time, when so many devices are free and tenants use less than now.
+  bool LendsThen(const Returns& returns, TenantId tenant, ClassId device_class, int64_t devices,
+                 int64_t free) const;
 
   void Charge(const GroupKey& key, ClassId device_class, int64_t devices, Funding funding);
   // A running gang is about to give devices back.

@@ -26,7 +26,7 @@ class Reclaimer::Trial {
   void Give(size_t unit) { Move(unit, true); }
   void Take(size_t unit) { Move(unit, false); }
   bool Fits() const {
-    return freed_ >= request_.devices_at_least && view_.CanPlace(request_.place);
+    return freed_ >= request_.devices_at_least && FitsWithBlocks(view_, request_.place);
   }
   std::optional<std::vector<Placement>> Place() const {
     Blocker ignored;
@@ -74,6 +74,9 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
       Expect(job);
     }
   }
+  for (AllocationId id : cluster.ReturningOf(device_class)) {
+    ExpectMember(id);
+  }
 }
 
 bool Reclaimer::Failure::Covers(const ReclaimRequest& request) const {
@@ -115,40 +118,43 @@ bool Reclaimer::IsHopeless(const ReclaimRequest& request) const {
   // what is expected.
   const CountIndex& claimable = cluster_.free_index().OfClass(device_class_).claimable;
   return gang.device_share_milli == 0 &&
-         claimable.NodesWith(gang.devices_per_node) + expected_ < gang.least_nodes();
+         claimable.NodesWith(gang.devices_per_node) + static_cast<int>(expected_.size()) <
+             gang.least_nodes();
 }
 
 void Reclaimer::NoteFailure(const ReclaimRequest& request) {
   if (request.key.gang.device_share_milli == 0 && cluster_.bookings().empty() &&
-      policy_.reclaim_min_run == absl::ZeroDuration()) {
+      !round_.MayBreakBlocks(request.place) && policy_.reclaim_min_run == absl::ZeroDuration()) {
     failed_.push_back(
         {&request.key, request.scope, request.devices_at_least, request.from_project});
   }
 }
 
 void Reclaimer::Expect(const Job& job) {
-  for (AllocationId allocation : job.allocations) {
-    if (cluster_.GetAllocation(allocation).state != AllocationState::kReleased) {
-      ++expected_;
-      if (base_.has_value()) {
-        base_->Give(cluster_.GetAllocation(allocation));
-      }
+  for (AllocationId id : job.allocations) {
+    if (cluster_.GetAllocation(id).state != AllocationState::kReleased) {
+      ExpectMember(id);
     }
   }
-  soon_.push_back(job.id);
   spent_[job.id] = cluster_.HeldDevices(job);
-  expected_devices_ += spent_[job.id];
+}
+
+void Reclaimer::ExpectMember(AllocationId id) {
+  const Allocation& allocation = cluster_.GetAllocation(id);
+  if (!expected_.insert(id).second) {
+    return;
+  }
+  expected_devices_ += static_cast<int64_t>(allocation.devices.size());
+  if (base_.has_value()) {
+    base_->Give(allocation);
+  }
 }
 
 FreeView& Reclaimer::Base() {
   if (!base_.has_value()) {
     base_ = round_;
-    for (JobId id : soon_) {
-      for (AllocationId allocation : cluster_.GetJob(id).allocations) {
-        if (cluster_.GetAllocation(allocation).state != AllocationState::kReleased) {
-          base_->Give(cluster_.GetAllocation(allocation));
-        }
-      }
+    for (AllocationId id : expected_) {
+      base_->Give(cluster_.GetAllocation(id));
     }
   }
   return *base_;
@@ -202,7 +208,8 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
   std::vector<const Allocation*> members;
   for (AllocationId id : job.allocations) {
     const Allocation& allocation = cluster_.GetAllocation(id);
-    if (allocation.state != AllocationState::kReleased) {
+    if (allocation.state != AllocationState::kReleased &&
+        allocation.state != AllocationState::kReleasing) {
       members.push_back(&allocation);
     }
   }
@@ -503,6 +510,8 @@ void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
     }
   }
   base_->Take(request, recall.claim.members);
+  // A claim of a share keeps the device for itself until it starts.
+  base_->Keep(recall.claim.members);
 }
 
 }  // namespace berth

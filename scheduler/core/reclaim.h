@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -87,6 +88,7 @@ class Reclaimer {
   FreeView& Base();
   // It gives its devices back whoever asks.
   void Expect(const Job& job);
+  void ExpectMember(AllocationId id);
   // A request that not even all that could be asked was enough for.
   struct Failure {
     const GroupKey* key = nullptr;
@@ -118,16 +120,15 @@ class Reclaimer {
   const Policy& policy_;
   const ClassId device_class_;
   const absl::Time now_;
-  const FreeView& round_;           // free now
-  std::optional<FreeView> base_;    // made when it is asked for
-  std::vector<JobId> soon_;         // what ends in any case
-  std::vector<GiveBack> units_;     // of the last request
-  Units found_;                     // the chosen ones
-  std::map<JobId, int64_t> spent_;  // devices that gangs give back for earlier claims
+  const FreeView& round_;            // free now
+  std::optional<FreeView> base_;     // made when it is asked for
+  std::set<AllocationId> expected_;  // members that give back whoever asks
+  std::vector<GiveBack> units_;      // of the last request
+  Units found_;                      // the chosen ones
+  std::map<JobId, int64_t> spent_;   // devices that gangs give back for earlier claims
   std::map<TenantId, int64_t> given_;
   int64_t borrowed_ = 0;  // of the class, at most, without what was given
   int64_t expected_devices_ = 0;
-  int expected_ = 0;  // members of gangs that give back whoever asks
   std::vector<Failure> failed_;
   // Of the last request; null scope: what they were found from has changed.
   Candidates candidates_;

@@ -129,15 +129,19 @@ void RoundBooks::SettleNominations() {
     Grant grant;
     const Phase phase = certificate.within_tenant ? Phase::kBorrow : Phase::kOwned;
     const auto blocker = quota_.Admit(key, claim.device_class, phase, grant);
-    if (blocker.has_value() || grant.nodes < static_cast<int>(claim.members.size())) {
+    quota_.Label(key.tenant, claim.device_class, DevicesOf(claim.members), grant);
+    const PlaceRequest request = MakeRequest(key, claim.device_class, grant);
+    if (blocker.has_value() || grant.nodes < static_cast<int>(claim.members.size()) ||
+        CheckBlocks(free_, request, claim.members).has_value()) {
       plan_.lapsed.push_back(id);
       continue;
     }
     nominated_.insert(id);
-    quota_.Label(key.tenant, claim.device_class, DevicesOf(claim.members), grant);
     Start start = claim;
     start.funding = grant.funding;
-    Record(key, MakeRequest(key, claim.device_class, grant), std::move(start));
+    // Nobody saw it until now: an owner, or a higher priority, may ask for it as soon as it runs.
+    plan_.again = true;
+    Record(key, request, std::move(start));
   }
 }
 
@@ -179,6 +183,8 @@ std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
   if (auto blocker = AskGuard(trial, request, *found->members, found->delays_anchor)) {
     return blocker;
   }
+  // Others of its project may share the device that it opens.
+  plan_.again = plan_.again || key.gang.device_share_milli > 0;
   Record(key, request, {trial.job, trial.device_class, request.funding, *found->members});
   return std::nullopt;
 }
@@ -189,6 +195,9 @@ bool RoundBooks::StartOnOpenDevice(const Trial& trial) {
     return false;
   }
   for (const Funding funding : {Funding::kOwned, Funding::kBorrowed}) {
+    if (funding == Funding::kBorrowed && trial.phase == Phase::kOwned) {
+      break;
+    }
     PlaceRequest request =
         MakeRequest(key, trial.device_class, {.nodes = key.gang.nodes, .funding = funding});
     request.open_device = true;
@@ -230,20 +239,18 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
   Guard& guard = found->second;
   const Anchor& anchor = guard.anchor();
   // A borrower that can be recalled in time does not delay an owned claim.
-  const absl::Duration notice =
-      policy_.reclaim_min_run + absl::Milliseconds(trial.group.key.grace_ms) + policy_.kill_timeout;
-  const bool recallable = guard.recalls_borrowed() && request.funding == Funding::kBorrowed &&
-                          now_ + notice < anchor.shadow;
-  if (LeavesQuota(guard, request, DevicesOf(members))) {
-    if (recallable) {
-      LookAgainAt(anchor.shadow - notice);
+  const absl::Duration notice = absl::Milliseconds(trial.group.key.grace_ms) + policy_.kill_timeout;
+  const bool borrows = request.funding == Funding::kBorrowed;
+  if (LeavesQuotaThen(guard, request, DevicesOf(members))) {
+    if (borrows && guard.TryLend(now_ + policy_.reclaim_min_run, notice)) {
+      LookAgainAt(guard.ask_at());
       return std::nullopt;
     }
     const bool late = request.end > anchor.shadow;
     if (!(late && delays) && guard.TryTake(request, members, request.end)) {
       return std::nullopt;
     }
-    delays = true;
+    delays = !quota_.KeepsAny(trial.device_class);
   }
   return Blocker{.code = ReasonCode::kBehindAnchor,
                  .device_class = trial.device_class,
@@ -251,11 +258,20 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
                  .until = anchor.shadow};
 }
 
+bool RoundBooks::LeavesQuotaThen(const Guard& guard, const PlaceRequest& request, int64_t devices) {
+  if (LeavesQuota(guard, request, devices)) {
+    return true;
+  }
+  // Until then the anchor waits for its quota, and the class has room for another anchor.
+  const bool over = request.end <= guard.anchor().shadow;
+  plan_.again = plan_.again || over;
+  return over;
+}
+
 bool RoundBooks::LeavesQuota(const Guard& guard, const PlaceRequest& request,
                              int64_t devices) const {
   const PlaceRequest& anchored = guard.request();
-  if (request.tenant != anchored.tenant || !request.device_class ||
-      request.end <= guard.anchor().shadow) {
+  if (request.tenant != anchored.tenant || !request.device_class) {
     return true;
   }
   const QuotaView::Position& position = quota_.Of(request.tenant, request.device_class);
@@ -351,13 +367,33 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
   if (CheckBlocks(free_, request, recall->claim.members).has_value()) {
     return false;
   }
-  const auto guard = guards_.find(trial.device_class);
-  const absl::Time end = recall->certificate.due + LimitOf(key);
-  if (guard != guards_.end() && !guard->second.TryTake(request, recall->claim.members, end)) {
+  if (!LeavesAnchor(trial, request, *recall)) {
     return false;
+  }
+  // Nobody need be asked: it was the anchor that other places would have delayed.
+  const bool asks = recall->certificate.due > now_;
+  if (!asks && scope == ReclaimScope::kBorrowers && free_.AreUnallocated(recall->claim.members)) {
+    Record(key, request, std::move(recall->claim));
+    return true;
   }
   Accept(trial, request, *std::move(recall));
   return true;
+}
+
+bool RoundBooks::LeavesAnchor(const Trial& trial, const PlaceRequest& request,
+                              const Recall& recall) {
+  const auto found = guards_.find(trial.device_class);
+  if (found == guards_.end()) {
+    return true;
+  }
+  PlaceRequest later = request;
+  later.end = recall.certificate.due + LimitOf(trial.group.key);
+  int64_t devices = DevicesOf(recall.claim.members);
+  for (const ReclaimCandidate& candidate : recall.certificate.candidates) {
+    devices -= candidate.chosen && candidate.tenant == request.tenant ? candidate.devices : 0;
+  }
+  return LeavesQuotaThen(found->second, later, devices) &&
+         found->second.TryTake(later, recall.claim.members, later.end);
 }
 
 void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall recall) {
@@ -366,6 +402,12 @@ void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall 
   memo_.Invalidate();
   ChargeClaim(trial.group.key, recall.claim, recall.certificate);
   LookAgainAt(recall.certificate.due + policy_.nomination_timeout);
+  // What a swap frees beyond its own claim may be enough for one that was considered before it, and
+  // what a gang keeps that shrinks may be asked for next.
+  const auto& rows = recall.certificate.candidates;
+  plan_.again = plan_.again || recall.certificate.within_tenant ||
+                std::any_of(rows.begin(), rows.end(),
+                            [](const ReclaimCandidate& row) { return row.chosen && row.shrink; });
   plan_.recalls.push_back(std::move(recall));
 }
 
@@ -397,35 +439,39 @@ bool RoundBooks::RecallInTime(const Trial& trial, const PlaceRequest& request, a
   return true;
 }
 
-bool RoundBooks::TryAnchor(const Trial& trial) {
+RoundBooks::Anchored RoundBooks::TryAnchor(const Trial& trial) {
   if (HasAnchor(trial.device_class)) {
-    return false;
+    return Anchored::kNone;
   }
   const GroupKey& key = trial.group.key;
   Grant grant{.nodes = key.gang.nodes, .funding = Funding::kNone, .owned_claim = true};
   if (trial.device_class && quota_.Admit(key, trial.device_class, trial.phase, grant)) {
-    return false;
+    return Anchored::kNone;
   }
   const PlaceRequest request = MakeRequest(key, trial.device_class, grant);
   if (memo_.IsHopeless(request, trial.group.shape)) {
-    return false;
+    return Anchored::kNone;
   }
   const bool claims = trial.device_class && trial.phase == Phase::kOwned;
   std::optional<Guard> guard = Guard::Make(
-      {cluster_, policy_, round_starts_, plan_.recalls, claims}, free_, trial.job, request);
+      {cluster_, policy_, quota_, round_starts_, plan_.recalls, claims}, free_, trial.job, request);
   if (!guard.has_value()) {
-    memo_.NoteHopeless(free_, request, trial.group.shape);
-    return false;
+    if (!quota_.KeepsAny(trial.device_class)) {
+      memo_.NoteHopeless(free_, request, trial.group.shape);
+    }
+    return Anchored::kNone;
   }
   if (claims && RecallInTime(trial, request, guard->anchor().shadow)) {
-    return true;
+    return Anchored::kRecall;
   }
   plan_.anchors.push_back(guard->anchor());
   guards_.emplace(trial.device_class, *std::move(guard));
-  return true;
+  return Anchored::kAnchor;
 }
 
 Plan RoundBooks::TakePlan() {
+  // One that was cut short goes on with the next, which also finds what a lapsed claim kept.
+  plan_.again = plan_.again || IsFull() || !plan_.lapsed.empty();
   return std::move(plan_);
 }
 

@@ -42,9 +42,11 @@ class RoundBooks {
   std::optional<Blocker> TryStart(const Trial& trial);
   // Makes others give back what an owned claim needs, or a higher priority inside a tenant.
   bool TryRecall(const Trial& trial, ReclaimScope scope);
-  // Makes the job the one of its class that nothing may delay. False: the class has one already, or
-  // the job could not start even if everything ended.
-  bool TryAnchor(const Trial& trial);
+  // Makes the job the one of its class that nothing may delay, or has what is lent recalled for it
+  // when that is due. kNone: the class has one already, or the job could not start even if
+  // everything ended.
+  enum class Anchored { kNone, kAnchor, kRecall };
+  Anchored TryAnchor(const Trial& trial);
   bool HasAnchor(ClassId device_class) const { return guards_.contains(device_class); }
 
   // Has its devices coming: not to be considered.
@@ -55,6 +57,8 @@ class RoundBooks {
   const QuotaView& quota() const { return quota_; }
   // Time alone may change the plan then.
   void LookAgainAt(absl::Time time);
+  // What was decided may change the next round.
+  void PlanAgain() { plan_.again = true; }
   Plan TakePlan();
 
  private:
@@ -76,12 +80,16 @@ class RoundBooks {
   void Accept(const Trial& trial, const PlaceRequest& request, Recall recall);
   // An anchored claim asks for what is lent just in time for its start.
   bool RecallInTime(const Trial& trial, const PlaceRequest& request, absl::Time shadow);
-  // Whether the anchor's tenant could still start it after this start of its own.
+  // Whether the anchor's tenant could own it beside this start of its own.
   bool LeavesQuota(const Guard& guard, const PlaceRequest& request, int64_t devices) const;
-  // The anchor's veto against these places; nothing if it has none.
+  // That, or it is over before the anchor starts.
+  bool LeavesQuotaThen(const Guard& guard, const PlaceRequest& request, int64_t devices);
+  // Whether the anchor keeps its start beside what the recall is for.
+  bool LeavesAnchor(const Trial& trial, const PlaceRequest& request, const Recall& recall);
   // The label these members would have, and A4.
   std::optional<Blocker> LabelAndLend(const Trial& trial, const std::vector<Placement>& members,
                                       Grant& grant) const;
+  // The anchor's veto against these places; nothing if it has none.
   // `delays`: whether the guard is known to say no to a job that ends after its anchor starts; it
   // learns that here.
   std::optional<Blocker> AskGuard(const Trial& trial, const PlaceRequest& request,

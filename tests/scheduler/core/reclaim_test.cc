@@ -1,6 +1,8 @@
 #include "scheduler/core/reclaim.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -284,6 +286,55 @@ TEST_F(ReclaimTest, EveryTaskOfAnArrayMayClaimAtOnce) {
   center_.Round();
   EXPECT_EQ(center_.cluster().nominations().size(), 2U);
   ExpectSound();
+}
+
+// What a gang gives back already is there for the next claim, and is not asked for twice.
+TEST_F(ReclaimTest, AShrinkingGangIsAskedOnlyForWhatItKeeps) {
+  const JobId elastic = Running({.tenant = "beta", .nodes = 2, .devices = 8, .min_nodes = 1});
+  const JobId first = center_.Submit({.devices = 4});
+  center_.Round();
+  ASSERT_EQ(center_.state(elastic), JobState::kRunning);
+  ASSERT_TRUE(center_.cluster().nominations().contains(first));
+  const JobId second = center_.Submit({.devices = 4});
+  center_.Round();
+  EXPECT_EQ(center_.state(elastic), JobState::kRunning);
+  ASSERT_TRUE(center_.cluster().nominations().contains(second));
+  EXPECT_TRUE(center_.cluster().open_reclaims().at(second).candidates.empty());
+  ExpectSound();
+}
+
+// A device is kept for one claim, though it may be shared as soon as that has started.
+TEST_F(ReclaimTest, ClaimsOfSharesKeepADeviceEach) {
+  Running({.tenant = "beta", .nodes = 2, .devices = 8});
+  SubmitJob share;
+  share.spec.name = "share";
+  share.spec.gang.device_share_milli = 400;
+  share.spec.array = {.first = 0, .count = 2};
+  share.device_classes = {"sim"};
+  ASSERT_TRUE(center_.TryAs(center_.UserOf("acme"), share).ok());
+  center_.Round();
+  center_.Round();
+  std::set<std::pair<NodeId, int>> kept;
+  for (const auto& [id, claim] : center_.cluster().nominations()) {
+    EXPECT_TRUE(kept.emplace(claim.members[0].node, claim.members[0].devices[0].index).second);
+  }
+  EXPECT_EQ(kept.size(), 2U);
+  ExpectSound();
+}
+
+// Another place may cost more, but breaks no block.
+TEST_F(ReclaimTest, AClaimAsksWhereItBreaksNoOwedBlock) {
+  center_.SetQuota("acme", {.entitlement = 8});
+  center_.SetQuota("gamma", {.entitlement = 8, .block_count = 1});  // one whole node
+  const JobId own = Running({.devices = 4, .preemptible = false});
+  const NodeId broken = center_.cluster().GetAllocation(center_.GetJob(own).allocations[0]).node;
+  const JobId lent = Running({.tenant = "beta", .devices = 4});
+  ASSERT_EQ(center_.cluster().GetAllocation(center_.GetJob(lent).allocations[0]).node, broken);
+  const JobId claim = center_.Submit({.devices = 4});
+  center_.Round();
+  EXPECT_EQ(center_.state(lent), JobState::kStopping);
+  ASSERT_TRUE(center_.cluster().nominations().contains(claim));
+  EXPECT_EQ(center_.cluster().nominations().at(claim).members[0].node, broken);
 }
 
 }  // namespace

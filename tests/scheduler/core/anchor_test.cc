@@ -1,0 +1,204 @@
+// When the job that nothing may delay can start, and who may not pass it.
+
+#include <gtest/gtest.h>
+
+#include "tests/testing/test_center.h"
+
+namespace berth {
+namespace {
+
+class AnchorTest : public testing::Test {
+ protected:
+  static Policy WithMinRun(absl::Duration min_run) {
+    Policy policy = TestCenter::PatientPolicy();
+    policy.reclaim_min_run = min_run;
+    return policy;
+  }
+
+  void SetUp() override { AddTenants(center_); }
+  static void AddTenants(TestCenter& center) {
+    for (const char* tenant : {"acme", "beta", "gamma"}) {
+      center.AddTenant(tenant);
+    }
+  }
+  JobId Running(const TestJob& job) { return RunningIn(center_, job); }
+  static JobId RunningIn(TestCenter& center, const TestJob& job) {
+    const JobId id = center.Submit(job);
+    center.Round();
+    center.RunJob(id);
+    return id;
+  }
+  // A borrow request that has waited for long.
+  JobId Aged(const TestJob& job) {
+    const JobId id = center_.Submit(job);
+    center_.Advance(center_.engine().policy().borrow_age);
+    center_.Round();
+    return id;
+  }
+  const Anchor& TheAnchor() { return center_.cluster().anchors().begin()->second; }
+
+  TestCenter center_{TestCenter::PatientPolicy()};
+};
+
+// A job queues by the first class that it names, and may be anchored in another.
+TEST_F(AnchorTest, OfAnotherQueueIsPassedByNobodyEither) {
+  center_.AddNode("n1", 8, "sim");
+  center_.AddNode("n2", 1, "other");
+  Running({.devices = 6, .time_limit = absl::Hours(4)});
+  const JobId anchored = Aged({
+      .tenant = "beta", .devices = 8, .classes = {"other", "sim"}
+  });
+  ASSERT_EQ(TheAnchor().job, anchored);
+  const JobId slow = center_.Submit({.devices = 2, .time_limit = absl::Hours(9)});
+  center_.Round();
+  EXPECT_EQ(center_.state(slow), JobState::kQueued);
+}
+
+// What an owner never lends is not free for a borrower when the owner's own work ends.
+TEST_F(AnchorTest, StartsNotBeforeTheOwnersKeepWhatIsNeverLent) {
+  center_.AddNode("n1");
+  center_.SetQuota("acme", {.entitlement = 4, .non_lendable = 4});
+  Running({.devices = 4, .time_limit = absl::Hours(2)});
+  Running({.tenant = "beta", .devices = 4, .time_limit = absl::Hours(5)});
+  const absl::Time end = center_.now() + absl::Hours(5);
+  const JobId anchored = Aged({.tenant = "gamma", .devices = 4});
+  ASSERT_EQ(TheAnchor().job, anchored);
+  EXPECT_EQ(TheAnchor().shadow, end);
+}
+
+TEST_F(AnchorTest, IsPassedByNobodyWhoLeavesTooLittleToLend) {
+  center_.AddNode("n1");
+  center_.SetQuota("acme", {.entitlement = 2, .non_lendable = 2});
+  Running({.tenant = "beta", .devices = 4, .time_limit = absl::Hours(5)});
+  const JobId anchored = Aged({.tenant = "gamma", .devices = 5, .time_limit = absl::Hours(9)});
+  ASSERT_EQ(TheAnchor().job, anchored);
+  // Beside the five of the anchor two are acme's: one is left.
+  const JobId two = center_.Submit({.tenant = "beta", .devices = 2, .time_limit = absl::Hours(9)});
+  const JobId one = center_.Submit({.tenant = "beta", .time_limit = absl::Hours(9)});
+  center_.Round();
+  EXPECT_EQ(center_.state(two), JobState::kQueued);
+  EXPECT_EQ(center_.state(one), JobState::kStarting);
+}
+
+// All that a claim needs is asked for at once, and so not before the last of it may be.
+TEST_F(AnchorTest, CountsOnWhatIsLentFromWhenAllOfItMayBeAskedFor) {
+  TestCenter center(WithMinRun(absl::Minutes(2)));
+  AddTenants(center);
+  center.AddNode("n1");
+  center.SetQuota("acme", {.entitlement = 8});
+  RunningIn(center, {.tenant = "beta", .devices = 4, .grace = absl::Minutes(5)});
+  center.Advance(absl::Minutes(1));
+  RunningIn(center, {.tenant = "gamma", .devices = 4, .grace = absl::Seconds(10)});
+  const JobId claim = center.Submit({.devices = 8});
+  center.Round();
+  const absl::Time due = center.now() + absl::Minutes(2 + 5) + absl::Seconds(30);
+  ASSERT_EQ(center.cluster().anchors().begin()->second.job, claim);
+  EXPECT_EQ(center.cluster().anchors().begin()->second.shadow, due);
+  center.Advance(absl::Minutes(2));
+  ASSERT_TRUE(center.engine().PlanDue());
+  center.Round();
+  EXPECT_EQ(center.cluster().open_reclaims().at(claim).due, due);
+}
+
+// The anchor's tenant cannot own both, whatever could be recalled for the second.
+TEST_F(AnchorTest, KeepsTheEntitlementOfItsTenantFromClaimsToo) {
+  center_.AddNode("n1");
+  center_.AddNode("n2");
+  center_.SetQuota("acme", {.entitlement = 8});
+  center_.SetQuota("beta", {.entitlement = 5});
+  Running({.tenant = "beta", .devices = 5, .preemptible = false, .time_limit = absl::Hours(2)});
+  const JobId anchored = center_.Submit({.nodes = 2, .devices = 4});
+  center_.Round();
+  ASSERT_EQ(TheAnchor().job, anchored);
+  const JobId slow = center_.Submit({.devices = 3, .time_limit = absl::Hours(9)});
+  center_.Round();
+  EXPECT_EQ(center_.state(slow), JobState::kQueued);
+  EXPECT_FALSE(center_.cluster().nominations().contains(slow));
+}
+
+TEST_F(AnchorTest, BehindALockedHeadIsNone) {
+  center_.AddNode("n1");
+  center_.Must(SetTenantQueue{"beta", QueuePreset::kFifo, absl::Hours(1)});
+  center_.SetQuota("beta", {.limit = 6});
+  Running({.devices = 6, .time_limit = absl::Hours(9)});
+  Running({.tenant = "beta", .devices = 2, .time_limit = absl::Hours(9)});
+  // The limit holds the head back, not the one behind it.
+  const JobId head = center_.Submit({.tenant = "beta", .devices = 6});
+  const JobId behind = Aged({.tenant = "beta", .devices = 4});
+  EXPECT_TRUE(center_.cluster().anchors().empty());
+  EXPECT_EQ(center_.cluster().ReasonOf(center_.cluster().GetJob(behind)).code,
+            ReasonCode::kQueueHead);
+  EXPECT_EQ(center_.state(head), JobState::kQueued);
+}
+
+// Not the next that looks like the one that has just started.
+TEST_F(AnchorTest, IsTheOldest) {
+  center_.AddNode("n1");
+  const JobId running = Running({.devices = 8, .time_limit = absl::Hours(3)});
+  const JobId first = center_.Submit({.tenant = "beta", .devices = 8});
+  const JobId second =
+      center_.Submit({.tenant = "gamma", .devices = 8, .time_limit = absl::Hours(2)});
+  center_.Submit({.tenant = "beta", .devices = 8});
+  center_.Advance(center_.engine().policy().borrow_age);
+  center_.ExitJob(running);
+  center_.Round();
+  EXPECT_EQ(center_.state(first), JobState::kStarting);
+  EXPECT_EQ(TheAnchor().job, second);
+}
+
+// What was let pass as lent must come back in time whoever of the borrowers is asked.
+TEST_F(AnchorTest, IsPassedByABorrowerOnlyIfAllThatIsLentComesBackInTime) {
+  center_.AddNode("n1", 6);
+  center_.AddNode("n2", 6);
+  center_.SetQuota("acme", {.entitlement = 9});
+  Running({.nodes = 2, .devices = 2, .preemptible = false, .time_limit = absl::Minutes(4)});
+  Running({.tenant = "beta", .devices = 4, .time_limit = absl::Hours(9), .grace = absl::Hours(1)});
+  const JobId claim = center_.Submit({.devices = 5});
+  center_.Round();
+  ASSERT_EQ(TheAnchor().job, claim);
+  // Its own notice would fit, but by R3 it is beta who is asked.
+  const JobId late = center_.Submit(
+      {.tenant = "gamma", .devices = 3, .time_limit = absl::Hours(9), .grace = absl::Seconds(10)});
+  center_.Round();
+  EXPECT_EQ(center_.state(late), JobState::kQueued);
+}
+
+// An anchor that may not break a block that is owed starts when another place is free.
+TEST_F(AnchorTest, StartsWhereItBreaksNoOwedBlock) {
+  center_.AddNode("n1");
+  center_.AddNode("n2");
+  center_.SetQuota("acme", {.entitlement = 8, .block_count = 1});  // one whole node
+  center_.SetQuota("beta", {.entitlement = 8});
+  Running({.tenant = "beta", .devices = 6, .preemptible = false, .time_limit = absl::Hours(3)});
+  const absl::Time end = center_.now() + absl::Hours(3);
+  center_.Advance(absl::Minutes(5));
+  Running({.tenant = "gamma", .devices = 8, .time_limit = absl::Hours(1)});
+  center_.SetQuota("beta", {.entitlement = 10});
+  const JobId claim = center_.Submit({.tenant = "beta", .devices = 4});
+  center_.Round();
+  ASSERT_EQ(TheAnchor().job, claim);
+  EXPECT_EQ(TheAnchor().shadow, end);
+}
+
+// While it was kept for the higher priority it was invisible to the owner; once it runs it is lent.
+TEST_F(AnchorTest, AnOwnerIsHeardAgainAsSoonAsASwapHasStarted) {
+  center_.AddNode("n1");
+  center_.SetQuota("acme", {.entitlement = 8});
+  const JobId first = Running({.tenant = "beta", .devices = 8});
+  const JobId second = center_.Submit({.tenant = "beta", .devices = 8, .priority = 1});
+  center_.Round();
+  ASSERT_EQ(center_.state(first), JobState::kStopping);
+  const JobId claim = center_.Submit({.devices = 8});
+  center_.Round();
+  for (AllocationId member : center_.GetJob(first).allocations) {
+    center_.Report(member, ReportKind::kKilled);
+  }
+  center_.Round();
+  ASSERT_EQ(center_.state(second), JobState::kStarting);
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_TRUE(center_.cluster().nominations().contains(claim));
+}
+
+}  // namespace
+}  // namespace berth
