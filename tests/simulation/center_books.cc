@@ -1,0 +1,217 @@
+#include "tests/simulation/center_books.h"
+
+#include <algorithm>
+
+namespace berth {
+
+CenterBooks::CenterBooks(const Cluster& cluster) : cluster_(cluster) {
+  for (const auto& [id, node] : cluster.nodes()) {
+    for (const Device& device : node.facts.devices) {
+      devices_[id][device.index] = {
+          .device_class = device.device_class,
+          .usable = node.IsUsable() && device.health != DeviceHealth::kQuarantined,
+          .ring = device.ring};
+    }
+  }
+  for (const auto& [id, allocation] : cluster.allocations()) {
+    if (allocation.state == AllocationState::kReleased) {
+      continue;
+    }
+    const Job& job = cluster.GetJob(allocation.job);
+    const int64_t count = NewDevices({
+        {allocation.node, allocation.devices}
+    });
+    Use& use = uses_[{allocation.tenant, allocation.device_class}];
+    (job.attempt.funding == Funding::kOwned ? use.owned : use.borrowed) += count;
+    use.non_preemptible += job.spec.preemptible ? 0 : count;
+    project_uses_[{allocation.project, allocation.device_class}] += count;
+    Hold(job, job.attempt.funding, {allocation.node, allocation.devices});
+  }
+  for (const auto& [id, claim] : cluster.nominations()) {
+    const Job* job = cluster.FindJob(id);
+    for (const Placement& member : claim.members) {
+      for (const DeviceShare& share : member.devices) {
+        devices_[member.node][share.index].nominated = true;
+      }
+    }
+    if (job != nullptr) {
+      nominated_[{job->spec.tenant, claim.device_class}] += CountDevices(claim.members);
+      project_claims_[{job->spec.project, claim.device_class}] += CountDevices(claim.members);
+    }
+  }
+}
+
+void CenterBooks::Hold(const Job& job, Funding funding, const Placement& member) {
+  for (const DeviceShare& share : member.devices) {
+    DeviceState& device = devices_[member.node][share.index];
+    device.milli += share.milli;
+    device.sharer = share.milli < kWholeDeviceMilli ? job.id : JobId();
+    device.owner = funding == Funding::kOwned ? job.spec.tenant : TenantId();
+  }
+}
+
+int64_t CenterBooks::NewDevices(const std::vector<Placement>& members) const {
+  int64_t count = 0;
+  for (const Placement& member : members) {
+    for (const DeviceShare& share : member.devices) {
+      const DeviceState* device = FindDevice(member.node, share.index);
+      count += device == nullptr || !device->held() ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+CenterBooks::Use CenterBooks::UseOf(TenantId tenant, ClassId device_class) const {
+  const auto found = uses_.find({tenant, device_class});
+  return found == uses_.end() ? Use() : found->second;
+}
+
+int64_t CenterBooks::ProjectUse(ProjectId project, ClassId device_class) const {
+  const auto found = project_uses_.find({project, device_class});
+  return found == project_uses_.end() ? 0 : found->second;
+}
+
+int64_t CenterBooks::ProjectClaims(ProjectId project, ClassId device_class) const {
+  const auto found = project_claims_.find({project, device_class});
+  return found == project_claims_.end() ? 0 : found->second;
+}
+
+const CenterBooks::DeviceState* CenterBooks::FindDevice(NodeId node, int index) const {
+  const auto devices = devices_.find(node);
+  if (devices == devices_.end()) {
+    return nullptr;
+  }
+  const auto found = devices->second.find(index);
+  return found == devices->second.end() ? nullptr : &found->second;
+}
+
+int64_t CenterBooks::FreeDevices(ClassId device_class) const {
+  int64_t count = 0;
+  for (const auto& [id, devices] : devices_) {
+    for (const auto& [index, device] : devices) {
+      count += device.device_class == device_class && device.free() ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+int64_t CenterBooks::UsableDevices(ClassId device_class) const {
+  int64_t count = 0;
+  for (const auto& [id, devices] : devices_) {
+    for (const auto& [index, device] : devices) {
+      count += device.device_class == device_class && device.usable ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+int64_t CenterBooks::NominatedFor(TenantId tenant, ClassId device_class) const {
+  const auto found = nominated_.find({tenant, device_class});
+  return found == nominated_.end() ? 0 : found->second;
+}
+
+void CenterBooks::Start(const Job& job, const berth::Start& start) {
+  const int64_t count = NewDevices(start.members);
+  for (const Placement& member : start.members) {
+    Hold(job, start.funding, member);
+  }
+  Lapse(job);
+  Use& use = uses_[{job.spec.tenant, start.device_class}];
+  (start.funding == Funding::kOwned ? use.owned : use.borrowed) += count;
+  use.non_preemptible += job.spec.preemptible ? 0 : count;
+  project_uses_[{job.spec.project, start.device_class}] += count;
+}
+
+void CenterBooks::Lapse(const Job& job) {
+  const auto claim = cluster_.nominations().find(job.id);
+  if (claim != cluster_.nominations().end()) {
+    nominated_[{job.spec.tenant, claim->second.device_class}] -=
+        CountDevices(claim->second.members);
+  }
+}
+
+void CenterBooks::Nominate(const Job& job, const berth::Start& claim) {
+  for (const Placement& member : claim.members) {
+    for (const DeviceShare& share : member.devices) {
+      devices_[member.node][share.index].nominated = true;
+    }
+  }
+  nominated_[{job.spec.tenant, claim.device_class}] += CountDevices(claim.members);
+}
+
+void CenterBooks::Give(const Allocation& allocation) {
+  if (allocation.state != AllocationState::kReleased) {
+    for (const DeviceShare& share : allocation.devices) {
+      DeviceState& device = devices_[allocation.node][share.index];
+      device.milli -= share.milli;
+      device.owner = device.held() ? device.owner : TenantId();
+    }
+  }
+}
+
+void CenterBooks::Give(const Job& job) {
+  for (AllocationId id : job.allocations) {
+    Give(cluster_.GetAllocation(id));
+  }
+}
+
+bool CenterBooks::HasRoom(const Devices& devices, ClassId device_class, int count) {
+  std::map<std::string, int> free;
+  int all = 0;
+  std::map<std::string, int> usable;
+  for (const auto& [index, device] : devices) {
+    if (device.device_class == device_class) {
+      free[device.ring] += device.free() ? 1 : 0;
+      usable[device.ring] += device.usable ? 1 : 0;
+      all += device.free() ? 1 : 0;
+    }
+  }
+  const auto at_least = [count](const auto& ring) { return ring.second >= count; };
+  return std::any_of(usable.begin(), usable.end(), at_least)
+             ? std::any_of(free.begin(), free.end(), at_least)
+             : all >= count;
+}
+
+bool CenterBooks::Fits(const GangShape& gang, ClassId device_class, int nodes,
+                       const std::set<NodeId>& closed) const {
+  int fitting = 0;
+  for (const auto& [id, devices] : devices_) {
+    fitting +=
+        !closed.contains(id) && HasRoom(devices, device_class, gang.devices_per_node) ? 1 : 0;
+  }
+  return fitting >= nodes;
+}
+
+int64_t CountDevices(const std::vector<Placement>& members) {
+  int64_t count = 0;
+  for (const Placement& member : members) {
+    count += static_cast<int64_t>(member.devices.size());
+  }
+  return count;
+}
+
+bool OwesBlocks(const Cluster& cluster, ClassId device_class) {
+  const auto& limits = cluster.quota().limits();
+  return std::any_of(limits.begin(), limits.end(), [device_class](const auto& entry) {
+    return entry.first.device_class == device_class && entry.second.block_count > 0;
+  });
+}
+
+std::set<NodeId> ClosedTo(const Cluster& cluster, const Job& job, absl::Time now) {
+  std::set<NodeId> closed(job.suspect_nodes.begin(), job.suspect_nodes.end());
+  for (const auto& [id, booking] : cluster.bookings()) {
+    if (booking.Excludes(job.spec.tenant, now, now + job.spec.time_limit)) {
+      closed.insert(booking.nodes.begin(), booking.nodes.end());
+    }
+  }
+  return closed;
+}
+
+int64_t LostSeconds(const Job& job, absl::Time now) {
+  const absl::Time since = std::max(job.attempt.started_at, job.attempt.checkpoint_at);
+  return since == absl::InfinitePast()
+             ? 0
+             : absl::ToInt64Seconds(std::max(now - since, absl::ZeroDuration()));
+}
+
+}  // namespace berth

@@ -1,0 +1,20 @@
+#ifndef BERTH_TESTS_SIMULATION_HISTORY_STORY_H_
+#define BERTH_TESTS_SIMULATION_HISTORY_STORY_H_
+
+// A history in words, for whoever looks at one that broke a property.
+
+#include <string>
+
+#include "scheduler/core/plan.h"
+#include "tests/simulation/plan_checks.h"
+
+namespace berth {
+
+// What the center is: its nodes, and what its tenants own.
+std::string DescribeCenter(const Cluster& cluster);
+// What waits, what runs and what a plan decides; a line each.
+std::string DescribeRound(const PlanView& view);
+
+}  // namespace berth
+
+#endif  // BERTH_TESTS_SIMULATION_HISTORY_STORY_H_

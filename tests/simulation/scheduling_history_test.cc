@@ -1,0 +1,145 @@
+// The scheduling core proven by properties over random histories (quota.md, "Why it always works").
+// BERTH_TEST_SEED=N runs one history again and tells it, BERTH_HISTORIES=N another number than the
+// default.
+// BERTH_FIRST_SEED=N begins there, BERTH_FAILURES=N goes on until so many have failed.
+
+#include "tests/simulation/scheduling_history.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+namespace berth {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kHistories = 2000;
+#else
+constexpr uint64_t kHistories = 4000;  // the build runs the same with 100,000 besides
+#endif
+constexpr uint64_t kShards = 4;  // for several cores
+constexpr int kFailuresMax = 10;
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
+}
+
+void Print(const Findings& findings) {
+  for (const auto& [what, count] : findings.cases) {
+    std::printf("%12lld  %s\n", static_cast<long long>(count), what.c_str());
+  }
+}
+
+// What must have come up, and how often in a thousand histories at least: a detector that had
+// nothing to look at has shown nothing.
+struct Coverage {
+  const char* what;
+  int64_t per_thousand;
+};
+constexpr Coverage kCoverage[] = {
+  // What people and nodes do.
+    {"jobs",                                5000 },
+    {"arrays",                              500  },
+    {"shares of a device",                  500  },
+    {"elastic gangs",                       100  },
+    {"non-preemptible jobs",                300  },
+    {"bookings",                            50   },
+    {"quota edits",                         100  },
+    {"nodes lost",                          70   },
+ // What rounds decide.
+    {"recalls of an owner",                 400  },
+    {"recalls within a tenant",             200  },
+    {"shrinks",                             3    },
+    {"elastic gangs ended",                 5    },
+    {"shares beside others",                90   },
+    {"anchors",                             2000 },
+    {"anchors displaced",                   300  },
+    {"lapsed claims",                       100  },
+ // What is judged.
+    {"gangs atomic",                        10000},
+    {"places exist",                        20000},
+    {"closed nodes",                        7000 },
+    {"no device twice",                     10000},
+    {"milli-devices",                       700  },
+    {"shares stay in a project",            90   },
+    {"nominated devices",                   10000},
+    {"nominations end",                     4000 },
+    {"A1 limit",                            2000 },
+    {"A1 project limit",                    300  },
+    {"A2 non-preemptible",                  400  },
+    {"A4 non-lendable",                     400  },
+    {"labels",                              6000 },
+    {"R1",                                  700  },
+    {"no owned victim",                     1000 },
+    {"no loss within E",                    200  },
+    {"priority within a tenant",            300  },
+    {"no removable victim",                 100  },
+    {"no member too many",                  8    },
+    {"R4 optimum",                          100  },
+    {"R3 order",                            50   },
+    {"certificate rows",                    700  },
+    {"certificate numbers",                 700  },
+    {"T1 owed blocks",                      300  },
+    {"no unsatisfied owned claim",          100  },
+    {"anchor never postponed",              1000 },
+    {"no starvation",                       3000 },
+    {"everything ends",                     1    },
+    {"fork plans the same",                 2000 },
+    {"a round is due when it would decide", 2000 },
+    {"invariants",                          10000},
+};
+
+class SchedulingHistoryTest : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(SchedulingHistoryTest, EveryPropertyHolds) {
+  const bool one = std::getenv("BERTH_TEST_SEED") != nullptr;
+  const uint64_t count = one ? 1 : FromEnvironment("BERTH_HISTORIES", kHistories) / kShards;
+  const uint64_t first_of_all = FromEnvironment("BERTH_FIRST_SEED", 1);
+  const uint64_t first = FromEnvironment("BERTH_TEST_SEED", first_of_all + GetParam() * count);
+  Findings all;
+  const auto failures_max = static_cast<int>(FromEnvironment("BERTH_FAILURES", kFailuresMax));
+  int failures = 0;
+  for (uint64_t seed = first; seed < first + count && failures < failures_max; ++seed) {
+    HistoryOptions options;
+    options.seed = seed;
+    options.compare_forks = one || seed % 8 == 0;
+    if (one) {
+      options.listener = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
+    }
+    SchedulingHistory history(options);
+    const Findings& findings = history.Run();
+    if (!findings.ok()) {
+      ADD_FAILURE() << findings.property << ": " << findings.detail << " (BERTH_TEST_SEED=" << seed
+                    << ", round " << findings.cases.at("rounds") << ")";
+      ++failures;
+    }
+    for (const auto& [what, cases] : findings.cases) {
+      all.Saw(what.c_str(), cases);
+    }
+  }
+  Print(all);
+  for (const Coverage& coverage : kCoverage) {
+    EXPECT_TRUE(count < 5000 || all.cases[coverage.what] * 1000 >=
+                                   coverage.per_thousand * static_cast<int64_t>(count))
+        << coverage.what << " came up " << all.cases[coverage.what] << " times";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, SchedulingHistoryTest, testing::Range(uint64_t{0}, kShards));
+
+TEST(SchedulingHistory, TheSameSeedDecidesTheSame) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    HistoryOptions options;
+    options.seed = seed;
+    SchedulingHistory once(options);
+    SchedulingHistory again(options);
+    once.Run();
+    again.Run();
+    EXPECT_EQ(once.hash(), again.hash()) << "BERTH_TEST_SEED=" << seed;
+  }
+}
+
+}  // namespace
+}  // namespace berth
