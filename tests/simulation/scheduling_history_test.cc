@@ -122,7 +122,7 @@ TEST_P(SchedulingHistoryTest, EveryPropertyHolds) {
   Print(all);
   for (const Coverage& coverage : kCoverage) {
     EXPECT_TRUE(count < 5000 || all.cases[coverage.what] * 1000 >=
-                                   coverage.per_thousand * static_cast<int64_t>(count))
+                                    coverage.per_thousand * static_cast<int64_t>(count))
         << coverage.what << " came up " << all.cases[coverage.what] << " times";
   }
 }
