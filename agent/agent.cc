@@ -70,6 +70,11 @@ absl::Status Agent::Prepare() {
   }
   AgentState state;
   ASSIGN_OR_RETURN(journal_, Journal::Open(options_.data_dir, state));
+  if (state.incarnation == 0) {
+    // A new journal, perhaps in place of a lost one: above whatever that one counted to.
+    state.incarnation =
+        static_cast<uint64_t>(WallTimeUs() / absl::ToInt64Microseconds(absl::Minutes(1)));
+  }
   ++state.incarnation;
   core_ = std::make_unique<AgentCore>(std::move(state), options_.node, ReadBootId());
   RETURN_IF_ERROR(journal_->Compact(core_->state()));
@@ -133,7 +138,7 @@ void Agent::AdoptTasks() {
     if (adopted.state.has_value()) {
       ++running;
       Carry(core_->Adopt(task.assignment.allocation_id(), *adopted.state, options_.facts.address));
-    } else {
+    } else if (adopted.end.has_value()) {
       ++ended;
       OnTask(*adopted.end);
     }

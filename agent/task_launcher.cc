@@ -71,6 +71,13 @@ int64_t LeaseNs(absl::Duration deadline) {
 absl::Status TaskLauncher::Prepare(LaunchedTask& task, absl::Duration lease_deadline) {
   const v1::Assignment& assignment = task.assignment;
   const TaskOwner owner = OwnerOf(assignment);
+  // A restored scheduler gives out numbers of attempts again: an exit record of then is not this
+  // attempt's.
+  if (const auto before =
+          TaskFolder::Open(options_.data_dir, assignment.job_id(), assignment.attempt());
+      before.ok()) {
+    before->Drop();
+  }
   ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(options_.data_dir, assignment.job_id(),
                                                        assignment.attempt(), owner));
   task.folder = std::make_unique<TaskFolder>(std::move(folder));

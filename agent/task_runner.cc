@@ -215,7 +215,7 @@ TaskEvent TaskRunner::EndOf(const v1::Assignment& assignment, const TaskFile& fi
   return ended;
 }
 
-void TaskRunner::Act(const StartTask& action) {
+void TaskRunner::Act(const RunTask& action) {
   const auto found = tasks_.find(action.allocation_id);
   if (found == tasks_.end()) {
     return;
@@ -290,15 +290,15 @@ void TaskRunner::Act(const DropTask& action) {
   }
 }
 
-void TaskRunner::ReleaseNow(uint64_t id) {
+bool TaskRunner::ReleaseNow(uint64_t id) {
   const absl::Time give_up = absl::Now() + kAdoptPatience;
   while (!launcher_.isolation().Release(id)) {
     if (absl::Now() > give_up) {
-      Release(id, absl::Now() + kReleasePatience, [] {});
-      return;
+      return false;
     }
     usleep(1000);
   }
+  return true;
 }
 
 void TaskRunner::RemoveStrays() {
@@ -310,7 +310,9 @@ void TaskRunner::RemoveStrays() {
     LogWarning("control groups of an unknown task are emptied", {
                                                                     {"allocation", id}
     });
-    ReleaseNow(id);
+    if (!ReleaseNow(id)) {
+      Release(id, absl::Now() + kReleasePatience, [] {});
+    }
   }
 }
 
@@ -329,8 +331,17 @@ TaskRunner::Adopted TaskRunner::Adopt(const JournaledTask& journaled) {
   const auto file = ReadFileAt(folder->descriptor(), kTaskFileName);
   auto decoded = file.has_value() ? DecodeTaskFile(*file) : std::nullopt;
   if (status < 0 || !decoded.has_value()) {
-    adopted.end = EndOf(assignment, decoded.value_or(TaskFile()));
-    ReleaseNow(id);
+    const TaskEvent end = EndOf(assignment, decoded.value_or(TaskFile()));
+    const bool is_gone = ReleaseNow(id);
+    if (is_gone || !std::holds_alternative<TaskLost>(end)) {
+      adopted.end = end;
+    }
+    if (!is_gone) {
+      // Its devices are still taken; nobody waited for its last process before.
+      Release(
+          id, absl::Now() + kReleasePatience,
+          adopted.end.has_value() ? std::function<void()>([] {}) : [this, end] { listener_(end); });
+    }
     return adopted;
   }
   LaunchedTask& task = tasks_[id];

@@ -33,7 +33,7 @@ class TaskRunner {
   void Run(const TaskAction& action);
 
   // Finds a task of an earlier agent: its state if its shim lives, the end it recorded, or
-  // TaskLost.
+  // TaskLost. Neither: some of it does not die at once, and the listener hears of the end later.
   struct Adopted {
     std::optional<v1::TaskState> state;
     std::optional<TaskEvent> end;
@@ -59,7 +59,7 @@ class TaskRunner {
   // Once the task's devices are clean, or refuses it when they do not become so in time.
   void PrepareWhenClean(const PrepareTask& action, absl::Time give_up);
   void Prepare(const PrepareTask& action);
-  void Act(const StartTask& action);
+  void Act(const RunTask& action);
   void Act(const StopTask& action);
   void Act(const SetLease& action);
   void Act(const DropTask& action);
@@ -70,8 +70,8 @@ class TaskRunner {
   void OnShimEnded(uint64_t id);
   // Removes what the kernel keeps of a task, again and again until nothing of it runs; then `done`.
   void Release(uint64_t id, absl::Time give_up, std::function<void()> done);
-  // Waits for that, but not for long.
-  void ReleaseNow(uint64_t id);
+  // Waits for that, but not for long. Returns: whether nothing of it runs.
+  bool ReleaseNow(uint64_t id);
   // As the shim recorded it; TaskLost without a record.
   TaskEvent EndOf(const v1::Assignment& assignment, const TaskFile& file) const;
   void Tell(TaskEvent event);

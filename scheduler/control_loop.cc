@@ -13,6 +13,7 @@
 #include "scheduler/control_loop_turn.h"
 #include "scheduler/core/invariants.h"
 #include "scheduler/core/job_requests.h"
+#include "scheduler/core/node_protocol.h"
 
 namespace berth {
 namespace {
@@ -249,6 +250,15 @@ void ControlLoop::ApplyItem(Item& item, Turn& turn) {
 }
 
 void ControlLoop::OpenSession(HelloRequest& request, Turn& turn) {
+  if (IsOutdated(engine_.cluster(), request.hello)) {
+    request.link->Send({
+        request.hello.node, request.hello.session,
+        RefuseHello{HelloRefusal::kDuplicateNode,
+                    "a later start of this node's agent has said hello already"}
+    });
+    request.link->Close();
+    return;
+  }
   Session& session = sessions_[request.hello.node];
   if (session.link != nullptr) {
     session.link->Close();

@@ -7,6 +7,7 @@
 
 #include "agent/core/task_lifecycle.h"
 #include "common/check.h"
+#include "common/planted_bug.h"
 
 namespace berth {
 namespace {
@@ -25,13 +26,7 @@ AgentCore::AgentCore(AgentState state, absl::string_view node, absl::string_view
   for (const auto& [id, journaled] : state_.tasks) {
     Task& task = tasks_[id];
     task.assignment = journaled.assignment;
-    if (rebooted) {
-      Move(task.state, v1::TASK_STATE_LOST_REBOOT);
-      AgentOutput unsent;
-      v1::Report report = ReportOf(task.assignment, v1::REPORT_KIND_LOST_REBOOT);
-      report.set_message("the node rebooted");
-      task.end_report = Send(std::move(report), unsent);
-    }
+    task.before_reboot = rebooted;
   }
   state_.boot_id = std::string(boot_id);
 }
@@ -39,9 +34,7 @@ AgentCore::AgentCore(AgentState state, absl::string_view node, absl::string_view
 std::vector<JournaledTask> AgentCore::TasksToAdopt() const {
   std::vector<JournaledTask> tasks;
   for (const auto& [id, journaled] : state_.tasks) {
-    if (!HasEnded(tasks_.at(id).state)) {
-      tasks.push_back(journaled);
-    }
+    tasks.push_back(journaled);
   }
   return tasks;
 }
@@ -55,10 +48,10 @@ AgentOutput AgentCore::Adopt(uint64_t allocation_id, v1::TaskState state,
     Handle(task, TaskPrepared{allocation_id, std::string(address), port}, output);
     return output;
   }
-  Move(task.state, v1::TASK_STATE_SPAWNED);
+  Advance(task.state, v1::TASK_STATE_SPAWNED);
   Handle(task, TaskStarted{allocation_id}, output);
   if (state == v1::TASK_STATE_STOPPING) {
-    Move(task.state, v1::TASK_STATE_STOPPING);
+    Advance(task.state, v1::TASK_STATE_STOPPING);
   }
   return output;
 }
@@ -78,8 +71,11 @@ v1::AgentMessage AgentCore::MakeHello(const v1::NodeFacts& facts, absl::Duration
   *hello.mutable_facts() = facts;
   FillTasks(*hello.mutable_tasks());
   for (const auto& [seq, report] : unacked_) {
-    *hello.add_reports() = report;
+    if (!Planted(PlantedBug::kReportOnce)) {
+      *hello.add_reports() = report;
+    }
   }
+  told_report_seq_ = last_report_seq_;
   return message;
 }
 
@@ -111,10 +107,10 @@ AgentOutput AgentCore::OnMessage(const v1::SchedulerMessage& message, absl::Dura
   AgentOutput output;
   switch (message.kind_case()) {
     case v1::SchedulerMessage::kHelloAck:
-      OnHelloAck(message.hello_ack(), output);
+      OnHelloAck(message.hello_ack(), now, output);
       break;
     case v1::SchedulerMessage::kHeartbeatAck:
-      OnHeartbeatAck(message.heartbeat_ack(), output);
+      OnHeartbeatAck(message.heartbeat_ack(), now, output);
       break;
     case v1::SchedulerMessage::kReportAck:
       OnReportAck(message.report_ack(), output);
@@ -138,10 +134,10 @@ AgentOutput AgentCore::OnMessage(const v1::SchedulerMessage& message, absl::Dura
   return output;
 }
 
-void AgentCore::OnHelloAck(const v1::HelloAck& ack, AgentOutput& output) {
+void AgentCore::OnHelloAck(const v1::HelloAck& ack, absl::Duration now, AgentOutput& output) {
   // I8: never obey a scheduler older than one obeyed before. It is not acknowledged, so nothing of
   // its session is listened to.
-  if (ack.sched_epoch() < state_.sched_epoch_max) {
+  if (ack.sched_epoch() < state_.sched_epoch_max && !Planted(PlantedBug::kOldEpochObeyed)) {
     return;
   }
   session_ = ack;
@@ -149,16 +145,22 @@ void AgentCore::OnHelloAck(const v1::HelloAck& ack, AgentOutput& output) {
   if (ack.sched_epoch() > state_.sched_epoch_max) {
     Record(EpochSeen{ack.sched_epoch()}, true, output);
   }
-  OnHeartbeatAck(v1::HeartbeatAck(), output);
+  OnHeartbeatAck(v1::HeartbeatAck(), now, output);
+  // What happened since the hello was neither in it nor sent.
+  for (auto report = unacked_.upper_bound(told_report_seq_); report != unacked_.end(); ++report) {
+    *output.messages.emplace_back().mutable_report() = report->second;
+  }
 }
 
-void AgentCore::OnHeartbeatAck(const v1::HeartbeatAck& ack, AgentOutput& output) {
+void AgentCore::OnHeartbeatAck(const v1::HeartbeatAck& ack, absl::Duration now,
+                               AgentOutput& output) {
   const auto sent = heartbeat_sent_.find(ack.heartbeat_seq());
   if (!connected_ || sent == heartbeat_sent_.end()) {
     return;
   }
   // The lease counts from the send, never from the answer's arrival.
-  last_contact_ = std::max(last_contact_, sent->second);
+  last_contact_ =
+      std::max(last_contact_, Planted(PlantedBug::kLeaseFromAckArrival) ? now : sent->second);
   heartbeat_sent_.erase(heartbeat_sent_.begin(), std::next(sent));
   for (const auto& [id, task] : tasks_) {
     if (!HasEnded(task.state) && !task.assignment.hold_on_node_loss()) {
@@ -186,7 +188,7 @@ void AgentCore::OnReportAck(const v1::ReportAck& ack, AgentOutput& output) {
     }
     const auto task = tasks_.find(report->second.allocation_id());
     if (task != tasks_.end() && task->second.end_report == seq) {
-      Move(task->second.state, v1::TASK_STATE_ACKED);
+      Advance(task->second.state, v1::TASK_STATE_ACKED);
       // Not forced to disk: if it is lost, the scheduler ignores the second report.
       Record(TaskForgotten{task->first}, false, output);
       const v1::Assignment& assignment = task->second.assignment;
@@ -206,27 +208,37 @@ void AgentCore::OnReportAck(const v1::ReportAck& ack, AgentOutput& output) {
 void AgentCore::OnAssignment(const v1::Assignment& assignment, absl::Duration now,
                              AgentOutput& output) {
   // I6: executed at most once. A number at or below the highest accepted is a repetition.
-  if (!connected_ || assignment.assign_seq() <= state_.assign_seq_max) {
+  const bool is_repeated =
+      assignment.assign_seq() <= state_.assign_seq_max && !Planted(PlantedBug::kNoAssignSeq);
+  if (!connected_ || is_repeated) {
     return;
   }
   const uint64_t id = assignment.allocation_id();
-  v1::Report refusal = ReportOf(assignment, v1::REPORT_KIND_REFUSED);
   if (state_.tombstones.contains(id)) {
-    refusal.set_refusal(v1::REFUSAL_FENCED);
-    refusal.set_message("a kill came first");
-    Send(std::move(refusal), output);
+    RefuseAssignment(assignment, v1::REFUSAL_FENCED, "a kill came first", output);
     return;
   }
   const absl::Duration deadline = LeaseDeadline(assignment);
   if (deadline <= now) {
-    refusal.set_refusal(v1::REFUSAL_LEASE);
-    refusal.set_message("the lease has run out");
-    Send(std::move(refusal), output);
+    RefuseAssignment(assignment, v1::REFUSAL_LEASE, "the lease has run out", output);
     return;
   }
   Record(AssignmentAccepted{assignment}, true, output);
   tasks_[id].assignment = assignment;
   output.actions.push_back(PrepareTask{assignment, deadline});
+}
+
+void AgentCore::RefuseAssignment(const v1::Assignment& assignment, v1::Refusal why,
+                                 absl::string_view message, AgentOutput& output) {
+  // Its number is used up: the same assignment may be on its way once more, behind the answer that
+  // renews the lease, and its devices are given away with this refusal.
+  if (!Planted(PlantedBug::kRefusedTakenLater)) {
+    Record(AssignSeqSeen{assignment.assign_seq()}, false, output);
+  }
+  v1::Report refusal = ReportOf(assignment, v1::REPORT_KIND_REFUSED);
+  refusal.set_refusal(why);
+  refusal.set_message(std::string(message));
+  Send(std::move(refusal), output);
 }
 
 void AgentCore::OnStart(const v1::Start& start, AgentOutput& output) {
@@ -235,15 +247,15 @@ void AgentCore::OnStart(const v1::Start& start, AgentOutput& output) {
       task->second.assignment.attempt() != start.attempt()) {
     return;
   }
-  Move(task->second.state, v1::TASK_STATE_SPAWNED);
-  output.actions.push_back(StartTask{start.allocation_id(), start});
+  Advance(task->second.state, v1::TASK_STATE_SPAWNED);
+  output.actions.push_back(RunTask{start.allocation_id(), start});
 }
 
 void AgentCore::OnKill(const v1::Kill& kill, AgentOutput& output) {
   const uint64_t id = kill.allocation_id();
   const auto found = tasks_.find(id);
   if (found == tasks_.end()) {
-    if (!state_.tombstones.contains(id)) {
+    if (!state_.tombstones.contains(id) && !Planted(PlantedBug::kNoTombstone)) {
       Record(TombstoneSet{id}, true, output);
     }
     v1::Assignment unknown;
@@ -260,7 +272,7 @@ void AgentCore::OnKill(const v1::Kill& kill, AgentOutput& output) {
     return;
   }
   if (task.state != v1::TASK_STATE_STOPPING) {
-    Move(task.state, v1::TASK_STATE_STOPPING);
+    Advance(task.state, v1::TASK_STATE_STOPPING);
   }
   output.actions.push_back(
       StopTask{id, kill.reason(), absl::Milliseconds(kill.grace_ms()), kill.message()});
@@ -285,10 +297,10 @@ void AgentCore::Handle(Task& task, const TaskPrepared& event, AgentOutput& outpu
     return;
   }
   if (task.assignment.start_at_once()) {
-    Move(task.state, v1::TASK_STATE_SPAWNED);
+    Advance(task.state, v1::TASK_STATE_SPAWNED);
     return;
   }
-  Move(task.state, v1::TASK_STATE_PREPARED);
+  Advance(task.state, v1::TASK_STATE_PREPARED);
   const int known_port = state_.tasks.at(event.allocation_id).rendezvous_port;
   if (event.rendezvous_port != known_port) {
     Record(RendezvousReserved{event.allocation_id, event.rendezvous_port}, true, output);
@@ -300,8 +312,8 @@ void AgentCore::Handle(Task& task, const TaskPrepared& event, AgentOutput& outpu
 }
 
 void AgentCore::Handle(Task& task, const TaskRefused& event, AgentOutput& output) {
-  Move(task.state,
-       task.state == v1::TASK_STATE_JOURNALED ? v1::TASK_STATE_FENCED : v1::TASK_STATE_EXITED);
+  Advance(task.state,
+          task.state == v1::TASK_STATE_JOURNALED ? v1::TASK_STATE_FENCED : v1::TASK_STATE_EXITED);
   v1::Report report = ReportOf(task.assignment, v1::REPORT_KIND_REFUSED);
   report.set_refusal(event.refusal);
   report.set_message(event.message);
@@ -310,7 +322,7 @@ void AgentCore::Handle(Task& task, const TaskRefused& event, AgentOutput& output
 
 void AgentCore::Handle(Task& task, const TaskStarted& /*event*/, AgentOutput& output) {
   if (task.state == v1::TASK_STATE_SPAWNED) {
-    Move(task.state, v1::TASK_STATE_RUNNING);
+    Advance(task.state, v1::TASK_STATE_RUNNING);
   } else if (task.state != v1::TASK_STATE_STOPPING) {
     return;
   }
@@ -318,7 +330,7 @@ void AgentCore::Handle(Task& task, const TaskStarted& /*event*/, AgentOutput& ou
 }
 
 void AgentCore::Handle(Task& task, const TaskEnded& event, AgentOutput& output) {
-  Move(task.state, v1::TASK_STATE_EXITED);
+  Advance(task.state, v1::TASK_STATE_EXITED);
   const bool stopped = event.stop_reason != v1::STOP_REASON_UNSPECIFIED || event.node_fault;
   v1::Report report =
       ReportOf(task.assignment, stopped ? v1::REPORT_KIND_KILLED : v1::REPORT_KIND_EXITED);
@@ -334,10 +346,17 @@ void AgentCore::Handle(Task& task, const TaskEnded& event, AgentOutput& output) 
 }
 
 void AgentCore::Handle(Task& task, const TaskLost& /*event*/, AgentOutput& output) {
-  Move(task.state, v1::TASK_STATE_LOST_SHIM);
-  v1::Report report = ReportOf(task.assignment, v1::REPORT_KIND_LOST_SHIM);
-  report.set_message("the task's supervisor is gone and left no record");
+  Advance(task.state, task.before_reboot ? v1::TASK_STATE_LOST_REBOOT : v1::TASK_STATE_LOST_SHIM);
+  v1::Report report = ReportOf(task.assignment, task.before_reboot ? v1::REPORT_KIND_LOST_REBOOT
+                                                                   : v1::REPORT_KIND_LOST_SHIM);
+  report.set_message(task.before_reboot ? "the node rebooted"
+                                        : "the task's supervisor is gone and left no record");
   task.end_report = Send(std::move(report), output);
+}
+
+void AgentCore::Advance(v1::TaskState& state, v1::TaskState to) {
+  transitions_.Count(state, to);
+  Move(state, to);
 }
 
 void AgentCore::Record(JournalRecord record, bool sync, AgentOutput& output) {

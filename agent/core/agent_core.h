@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 
 #include "agent/core/journal_record.h"
+#include "agent/core/task_lifecycle.h"
 #include "proto/agent_api.pb.h"
 
 namespace berth {
@@ -27,7 +28,7 @@ struct PrepareTask {
   v1::Assignment assignment;
   absl::Duration lease_deadline;  // since boot; infinite: none
 };
-struct StartTask {
+struct RunTask {
   uint64_t allocation_id = 0;
   v1::Start start;
 };
@@ -47,7 +48,7 @@ struct DropTask {
   int attempt = 0;
 };
 
-using TaskAction = std::variant<PrepareTask, StartTask, StopTask, SetLease, DropTask>;
+using TaskAction = std::variant<PrepareTask, RunTask, StopTask, SetLease, DropTask>;
 
 // ---- What processes did ----
 
@@ -92,11 +93,12 @@ struct AgentOutput {
 
 class AgentCore {
  public:
-  // `state` as read from the journal; tasks of an earlier boot are lost. The tasks of this boot are
-  // adopted by the caller, which tells about each with OnTask or Adopt.
+  // `state` as read from the journal. Its tasks are adopted by the caller, which tells about each
+  // with Adopt or OnTask: TaskEnded where there is an exit record, else TaskLost.
   AgentCore(AgentState state, absl::string_view node, absl::string_view boot_id);
 
-  // Tasks of this boot that the journal knows, for adoption at the start.
+  // Tasks that the journal knows, for adoption at the start. Those of an earlier boot have ended,
+  // but perhaps left a record.
   std::vector<JournaledTask> TasksToAdopt() const;
   // A shim of the earlier agent was found alive: prepared, running or stopping. `address` is this
   // node's.
@@ -115,18 +117,23 @@ class AgentCore {
   const v1::HelloAck& session() const { return session_; }
   // Everything durable, for a compaction of the journal.
   const AgentState& state() const { return state_; }
+  // Of this life.
+  const TaskTransitionCounts& transitions() const { return transitions_; }
 
  private:
   struct Task {
     v1::Assignment assignment;
     v1::TaskState state = v1::TASK_STATE_JOURNALED;
     int64_t end_report = 0;  // seq of the report that ends it; 0: none yet
+    bool before_reboot = false;
   };
 
-  void OnHelloAck(const v1::HelloAck& ack, AgentOutput& output);
-  void OnHeartbeatAck(const v1::HeartbeatAck& ack, AgentOutput& output);
+  void OnHelloAck(const v1::HelloAck& ack, absl::Duration now, AgentOutput& output);
+  void OnHeartbeatAck(const v1::HeartbeatAck& ack, absl::Duration now, AgentOutput& output);
   void OnReportAck(const v1::ReportAck& ack, AgentOutput& output);
   void OnAssignment(const v1::Assignment& assignment, absl::Duration now, AgentOutput& output);
+  void RefuseAssignment(const v1::Assignment& assignment, v1::Refusal why,
+                        absl::string_view message, AgentOutput& output);
   void OnStart(const v1::Start& start, AgentOutput& output);
   void OnKill(const v1::Kill& kill, AgentOutput& output);
 
@@ -136,6 +143,8 @@ class AgentCore {
   void Handle(Task& task, const TaskEnded& event, AgentOutput& output);
   void Handle(Task& task, const TaskLost& event, AgentOutput& output);
 
+  // The only caller of Move().
+  void Advance(v1::TaskState& state, v1::TaskState to);
   void Record(JournalRecord record, bool sync, AgentOutput& output);
   v1::Report ReportOf(const v1::Assignment& assignment, v1::ReportKind kind);
   int64_t Send(v1::Report report, AgentOutput& output);
@@ -149,8 +158,10 @@ class AgentCore {
   std::map<int64_t, uint64_t> tombstone_reports_;  // seq -> allocation
   v1::HelloAck session_;
   bool connected_ = false;
+  TaskTransitionCounts transitions_;
   int64_t at_us_ = 0;  // of the event being handled
   int64_t last_report_seq_;
+  int64_t told_report_seq_ = 0;  // the highest that the last hello could tell of
   uint64_t last_heartbeat_ = 0;
   std::map<uint64_t, absl::Duration> heartbeat_sent_;  // not acknowledged; 0 is the hello
   absl::Duration last_contact_ =

@@ -38,7 +38,8 @@ struct AgentStarted {
   uint64_t incarnation = 0;
   std::string boot_id;
 };
-// Written by a compaction: highest assign_seq of records that were dropped.
+// Numbers up to this one are used up: those of refused assignments, and in a compacted journal
+// those of the records that were dropped.
 struct AssignSeqSeen {
   int64_t assign_seq = 0;
 };

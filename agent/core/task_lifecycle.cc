@@ -63,4 +63,12 @@ void Move(v1::TaskState& state, v1::TaskState to) {
   state = to;
 }
 
+void TaskTransitionCounts::Add(const TaskTransitionCounts& other) {
+  for (size_t from = 0; from < counts_.size(); ++from) {
+    for (size_t to = 0; to < counts_.size(); ++to) {
+      counts_[from][to] += other.counts_[from][to];
+    }
+  }
+}
+
 }  // namespace berth

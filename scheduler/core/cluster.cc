@@ -180,7 +180,7 @@ void Cluster::PutFacts(NodeId id, NodeFacts facts) {
 void Cluster::SetNodeState(NodeId id, NodeState state, absl::string_view detail) {
   Node& node = nodes_.at(id);
   if (node.state != state) {
-    Move(node.state, state);
+    Advance(node.state, state);
   }
   node.state_detail = std::string(detail);
   changed_nodes_.insert(id);

@@ -29,6 +29,7 @@
 #include "scheduler/core/pending_reason.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/quota_tree.h"
+#include "scheduler/core/transition_counts.h"
 
 namespace berth {
 
@@ -248,10 +249,18 @@ class Cluster {
   bool HasChanges() const;
   // Grows with every change that a round could react to.
   uint64_t plan_version() const { return plan_version_; }
+  // Since this value was made or restored.
+  const TransitionCounts& transitions() const { return transitions_; }
 
  private:
   friend class ClusterDamage;  // plants faults that the invariants must find
 
+  // The only caller of Move().
+  template <typename State>
+  void Advance(State& state, State to) {
+    transitions_.Count(state, to);
+    Move(state, to);
+  }
   Job& MutableJob(JobId id);
   Allocation& MutableAllocation(AllocationId id);
   static GroupKey KeyOf(const Job& job);
@@ -356,6 +365,7 @@ class Cluster {
   ReclaimId last_reclaim_;
   BookingId last_booking_;
   uint64_t plan_version_ = 0;
+  TransitionCounts transitions_;
 
   Changes new_nouns_;  // classes, tenants, projects, quotas, users, tokens, attempts
   std::set<JobId> changed_jobs_;

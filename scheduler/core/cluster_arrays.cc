@@ -70,7 +70,7 @@ JobId Cluster::AddTask(JobId array_id) {
   if (array.tasks.next < array.spec.array.count) {
     IndexPending(array);
   } else {
-    Move(array.state, JobState::kRunning);
+    Advance(array.state, JobState::kRunning);
     DecideStarted(array_id);
   }
   return InsertJob(std::move(task));
@@ -86,14 +86,14 @@ void Cluster::CancelTasks(JobId id, absl::Time now) {
   if (IsPending(array)) {
     UnindexPending(array);
     if (array.state == JobState::kHeld) {
-      Move(array.state, JobState::kQueued);
+      Advance(array.state, JobState::kQueued);
     }
-    Move(array.state, JobState::kRunning);
+    Advance(array.state, JobState::kRunning);
     array.tasks.cancelled += array.spec.array.count - array.tasks.next;
     array.tasks.next = array.spec.array.count;
   }
   if (array.state == JobState::kRunning) {
-    Move(array.state, JobState::kStopping);
+    Advance(array.state, JobState::kStopping);
   }
 }
 

@@ -79,12 +79,12 @@ void Cluster::AdoptAllocation(Allocation allocation) {
 void Cluster::StartJob(const Start& start, absl::Time now) {
   Job& job = MutableJob(start.job);
   UnindexPending(job);
-  Move(job.state, JobState::kDispatching);
+  Advance(job.state, JobState::kDispatching);
   const bool first = job.attempt.state == AttemptState::kNone;
   Attempt attempt;
   attempt.number = first ? 0 : job.attempt.number + 1;
   attempt.state = job.attempt.state;
-  Move(attempt.state, AttemptState::kCreated);
+  Advance(attempt.state, AttemptState::kCreated);
   attempt.funding = start.funding;
   attempt.device_class = start.device_class;
   attempt.created_at = now;
@@ -117,14 +117,14 @@ void Cluster::StartJob(const Start& start, absl::Time now) {
 
 void Cluster::MoveJob(JobId id, JobState state) {
   Job& job = MutableJob(id);
-  Move(job.state, state);
+  Advance(job.state, state);
   if (state == JobState::kStopping && job.attempt.device_class) {
     RefreshEnd(job);
     ++plan_version_;  // what it holds can be counted on from now on
   }
 }
 void Cluster::MoveAttempt(JobId id, AttemptState state) {
-  Move(MutableJob(id).attempt.state, state);
+  Advance(MutableJob(id).attempt.state, state);
 }
 
 void Cluster::SetRendezvous(JobId id, absl::string_view address, int port) {
@@ -166,7 +166,7 @@ void Cluster::SetCheckpoint(JobId id, absl::Time at) {
 
 void Cluster::MoveAllocation(AllocationId id, AllocationState state) {
   Allocation& allocation = MutableAllocation(id);
-  Move(allocation.state, state);
+  Advance(allocation.state, state);
   if (state == AllocationState::kReleasing) {
     returning_[allocation.device_class].insert(id);
   }
@@ -179,7 +179,7 @@ void Cluster::MarkSent(AllocationId id, absl::Time now) {
 
 void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl::Time now) {
   Allocation& allocation = MutableAllocation(id);
-  Move(allocation.state, AllocationState::kReleased);
+  Advance(allocation.state, AllocationState::kReleased);
   allocation.evidence = evidence;
   allocation.released_at = now;
   allocations_on_.at(allocation.node).erase(id);
@@ -213,13 +213,13 @@ void Cluster::EndJob(JobId id, JobState state, absl::Time now) {
   }
   UnlinkDependencies(job);
   if (job.attempt.state == AttemptState::kStopping) {
-    Move(job.attempt.state, AttemptState::kEnded);
+    Advance(job.attempt.state, AttemptState::kEnded);
     job.attempt.ended_at = now;
   }
   if (job.is_array() && job.state == JobState::kRunning) {
-    Move(job.state, JobState::kStopping);
+    Advance(job.state, JobState::kStopping);
   }
-  Move(job.state, state);
+  Advance(job.state, state);
   job.ended_at = now;
   active_jobs_.erase(id);
   IndexHolder(job, false);
@@ -231,13 +231,13 @@ void Cluster::EndJob(JobId id, JobState state, absl::Time now) {
 void Cluster::RequeueJob(JobId id, absl::Time not_before, absl::Time now) {
   Job& job = MutableJob(id);
   BERTH_CHECK(HeldDevices(job) == 0);
-  Move(job.attempt.state, AttemptState::kEnded);
+  Advance(job.attempt.state, AttemptState::kEnded);
   job.attempt.ended_at = now;
   new_nouns_.attempts.push_back({id, job.attempt});
   for (AllocationId allocation : std::exchange(job.allocations, {})) {
     changed_allocations_.insert(allocation);
   }
-  Move(job.state, JobState::kQueued);
+  Advance(job.state, JobState::kQueued);
   active_jobs_.erase(id);
   IndexHolder(job, false);
   // What somebody asked for is nobody's failure.

@@ -176,7 +176,7 @@ void Cluster::SetSuspects(JobId id, std::vector<NodeId> nodes) {
 void Cluster::SetHeld(JobId id, bool held) {
   Job& job = MutableJob(id);
   UnindexPending(job);
-  Move(job.state, held ? JobState::kHeld : JobState::kQueued);
+  Advance(job.state, held ? JobState::kHeld : JobState::kQueued);
   IndexPending(job);
 }
 

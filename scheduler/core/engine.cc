@@ -62,7 +62,11 @@ void Engine::Apply(const AgentEvent& event, absl::Time now) {
   const Step step{cluster_, policy_, sched_epoch_, now, commands_};
   if (std::holds_alternative<Tick>(event)) {
     last_tick_ = now;
-    look_again_ = look_again_ || now >= next_look_;
+    if (now >= next_look_) {
+      // Once: a round that is not run, because nobody waits, must not be due for ever.
+      look_again_ = true;
+      next_look_ = absl::InfiniteFuture();
+    }
   }
   std::visit([&](const auto& agent_event) { Handle(step, agent_event); }, event);
 }

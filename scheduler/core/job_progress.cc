@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 
 #include "common/check.h"
+#include "common/planted_bug.h"
 
 namespace berth {
 namespace {
@@ -190,7 +191,8 @@ void SettleJob(const Step& step, JobId id) {
     return;
   }
   const bool again = WantsRequeue(job);
-  if (!again || job.cancel_requested) {
+  const bool is_cancelled = job.cancel_requested && !Planted(PlantedBug::kCancelForgotten);
+  if (!again || is_cancelled) {
     step.cluster.FinishJob(id, again ? JobState::kCancelled : FinalState(job.attempt.end),
                            step.now);
     return;
@@ -229,7 +231,8 @@ void MemberPrepared(const Step& step, const Allocation& allocation, const TaskRe
     step.cluster.SetRendezvous(job.id, report.rendezvous_address, report.rendezvous_port);
   }
   if (job.state != JobState::kDispatching ||
-      !AllMembers(step.cluster, job, AllocationState::kPrepared)) {
+      (!AllMembers(step.cluster, job, AllocationState::kPrepared) &&
+       !Planted(PlantedBug::kStartBeforePrepared))) {
     return;
   }
   step.cluster.MoveAttempt(job.id, AttemptState::kPrepared);
@@ -319,6 +322,9 @@ void StopJob(const Step& step, JobId id, const JobEnd& end, absl::Duration grace
       step.cluster.MoveAllocation(member, AllocationState::kReleasing);
     }
     SendKill(step, member);
+    if (Planted(PlantedBug::kFreedAtKill)) {
+      ReleaseMember(step, member, ReleaseEvidence::kReported);
+    }
   }
   SettleJob(step, id);
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
+#include "common/planted_bug.h"
 #include "scheduler/core/job_progress.h"
 
 namespace berth {
@@ -19,7 +20,7 @@ constexpr int64_t kAssignSeqBelievable = int64_t{1} << 48;
 
 bool IsCurrent(const Step& step, NodeId id, SessionId session) {
   const Node* node = step.cluster.FindNode(id);
-  return node != nullptr && node->session == session;
+  return node != nullptr && (node->session == session || Planted(PlantedBug::kOldSessionHeard));
 }
 
 void Heard(const Step& step, NodeId id) {
@@ -97,7 +98,8 @@ void ReconcileAbsent(const Step& step, const Allocation& allocation, const Claim
     }
     return;
   }
-  if (allocation.assign_seq > claim.assign_seq_max && !step.cluster.IsDoubtful(allocation)) {
+  if (allocation.assign_seq > claim.assign_seq_max && !step.cluster.IsDoubtful(allocation) &&
+      !Planted(PlantedBug::kAbsentMeansLost)) {
     if (again) {
       SendAssignment(step, allocation.id);
     }
@@ -258,7 +260,15 @@ void CheckJobTimes(const Step& step) {
 
 }  // namespace
 
+bool IsOutdated(const Cluster& cluster, const AgentHello& hello) {
+  return hello.incarnation < cluster.GetNode(hello.node).incarnation &&
+         !Planted(PlantedBug::kOldLifeHeard);
+}
+
 void HandleHello(const Step& step, const AgentHello& hello) {
+  if (IsOutdated(step.cluster, hello)) {
+    return;
+  }
   const NodeId id = hello.node;
   const Node& node = step.cluster.GetNode(id);
   const bool rebooted = !node.boot_id.empty() && node.boot_id != hello.boot_id;
@@ -280,7 +290,7 @@ void HandleHello(const Step& step, const AgentHello& hello) {
   for (const TaskReport& report : hello.reports) {
     ApplyOwnReport(step, id, report);
   }
-  if (rebooted) {
+  if (rebooted && !Planted(PlantedBug::kNoReleaseOnReboot)) {
     ReleaseAll(step, id, ReleaseEvidence::kRebooted, absl::StrCat("node ", node.name, " rebooted"));
   }
   Reconcile(step, id, {hello.tasks, hello.assign_seq_max, true});
@@ -337,7 +347,9 @@ void BeginGrace(const Step& step) {
     ids.push_back(id);
   }
   for (NodeId id : ids) {
-    step.cluster.TouchNode(id, [&step](Node& node) { node.silent_since = step.now; });
+    if (!Planted(PlantedBug::kNoRestartGrace)) {
+      step.cluster.TouchNode(id, [&step](Node& node) { node.silent_since = step.now; });
+    }
     if (IsConnectedState(step.cluster.GetNode(id).state)) {
       step.cluster.SetNodeState(id, NodeState::kSuspect,
                                 "not heard of since the scheduler started");

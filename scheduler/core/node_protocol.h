@@ -10,6 +10,10 @@
 
 namespace berth {
 
+// Whether a later life of the node's agent has said hello already: an earlier one's hello may
+// arrive late, on a stream of its own, and says nothing that counts.
+bool IsOutdated(const Cluster& cluster, const AgentHello& hello);
+// Outdated ones change nothing.
 void HandleHello(const Step& step, const AgentHello& hello);
 // Of an older session: ignored, as are all below.
 void HandleHeartbeat(const Step& step, const AgentHeartbeat& heartbeat);

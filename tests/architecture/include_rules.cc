@@ -16,7 +16,7 @@ namespace {
 // path belongs to the layer with the longest matching prefix.
 constexpr const char* kArrows = R"(
 common/                 proto/
-scheduler/core/         common/strong_id.h common/check.h common/status_macros.h common/error_detail.h
+scheduler/core/         common/strong_id.h common/check.h common/status_macros.h common/error_detail.h common/planted_bug.h
 scheduler/store/        scheduler/core/ common/
 scheduler/agent_link    scheduler/core/
 scheduler/read_view     scheduler/core/ scheduler/store/ common/
@@ -34,14 +34,15 @@ agent/devices/          common/ proto/
 agent/                  agent/core/ agent/shim/ agent/executor/ agent/devices/ common/ proto/
 client/                 common/ proto/
 sim/bench/              sim/ scheduler/ agent/ client/ common/ proto/
-sim/                    scheduler/core/ agent/core/ common/
+sim/faults/             sim/ scheduler/core/ scheduler/store/ scheduler/convert agent/core/ common/ proto/
+sim/                    sim/faults/fault_search scheduler/core/ agent/core/ common/
 tests/                  common/ proto/ scheduler/ agent/ client/ sim/
 )";
 
 // Inside scheduler/core, lowest rung first. A file may include its own rung and those below it.
 constexpr const char* kCoreLadder = R"(
 ids id_map
-names enum_names resources lifecycle node_set
+names enum_names resources lifecycle transition_counts node_set
 identity job node allocation policy pending_reason booking reclaim_record
 plan
 quota_tree free_index topology fragmentation block_rule

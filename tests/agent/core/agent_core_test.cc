@@ -270,6 +270,21 @@ TEST_F(AgentCoreTest, AssignmentIsRefusedOnceTheLeaseIsOver) {
   EXPECT_EQ(OnlyReport(output).refusal(), v1::REFUSAL_LEASE);
 }
 
+// The scheduler has sent it twice; between the two the lease was renewed, and the refusal has freed
+// the devices.
+TEST_F(AgentCoreTest, ARefusedAssignmentIsNotTakenWhenItComesAgain) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}), kHelloSent + kLease);
+  const uint64_t seq = core_.MakeHeartbeat(kHelloSent + kLease).heartbeat().heartbeat_seq();
+  Receive(HeartbeatAck(seq), kHelloSent + kLease);
+  const AgentOutput again = Receive(Assign({MakeAssignment(11, 1)}), kHelloSent + kLease);
+  EXPECT_TRUE(again.actions.empty());
+  EXPECT_TRUE(again.messages.empty());
+  EXPECT_EQ(
+      ActionsOf<PrepareTask>(Receive(Assign({MakeAssignment(12, 2)}), kHelloSent + kLease)).size(),
+      1u);
+}
+
 TEST_F(AgentCoreTest, JobsOwnShorterLeaseHolds) {
   Connect();
   v1::Assignment assignment = MakeAssignment(11, 1);
@@ -309,7 +324,7 @@ TEST_F(AgentCoreTest, GangStartsOnlyWhenToldAndOnce) {
   EXPECT_TRUE(Receive(Start(11)).actions.empty()) << "started before it was prepared";
   Happens(TaskPrepared{11, "", 0});
   EXPECT_TRUE(Receive(Start(11, 1)).actions.empty()) << "started for another attempt";
-  EXPECT_EQ(ActionsOf<StartTask>(Receive(Start(11))).size(), 1u);
+  EXPECT_EQ(ActionsOf<RunTask>(Receive(Start(11))).size(), 1u);
   EXPECT_TRUE(Receive(Start(11)).actions.empty()) << "started twice";
   EXPECT_EQ(OnlyReport(Happens(TaskStarted{11})).kind(), v1::REPORT_KIND_STARTED);
   EXPECT_EQ(State(), v1::TASK_STATE_RUNNING);
@@ -405,6 +420,21 @@ TEST_F(AgentCoreTest, UnacknowledgedReportsTravelWithEveryHello) {
   }
 }
 
+// It is in no hello, and there was nobody to send it to.
+TEST_F(AgentCoreTest, ReportBetweenHelloAndItsAnswerIsSentWithTheAnswer) {
+  Connect();
+  Receive(Assign({MakeAssignment(11, 1)}));
+  core_.OnDisconnected();
+  EXPECT_EQ(Hello().reports_size(), 0);
+  EXPECT_TRUE(Happens(TaskEnded{.allocation_id = 11, .exit_code = 3}).messages.empty());
+  const AgentOutput output = Receive(HelloAck());
+  ASSERT_EQ(output.messages.size(), 1u);
+  EXPECT_EQ(output.messages[0].report().exit_code(), 3);
+  core_.OnDisconnected();
+  EXPECT_EQ(Hello().reports_size(), 1);
+  EXPECT_TRUE(Receive(HelloAck()).messages.empty()) << "the hello has told it";
+}
+
 TEST_F(AgentCoreTest, AcknowledgedEndIsForgottenAndItsRecordDropped) {
   Connect();
   Receive(Assign({MakeAssignment(11, 1)}));
@@ -451,13 +481,23 @@ AgentCore Restarted(v1::Assignment assignment, const std::string& boot, int port
 
 TEST(AgentCoreRestart, RebootLosesWhatRan) {
   AgentCore core = Restarted(MakeAssignment(11, 4), "boot-2");
-  EXPECT_TRUE(core.TasksToAdopt().empty());
+  ASSERT_EQ(core.TasksToAdopt().size(), 1u);
+  core.OnTask(TaskLost{11}, 5);
   const v1::Hello hello = core.MakeHello({}, kHelloSent).hello();
   EXPECT_EQ(hello.boot_id(), "boot-2");
   EXPECT_EQ(hello.assign_seq_max(), 4);
   ASSERT_EQ(hello.reports_size(), 1);
   EXPECT_EQ(hello.reports(0).kind(), v1::REPORT_KIND_LOST_REBOOT);
   EXPECT_EQ(hello.reports(0).allocation_id(), 11u);
+}
+
+TEST(AgentCoreRestart, AnExitRecordOutlivesAReboot) {
+  AgentCore core = Restarted(MakeAssignment(11, 4), "boot-2");
+  core.OnTask(TaskEnded{.allocation_id = 11, .exit_code = 3}, 5);
+  const v1::Hello hello = core.MakeHello({}, kHelloSent).hello();
+  ASSERT_EQ(hello.reports_size(), 1);
+  EXPECT_EQ(hello.reports(0).kind(), v1::REPORT_KIND_EXITED);
+  EXPECT_EQ(hello.reports(0).exit_code(), 3);
 }
 
 TEST(AgentCoreRestart, RunningTaskIsAdopted) {
@@ -483,7 +523,7 @@ TEST(AgentCoreRestart, PreparedMemberKeepsItsRendezvousAndCanStart) {
   EXPECT_EQ(hello.reports(0).rendezvous_address(), "10.0.0.1");
   EXPECT_EQ(hello.reports(0).rendezvous_port(), 20007);
   core.OnMessage(HelloAck(), kHelloSent);
-  EXPECT_EQ(ActionsOf<StartTask>(core.OnMessage(Start(11), kHelloSent)).size(), 1u);
+  EXPECT_EQ(ActionsOf<RunTask>(core.OnMessage(Start(11), kHelloSent)).size(), 1u);
 }
 
 TEST(AgentCoreRestart, StoppingTaskStaysStopping) {

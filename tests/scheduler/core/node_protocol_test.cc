@@ -194,6 +194,30 @@ TEST_F(NodeProtocolTest, AnOldSessionIsIgnored) {
   EXPECT_EQ(center_.state(job), JobState::kRunning);
 }
 
+// Of two boots the later one's hello may be the first to arrive.
+TEST_F(NodeProtocolTest, TheHelloOfAnEarlierLifeOfTheAgentIsIgnored) {
+  AgentHello hello;
+  hello.node = n1_;
+  hello.incarnation = 2;
+  hello.boot_id = "late";
+  hello.session = SessionId(100);
+  hello.facts.devices.resize(8);
+  for (int i = 0; i < 8; ++i) {
+    hello.facts.devices[static_cast<size_t>(i)].device.index = i;
+    hello.facts.devices[static_cast<size_t>(i)].device_class = "sim";
+  }
+  center_.engine().Apply(AgentEvent(hello), center_.now());
+  AgentHello earlier = hello;
+  earlier.incarnation = 1;
+  earlier.boot_id = "early";
+  earlier.session = SessionId(101);
+  EXPECT_TRUE(IsOutdated(center_.cluster(), earlier));
+  center_.engine().Apply(AgentEvent(earlier), center_.now());
+  EXPECT_EQ(center_.cluster().GetNode(n1_).boot_id, "late");
+  EXPECT_EQ(center_.cluster().GetNode(n1_).session, SessionId(100));
+  EXPECT_FALSE(IsOutdated(center_.cluster(), hello)) << "the same life may come again";
+}
+
 TEST_F(NodeProtocolTest, CancelBeforeTheStartReleasesWhenTheAgentSaysItNeverRan) {
   const JobId job = center_.Submit({.nodes = 2, .devices = 8});
   center_.Round();
