@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/faults/fault_search.h"
 #include "sim/replay.h"
 #include "sim/replay_policies.h"
 #include "sim/saturate.h"
@@ -135,6 +136,23 @@ void AddRun(CLI::App& app, Command& chosen) {
   command->callback([options, &chosen] { chosen = [options] { return RunSynthetic(*options); }; });
 }
 
+void AddFaults(CLI::App& app, Command& chosen) {
+  CLI::App* command = app.add_subcommand(
+      "faults",
+      "Search the protocol for faults: the real scheduler and agents in a simulated center, where\n"
+      "messages are late, streams break, processes and nodes die, disks fill up and people change\n"
+      "their minds. What must always hold is checked after every event. A seed that fails is\n"
+      "printed with its last events, and fails again in the same way; exit code 1.\n\n"
+      "Examples:\n"
+      "  berth-sim faults --seeds 2000\n"
+      "  berth-sim faults --seeds 1 --seed 4711");
+  auto* options = new FaultSearchOptions;  // lives as long as the program
+  command->add_option("--seeds", options->seeds, "how many")->capture_default_str();
+  command->add_option("--seed", options->first_seed, "the first of them")->capture_default_str();
+  command->add_option("--threads", options->threads, "0: one per processor")->capture_default_str();
+  command->callback([options, &chosen] { chosen = [options] { return RunFaults(*options); }; });
+}
+
 int Main(int argc, char** argv) {
   CLI::App app(
       "The scheduler in virtual time, and the policies it is compared with.\n\n"
@@ -143,6 +161,7 @@ int Main(int argc, char** argv) {
       "  berth-sim saturate --policy fgd --nodes openb_nodes_s42.csv --stream "
       "openb_stream_s42.csv\n"
       "  berth-sim run --seed 7 --jobs 2000 --nodes 32\n"
+      "  berth-sim faults --seeds 2000\n"
       "  berth-sim replay --help");
   app.require_subcommand(1);
   Command chosen;
@@ -150,6 +169,7 @@ int Main(int argc, char** argv) {
   AddSaturate(app, chosen);
   AddGenerate(app, chosen);
   AddRun(app, chosen);
+  AddFaults(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -18,7 +18,7 @@
 #include "scheduler/core/invariants.h"
 #include "scheduler/core/job_progress.h"
 #include "scheduler/core/step.h"
-#include "tests/testing/memory_store.h"
+#include "sim/faults/memory_store.h"
 
 namespace berth {
 
@@ -200,7 +200,7 @@ class TestCenter {
     }
     return changes;
   }
-  const MemoryStore& store() const { return store_; }
+  const sim::MemoryStore& store() const { return store_; }
   // Another life of the scheduler, from what is durable; every stream is gone.
   void Restart() {
     Commit();
@@ -272,7 +272,7 @@ class TestCenter {
  private:
   Engine engine_;
   uint64_t sched_epoch_ = 1;
-  MemoryStore store_;
+  sim::MemoryStore store_;
   absl::Time now_ = absl::FromUnixSeconds(1000000);
   Actor operator_;
   std::map<NodeId, ReportedFacts> facts_;

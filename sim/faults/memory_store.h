@@ -1,16 +1,17 @@
-#ifndef BERTH_TESTS_TESTING_MEMORY_STORE_H_
-#define BERTH_TESTS_TESTING_MEMORY_STORE_H_
+#ifndef BERTH_SIM_FAULTS_MEMORY_STORE_H_
+#define BERTH_SIM_FAULTS_MEMORY_STORE_H_
 
-// What a database would know after a sequence of Changes, and what a restart begins with.
+// What a database would know after a sequence of Changes, and what a restart begins with. A value.
 
 #include <algorithm>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "scheduler/core/changes.h"
 #include "scheduler/core/lifecycle.h"
 
-namespace berth {
+namespace berth::sim {
 
 class MemoryStore {
  public:
@@ -75,9 +76,31 @@ class MemoryStore {
     }
     for (Allocation& allocation : state.nouns.allocations) {
       allocation.sent_at = absl::InfinitePast();
+      allocation.confirmed = false;
     }
     return state;
   }
+
+  // As a restore from a backup leaves it (store/restore.h): what waits is held, and numbers that
+  // were given out since are not given out again.
+  void BeginAnotherLife(JobId last_job, AllocationId last_allocation) {
+    state_.restored_allocation = state_.last_allocation;
+    state_.last_job = last_job;
+    state_.last_allocation = last_allocation;
+    for (auto& [id, job] : jobs_) {
+      if (job.state == JobState::kQueued) {
+        job.state = JobState::kHeld;
+        job.attempt.end = {.reason = EndReason::kAdmin, .message = "restored"};
+        ++job.version;
+      }
+    }
+  }
+
+  JobId last_job() const { return state_.last_job; }
+  AllocationId last_allocation() const { return state_.last_allocation; }
+  const std::map<NodeId, Node>& nodes() const { return nodes_; }
+  const std::map<JobId, Job>& jobs() const { return jobs_; }
+  const std::map<AllocationId, Allocation>& allocations() const { return allocations_; }
 
  private:
   template <typename Key, typename Noun>
@@ -108,6 +131,6 @@ class MemoryStore {
   std::map<ReclaimId, Reclaim> reclaims_;
 };
 
-}  // namespace berth
+}  // namespace berth::sim
 
-#endif  // BERTH_TESTS_TESTING_MEMORY_STORE_H_
+#endif  // BERTH_SIM_FAULTS_MEMORY_STORE_H_

@@ -1,0 +1,306 @@
+#include "sim/faults/agent_process.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/check.h"
+#include "common/planted_bug.h"
+#include "sim/faults/machine.h"
+
+namespace berth::sim {
+namespace {
+
+constexpr int64_t kReconnectFirst = 100 * kMillisecond;
+constexpr int64_t kReconnectMost = 10 * kSecond;
+constexpr int64_t kLookAgain = 100 * kMillisecond;
+constexpr int64_t kRestartsMost = 5 * kSecond;
+constexpr int64_t kCleanPatience = 10 * kSecond;
+
+AgentState NextLife(AgentState state) {
+  ++state.incarnation;
+  return state;
+}
+
+}  // namespace
+
+AgentProcess::AgentProcess(Machine& machine, uint64_t life)
+    : machine_(machine),
+      life_(life),
+      core_(NextLife(machine.journal().Read()), machine.name(), machine.BootId()),
+      backoff_us_(kReconnectFirst) {}
+
+void AgentProcess::After(int64_t delay_us, std::function<void()> event) {
+  machine_.After(delay_us, [&machine = machine_, life = life_, event = std::move(event)] {
+    AgentProcess* agent = machine.agent();
+    if (agent == nullptr || agent->life_ != life) {
+      return;
+    }
+    const int64_t now_us = machine.timeline().now_us();
+    if (agent->paused_until_us_ > now_us) {
+      agent->After(agent->paused_until_us_ - now_us, event);
+      return;
+    }
+    event();
+  });
+}
+
+bool AgentProcess::IsPaused() const {
+  return paused_until_us_ > machine_.timeline().now_us();
+}
+
+void AgentProcess::Begin() {
+  machine_.journal().Compact(core_.state());
+  Adopt();
+  Connect();
+}
+
+void AgentProcess::Adopt() {
+  std::set<uint64_t> known;
+  for (const JournaledTask& task : core_.TasksToAdopt()) {
+    known.insert(task.assignment.allocation_id());
+    AdoptOne(task);
+  }
+  const std::set<uint64_t> groups = machine_.groups();
+  for (const uint64_t stray : groups) {
+    if (!known.contains(stray)) {
+      machine_.ReleaseGroup(stray);
+    }
+  }
+}
+
+void AgentProcess::AdoptOne(const JournaledTask& task) {
+  const uint64_t id = task.assignment.allocation_id();
+  ShimProcess* shim = machine_.FindShim(id);
+  if (shim == nullptr || shim->state() == ShimProcess::State::kStarting) {
+    machine_.ReleaseGroup(id);
+    ReportWhenGone(id, EndOf(task.assignment));
+    return;
+  }
+  tasks_.insert(id);
+  shim->TalkTo(life_);
+  switch (shim->state()) {
+    case ShimProcess::State::kStarting:
+      return;
+    case ShimProcess::State::kPrepared:
+      Carry(core_.Adopt(id, v1::TASK_STATE_PREPARED, machine_.name()));
+      return;
+    case ShimProcess::State::kRunning:
+      Carry(core_.Adopt(id, v1::TASK_STATE_RUNNING, machine_.name()));
+      return;
+    case ShimProcess::State::kStopping:
+      Carry(core_.Adopt(id, v1::TASK_STATE_STOPPING, machine_.name()));
+      return;
+  }
+}
+
+// ---- The stream ----
+
+void AgentProcess::Connect() {
+  stream_ = machine_.network().Open(machine_.number());
+  machine_.network().SendUp(stream_, core_.MakeHello(machine_.facts(), machine_.Clock()));
+}
+
+void AgentProcess::OnMessage(StreamId stream, const v1::SchedulerMessage& message) {
+  After(0, [this, stream, message] {
+    if (stream != stream_) {
+      return;
+    }
+    if (message.has_hello_refused()) {
+      machine_.network().CloseFromAgent(stream);
+      return;
+    }
+    if (!Carry(core_.OnMessage(message, machine_.Clock())) || !message.has_hello_ack()) {
+      return;
+    }
+    if (!core_.connected()) {
+      machine_.network().CloseFromAgent(stream);
+      return;
+    }
+    machine_.observer().OnObeyed(machine_.number(), core_.session().sched_epoch());
+    backoff_us_ = kReconnectFirst;
+    Beat(stream);
+  });
+}
+
+void AgentProcess::Beat(StreamId stream) {
+  if (stream != stream_ || !core_.connected()) {
+    return;
+  }
+  machine_.network().SendUp(stream, core_.MakeHeartbeat(machine_.Clock()));
+  const int64_t interval_us = core_.session().heartbeat_interval_ms() * kMillisecond;
+  After(interval_us, [this, stream] { Beat(stream); });
+}
+
+void AgentProcess::OnStreamEnded(StreamId stream) {
+  After(0, [this, stream] {
+    if (stream != stream_) {
+      return;
+    }
+    core_.OnDisconnected();
+    stream_ = 0;
+    const int64_t wait_us = machine_.timeline().Between(backoff_us_ / 2, backoff_us_);
+    backoff_us_ = std::min(backoff_us_ * 2, kReconnectMost);
+    After(wait_us, [this] { Connect(); });
+  });
+}
+
+// ---- What core decides ----
+
+void AgentProcess::OnTask(const TaskEvent& event) {
+  Carry(core_.OnTask(event, machine_.timeline().now_us()));
+}
+
+bool AgentProcess::Dies(AgentCrash at, AgentCrash point) {
+  if (at != point) {
+    return false;
+  }
+  machine_.AgentDied(machine_.timeline().Between(0, kRestartsMost));
+  return true;
+}
+
+bool AgentProcess::Carry(AgentOutput output) {
+  const AgentCrash crash = output.journal.empty() ? AgentCrash::kNone : machine_.TakeAgentCrash();
+  if (Dies(crash, AgentCrash::kBeforeJournal)) {
+    return false;
+  }
+  if (!output.journal.empty()) {
+    if (!machine_.disk_full()) {
+      machine_.journal().Append(output.journal, output.must_sync);
+    } else if (output.must_sync) {
+      RefuseUnwritten(output);
+      return true;
+    }
+  }
+  if (Dies(crash, AgentCrash::kAfterJournal)) {
+    return false;
+  }
+  for (const TaskAction& action : output.actions) {
+    Run(action);
+  }
+  if (Dies(crash, AgentCrash::kAfterActions)) {
+    return false;
+  }
+  for (v1::AgentMessage& message : output.messages) {
+    machine_.network().SendUp(stream_, std::move(message));
+  }
+  return true;
+}
+
+void AgentProcess::RefuseUnwritten(const AgentOutput& output) {
+  for (const TaskAction& action : output.actions) {
+    if (const auto* prepare = std::get_if<PrepareTask>(&action)) {
+      OnTask(TaskRefused{prepare->assignment.allocation_id(), v1::REFUSAL_DISK, "disk full"});
+    } else {
+      Run(action);
+    }
+  }
+}
+
+// ---- What is done about tasks ----
+
+void AgentProcess::Run(const TaskAction& action) {
+  std::visit([this](const auto& kind) { Act(kind); }, action);
+}
+
+void AgentProcess::Act(const PrepareTask& action) {
+  PrepareWhenClean(action, machine_.timeline().now_us() + kCleanPatience);
+}
+
+void AgentProcess::PrepareWhenClean(const PrepareTask& action, int64_t give_up_us) {
+  const uint64_t id = action.assignment.allocation_id();
+  if (stopped_early_.erase(id) > 0) {
+    OnShim(TaskRefused{id, v1::REFUSAL_FENCED, "a kill came first"});
+    return;
+  }
+  if (machine_.IsInUse(action.assignment) && !Planted(PlantedBug::kDirtyDevice)) {
+    if (machine_.timeline().now_us() > give_up_us) {
+      OnShim(TaskRefused{id, v1::REFUSAL_LOCK_HELD, "processes are on its devices"});
+      return;
+    }
+    waiting_.insert(id);
+    After(kLookAgain, [this, action, give_up_us] {
+      waiting_.erase(action.assignment.allocation_id());
+      PrepareWhenClean(action, give_up_us);
+    });
+    return;
+  }
+  machine_.DropFolder(Machine::FolderOf(action.assignment));
+  machine_.MakeGroup(id);
+  tasks_.insert(id);
+  machine_.StartShim(action.assignment, action.lease_deadline);
+  machine_.FindShim(id)->TalkTo(life_);
+}
+
+void AgentProcess::Act(const RunTask& action) {
+  if (ShimProcess* shim = machine_.FindShim(action.allocation_id);
+      shim != nullptr && tasks_.contains(action.allocation_id)) {
+    shim->Start();
+  }
+}
+
+void AgentProcess::Act(const StopTask& action) {
+  if (ShimProcess* shim = machine_.FindShim(action.allocation_id);
+      shim != nullptr && tasks_.contains(action.allocation_id)) {
+    shim->Stop(action.reason, action.grace);
+  } else if (waiting_.contains(action.allocation_id)) {
+    stopped_early_.insert(action.allocation_id);
+  }
+}
+
+void AgentProcess::Act(const SetLease& action) {
+  if (ShimProcess* shim = machine_.FindShim(action.allocation_id);
+      shim != nullptr && tasks_.contains(action.allocation_id)) {
+    shim->SetLease(action.deadline);
+  }
+}
+
+void AgentProcess::Act(const DropTask& action) {
+  machine_.DropFolder({action.job_id, action.attempt});
+}
+
+void AgentProcess::OnShim(const TaskEvent& event) {
+  After(machine_.timeline().Between(10, kMillisecond), [this, event] {
+    if (const auto* refused = std::get_if<TaskRefused>(&event)) {
+      tasks_.erase(refused->allocation_id);
+      machine_.ReleaseGroup(refused->allocation_id);
+    }
+    OnTask(event);
+  });
+}
+
+void AgentProcess::OnShimEnded(const v1::Assignment& assignment) {
+  // Later than anything that it said before.
+  After(2 * kMillisecond, [this, assignment] {
+    const uint64_t id = assignment.allocation_id();
+    if (tasks_.erase(id) > 0) {
+      machine_.ReleaseGroup(id);
+      ReportWhenGone(id, EndOf(assignment));
+    }
+  });
+}
+
+void AgentProcess::ReportWhenGone(uint64_t allocation, const TaskEvent& event) {
+  const bool is_lost = std::holds_alternative<TaskLost>(event);
+  if (machine_.ReleaseGroup(allocation) || !is_lost || Planted(PlantedBug::kLostBeforeItIsGone)) {
+    OnTask(event);
+    return;
+  }
+  After(kLookAgain, [this, allocation, event] { ReportWhenGone(allocation, event); });
+}
+
+TaskEvent AgentProcess::EndOf(const v1::Assignment& assignment) const {
+  const ExitRecord* record = machine_.FindExit(assignment);
+  if (record == nullptr) {
+    return TaskLost{assignment.allocation_id()};
+  }
+  TaskEnded ended;
+  ended.allocation_id = assignment.allocation_id();
+  ended.exit_code = record->exit_code;
+  ended.signal = record->signal;
+  ended.failed_rank = record->exit_code != 0 || record->signal != 0 ? 0 : -1;
+  ended.stop_reason = record->stop_reason;
+  ended.exec_failed = record->exec_failed;
+  return ended;
+}
+
+}  // namespace berth::sim
