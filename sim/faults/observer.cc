@@ -81,6 +81,7 @@ void Observer::CheckNewRow(const Allocation& allocation) {
   }
   last_allocation_ = allocation.id;
   now_.rows[allocation.id].commit = commits_;
+  made_by_[allocation.id.value()] = commits_;
   std::vector<AllocationId>& members = now_.members[{allocation.job, allocation.attempt}];
   if (!members.empty() && now_.rows[members.back()].commit != commits_) {
     members.clear();  // of another life of the database
@@ -208,8 +209,6 @@ void Observer::OnStarted(int node, const v1::Assignment& assignment) {
   execution.node = node;
   execution.job = assignment.job_id();
   execution.attempt = assignment.attempt();
-  const auto row = now_.rows.find(AllocationId(id));
-  execution.commit = row == now_.rows.end() ? 0 : row->second.commit;
   for (const v1::DeviceAssignment& device : assignment.devices()) {
     execution.devices.push_back(device.uuid());
   }
@@ -254,13 +253,17 @@ bool Observer::HasStoodStill(int node) const {
   return since != stood_still_us_.end() && timeline_.now_us() - since->second < kLateBy;
 }
 
+bool Observer::AreOneGang(uint64_t allocation, uint64_t other) const {
+  const auto a = made_by_.find(allocation);
+  const auto b = made_by_.find(other);
+  return a != made_by_.end() && b != made_by_.end() && a->second == b->second;
+}
+
 void Observer::CheckOverlap(int node, const v1::Assignment& assignment) {
-  const auto row = now_.rows.find(AllocationId(assignment.allocation_id()));
-  const int64_t commit = row == now_.rows.end() ? 0 : row->second.commit;
   for (const uint64_t id : alive_) {
     const Execution& other = executions_.at(id);
-    if (other.job == assignment.job_id() && other.commit != commit && !other.stood_still &&
-        !HasStoodStill(node)) {
+    if (other.job == assignment.job_id() && !AreOneGang(id, assignment.allocation_id()) &&
+        !other.stood_still && !HasStoodStill(node)) {
       Broken("I2c", absl::StrFormat("attempts %d and %d of job %d run at the same time",
                                     other.attempt, assignment.attempt(), other.job));
     }

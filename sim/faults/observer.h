@@ -71,7 +71,6 @@ class Observer {
     int attempt = 0;
     std::vector<std::string> devices;
     bool is_alive = false;
-    int64_t commit = 0;        // of its row
     bool stood_still = false;  // its machine, since it began or soon before
   };
   struct Row {
@@ -95,6 +94,8 @@ class Observer {
   void CheckJob(const Job& job);
   void CheckEnd(JobId job, const Attempt& attempt);
   bool HasStoodStill(int node) const;
+  // Whether both are members of one attempt: a gang's rows come with one commit.
+  bool AreOneGang(uint64_t allocation, uint64_t other) const;
   void CheckOverlap(int node, const v1::Assignment& assignment);
   void CheckMayStart(const v1::Assignment& assignment);
 
@@ -110,6 +111,8 @@ class Observer {
   int restores_ = 0;
   AllocationId last_allocation_;
   int64_t commits_ = 0;
+  // Of all allocations ever, whatever a restore has forgotten: the commit that made its row.
+  std::map<uint64_t, int64_t> made_by_;
   std::set<uint64_t> prepared_;
   std::map<uint64_t, Execution> executions_;
   std::set<uint64_t> alive_;
