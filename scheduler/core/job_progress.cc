@@ -221,6 +221,27 @@ void ReleaseShrunk(const Step& step, const Allocation& allocation, ReleaseEviden
   SettleJob(step, id);
 }
 
+// Every member is prepared.
+void StartGang(const Step& step, const Job& job) {
+  step.cluster.MoveAttempt(job.id, AttemptState::kPrepared);
+  step.cluster.MoveAttempt(job.id, AttemptState::kStarting);
+  step.cluster.MoveJob(job.id, JobState::kStarting);
+  for (AllocationId member : job.allocations) {
+    SendStart(step, member);
+  }
+}
+
+// A member runs although the gang waits for others: before the center was restored from a backup
+// that does not know it, all were prepared and START was durable.
+void StartForgottenGang(const Step& step, const Job& job) {
+  for (AllocationId member : job.allocations) {
+    if (step.cluster.GetAllocation(member).state == AllocationState::kSent) {
+      step.cluster.MoveAllocation(member, AllocationState::kPrepared);
+    }
+  }
+  StartGang(step, job);
+}
+
 void MemberPrepared(const Step& step, const Allocation& allocation, const TaskReport& report) {
   if (allocation.state != AllocationState::kSent) {
     return;
@@ -235,12 +256,7 @@ void MemberPrepared(const Step& step, const Allocation& allocation, const TaskRe
        !Planted(PlantedBug::kStartBeforePrepared))) {
     return;
   }
-  step.cluster.MoveAttempt(job.id, AttemptState::kPrepared);
-  step.cluster.MoveAttempt(job.id, AttemptState::kStarting);
-  step.cluster.MoveJob(job.id, JobState::kStarting);
-  for (AllocationId member : job.allocations) {
-    SendStart(step, member);
-  }
+  StartGang(step, job);
 }
 
 void MemberStarted(const Step& step, const Allocation& allocation) {
@@ -249,6 +265,9 @@ void MemberStarted(const Step& step, const Allocation& allocation) {
     return;
   }
   const Job& job = step.cluster.GetJob(allocation.job);
+  if (job.state == JobState::kDispatching) {
+    StartForgottenGang(step, job);
+  }
   step.cluster.MoveAllocation(allocation.id, AllocationState::kRunning);
   if (job.state == JobState::kStarting &&
       AllMembers(step.cluster, job, AllocationState::kRunning)) {
@@ -350,6 +369,10 @@ void ApplyReport(const Step& step, const TaskReport& report) {
       MemberEnded(step, *allocation, report);
       return;
   }
+}
+
+void NoteRunning(const Step& step, AllocationId id) {
+  MemberStarted(step, step.cluster.GetAllocation(id));
 }
 
 void LoseMember(const Step& step, AllocationId id, ReleaseEvidence evidence,

@@ -22,6 +22,9 @@ JobId DispatchJob(const Step& step, const Start& start);
 // Applies a member's report. Reports about what is over already are ignored.
 void ApplyReport(const Step& step, const TaskReport& report);
 
+// A member's agent lists it as running, whether or not its report that it started is known.
+void NoteRunning(const Step& step, AllocationId id);
+
 // A member is gone, or its node is: frees the allocation on that evidence, and ends the attempt as
 // a node fault.
 void LoseMember(const Step& step, AllocationId id, ReleaseEvidence evidence,

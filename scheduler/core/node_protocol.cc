@@ -79,6 +79,9 @@ void ReconcilePresent(const Step& step, const Allocation& allocation, const Runn
   if (job.state == JobState::kWaitNode) {
     step.cluster.MoveJob(job.id, JobState::kRunning);
   }
+  if (task.state == TaskState::kRunning) {
+    NoteRunning(step, allocation.id);
+  }
   if (!again || HasEnded(task.state)) {
     return;
   }

@@ -95,6 +95,39 @@ TEST_F(RestoredCenterTest, AdoptsAJobThatItsAgentKnows) {
   EXPECT_EQ(center_.state(job), JobState::kQueued);
 }
 
+// Its report that it started was acknowledged in the life that the backup does not know.
+TEST_F(RestoredCenterTest, AJobThatItsAgentRunsIsRunning) {
+  const JobId job = center_.Submit({.devices = 4});
+  center_.Round();
+  const RunningTask task = TaskOf(job);
+  const NodeId node = NodeOf(job);
+  RestoreNow();
+  EXPECT_EQ(center_.state(job), JobState::kStarting);
+  center_.Hello(node, {task}, task.assign_seq);
+  EXPECT_EQ(center_.state(job), JobState::kRunning);
+}
+
+// One member is known as prepared, the other not yet; then all were, and the gang started.
+TEST_F(RestoredCenterTest, AGangOfWhichAMemberRunsHasStarted) {
+  const JobId job = center_.Submit({.nodes = 2, .devices = 4});
+  center_.Round();
+  center_.Report(TaskOf(job, 0).allocation, ReportKind::kPrepared);
+  const RunningTask first = TaskOf(job, 0);
+  RunningTask second = TaskOf(job, 1);
+  second.state = TaskState::kPrepared;  // START has not reached it
+  RestoreNow();
+  center_.Hello(NodeOf(job, 0), {first}, first.assign_seq);
+  EXPECT_EQ(center_.state(job), JobState::kStarting);
+  EXPECT_TRUE(CheckInvariants(center_.cluster()).ok()) << CheckInvariants(center_.cluster());
+  center_.TakeCommands();
+  center_.Hello(NodeOf(job, 1), {second}, second.assign_seq);
+  const auto starts = TestCenter::Of<StartTask>(center_.TakeCommands());
+  ASSERT_EQ(starts.size(), 1U);
+  EXPECT_EQ(starts[0].allocation, second.allocation);
+  center_.Report(second.allocation, ReportKind::kStarted);
+  EXPECT_EQ(center_.state(job), JobState::kRunning);
+}
+
 TEST_F(RestoredCenterTest, HoldsAJobThatItsAgentDoesNotKnow) {
   const JobId job = Running({.devices = 4});
   const NodeId node = NodeOf(job);
