@@ -113,8 +113,7 @@ int64_t TaskShim::NextDeadlineNs() const {
   }
   int64_t next = INT64_MAX;
   const int64_t stop_side = stopping_ ? kill_ns_ : limit_stop_ns_;
-  const int64_t lease = stopping_ ? 0 : task_.lease_deadline_ns;
-  for (const int64_t deadline : {stop_side, limit_kill_ns_, lease}) {
+  for (const int64_t deadline : {stop_side, limit_kill_ns_, task_.lease_deadline_ns}) {
     next = deadline > 0 ? std::min(next, deadline) : next;
   }
   return killed_ ? INT64_MAX : next;
@@ -173,15 +172,17 @@ void TaskShim::OnTimer() {
     return;
   }
   const int64_t now = BootTimeNs();
-  if (!stopping_ && task_.lease_deadline_ns > 0 && now >= task_.lease_deadline_ns) {
-    // The lease leaves no time for a grace: the scheduler may be giving the devices away.
+  // The lease leaves no time for a grace, nor for what is left of one: the scheduler may be giving
+  // the devices away.
+  const bool over_lease = task_.lease_deadline_ns > 0 && now >= task_.lease_deadline_ns;
+  if (!stopping_ && over_lease) {
     Stop(kStopLease, 0, "the lease ran out: no word from the scheduler");
   }
   if (!stopping_ && limit_stop_ns_ > 0 && now >= limit_stop_ns_) {
     Stop(kStopTimeLimit, task_.grace_ms, "time limit");
   }
   const bool over_limit = limit_kill_ns_ > 0 && now >= limit_kill_ns_;
-  if (stopping_ && (now >= kill_ns_ || over_limit)) {
+  if (stopping_ && (now >= kill_ns_ || over_limit || over_lease)) {
     KillTask();
   }
 }

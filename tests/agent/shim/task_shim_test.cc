@@ -263,6 +263,21 @@ TEST_F(ShimTest, LeaseEndsATaskWithoutAnybodysHelp) {
   EXPECT_EQ(record->stop_reason, kLease);
 }
 
+// Its devices are given away soon after the lease, whatever grace a stop has promised.
+TEST_F(ShimTest, AGraceDoesNotOutliveTheLease) {
+  RunShell("trap '' TERM; echo ready; while :; do sleep 0.01; done");
+  StartShim();
+  ExpectStarted();
+  AwaitLine("ready");
+  const int64_t since = BootTimeNs();
+  SendLease(since + 300 * kNsPerMs);
+  SendStop(kCancelled, 600000);
+  const auto record = AwaitEnd();
+  ASSERT_TRUE(record.has_value());
+  EXPECT_GE(ElapsedMs(since), 300);
+  EXPECT_EQ(record->stop_reason, kCancelled);
+}
+
 TEST_F(ShimTest, ExtendedLeaseIsKept) {
   task.lease_deadline_ns = BootTimeNs() + 400 * kNsPerMs;
   const int64_t later = task.lease_deadline_ns + 600 * kNsPerMs;
