@@ -247,6 +247,7 @@ void Agent::Beat(uint64_t session) {
   if (session != session_number_ || !core_->connected()) {
     return;
   }
+  CatchUp();
   session_->Send(core_->MakeHeartbeat(SinceBoot()));
   loop_.RunAfter(absl::Milliseconds(std::max(core_->session().heartbeat_interval_ms(), 10)),
                  [this, session] { Beat(session); });
@@ -280,6 +281,7 @@ void Agent::Carry(AgentOutput output) {
     if (status.ok()) {
       status = journal_->CompactIfLarge(core_->state());
     }
+    journal_is_behind_ = journal_is_behind_ || !status.ok();
     if (!status.ok() && output.must_sync) {
       RefuseUnwritten(output, status);
       return;
@@ -292,6 +294,17 @@ void Agent::Carry(AgentOutput output) {
     return;
   }
   for (v1::AgentMessage& message : output.messages) {
+    session_->Send(std::move(message));
+  }
+}
+
+void Agent::CatchUp() {
+  if (!journal_is_behind_ || !journal_->Compact(core_->state()).ok()) {
+    return;
+  }
+  journal_is_behind_ = false;
+  LogInfo("journal is written again", {});
+  for (v1::AgentMessage& message : core_->TellAgain()) {
     session_->Send(std::move(message));
   }
 }

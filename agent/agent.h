@@ -53,6 +53,8 @@ class Agent {
   // Durable, then done, then said.
   void Carry(AgentOutput output);
   void RefuseUnwritten(const AgentOutput& output, const absl::Status& status);
+  // Once the disk has room again: writes what it could not, and says what waited for that.
+  void CatchUp();
 
   const AgentOptions options_;
   EventLoop loop_;
@@ -65,6 +67,7 @@ class Agent {
   std::shared_ptr<Session> session_;
   uint64_t session_number_ = 0;  // of the present one; callbacks of older ones are ignored
   Backoff backoff_;
+  bool journal_is_behind_ = false;  // some record could not be written
 };
 
 }  // namespace berth

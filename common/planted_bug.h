@@ -31,6 +31,8 @@ enum class PlantedBug {
   kNoDeviceLock,         // a shim takes no locks
   kCancelForgotten,      // a cancelled job may be queued again
   kNoReleaseOnReboot,    // a new boot id means nothing
+  kGraceOutlivesLease,   // a stop's grace postpones the end that the lease sets
+  kUnwrittenForgotten,   // what a full disk held back is never said
 };
 
 #ifdef BERTH_PLANTED_BUGS

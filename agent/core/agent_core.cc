@@ -92,6 +92,14 @@ v1::AgentMessage AgentCore::MakeHeartbeat(absl::Duration now) {
   return message;
 }
 
+std::vector<v1::AgentMessage> AgentCore::TellAgain() const {
+  std::vector<v1::AgentMessage> messages;
+  for (const auto& [seq, report] : unacked_) {
+    *messages.emplace_back().mutable_report() = report;
+  }
+  return messages;
+}
+
 void AgentCore::FillTasks(google::protobuf::RepeatedPtrField<v1::RunningTask>& tasks) const {
   for (const auto& [id, task] : tasks_) {
     v1::RunningTask& running = *tasks.Add();
@@ -255,7 +263,8 @@ void AgentCore::OnKill(const v1::Kill& kill, AgentOutput& output) {
   const uint64_t id = kill.allocation_id();
   const auto found = tasks_.find(id);
   if (found == tasks_.end()) {
-    if (!state_.tombstones.contains(id) && !Planted(PlantedBug::kNoTombstone)) {
+    // Again with every answer: the first record may not have reached the disk.
+    if (!Planted(PlantedBug::kNoTombstone)) {
       Record(TombstoneSet{id}, true, output);
     }
     v1::Assignment unknown;

@@ -107,6 +107,9 @@ class AgentCore {
   // The first message of a stream; `now` is since boot.
   v1::AgentMessage MakeHello(const v1::NodeFacts& facts, absl::Duration now);
   v1::AgentMessage MakeHeartbeat(absl::Duration now);
+  // Every report that waits for its acknowledgement, for the present session: some were not sent
+  // because a record of their output could not be written, and now all records are.
+  std::vector<v1::AgentMessage> TellAgain() const;
   AgentOutput OnMessage(const v1::SchedulerMessage& message, absl::Duration now);
   void OnDisconnected() { connected_ = false; }
   // `at_us` is the wall clock, for display.

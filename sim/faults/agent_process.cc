@@ -126,6 +126,7 @@ void AgentProcess::Beat(StreamId stream) {
   if (stream != stream_ || !core_.connected()) {
     return;
   }
+  CatchUp();
   machine_.network().SendUp(stream, core_.MakeHeartbeat(machine_.Clock()));
   const int64_t interval_us = core_.session().heartbeat_interval_ms() * kMillisecond;
   After(interval_us, [this, stream] { Beat(stream); });
@@ -166,9 +167,12 @@ bool AgentProcess::Carry(AgentOutput output) {
   if (!output.journal.empty()) {
     if (!machine_.disk_full()) {
       machine_.journal().Append(output.journal, output.must_sync);
-    } else if (output.must_sync) {
-      RefuseUnwritten(output);
-      return true;
+    } else {
+      journal_is_behind_ = true;
+      if (output.must_sync) {
+        RefuseUnwritten(output);
+        return true;
+      }
     }
   }
   if (Dies(crash, AgentCrash::kAfterJournal)) {
@@ -193,6 +197,17 @@ void AgentProcess::RefuseUnwritten(const AgentOutput& output) {
     } else {
       Run(action);
     }
+  }
+}
+
+void AgentProcess::CatchUp() {
+  if (!journal_is_behind_ || machine_.disk_full() || Planted(PlantedBug::kUnwrittenForgotten)) {
+    return;
+  }
+  journal_is_behind_ = false;
+  machine_.journal().Compact(core_.state());
+  for (v1::AgentMessage& message : core_.TellAgain()) {
+    machine_.network().SendUp(stream_, std::move(message));
   }
 }
 
@@ -259,7 +274,10 @@ void AgentProcess::Act(const DropTask& action) {
 }
 
 void AgentProcess::OnShim(const TaskEvent& event) {
-  After(machine_.timeline().Between(10, kMillisecond), [this, event] {
+  const int64_t now_us = machine_.timeline().now_us();
+  // In order, as on a socket.
+  heard_us_ = std::max(heard_us_, now_us + machine_.timeline().Between(10, kMillisecond));
+  After(heard_us_ - now_us, [this, event] {
     if (const auto* refused = std::get_if<TaskRefused>(&event)) {
       tasks_.erase(refused->allocation_id);
       machine_.ReleaseGroup(refused->allocation_id);

@@ -50,6 +50,7 @@ class AgentProcess {
   bool Carry(AgentOutput output);
   bool Dies(AgentCrash at, AgentCrash point);
   void RefuseUnwritten(const AgentOutput& output);
+  void CatchUp();
   void Run(const TaskAction& action);
   void Act(const PrepareTask& action);
   void Act(const RunTask& action);
@@ -67,6 +68,8 @@ class AgentProcess {
   StreamId stream_ = 0;  // 0: none
   int64_t paused_until_us_ = 0;
   int64_t backoff_us_;
+  int64_t heard_us_ = 0;  // what supervisors said last arrives then
+  bool journal_is_behind_ = false;
   std::set<uint64_t> tasks_;          // whose supervisor this life talks to
   std::set<uint64_t> waiting_;        // for clean devices
   std::set<uint64_t> stopped_early_;  // meanwhile

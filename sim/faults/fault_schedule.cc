@@ -131,7 +131,12 @@ void FaultSchedule::DoToNode(Fault fault) {
       return;
     default:
       machine.SetDiskFull(true);
-      timeline.After(timeline.Between(kSecond, kShort), [&machine] { machine.SetDiskFull(false); });
+      timeline.After(timeline.Between(kSecond, timeline.Once(3) ? kLong : kShort),
+                     [&machine] { machine.SetDiskFull(false); });
+      if (timeline.Once(4)) {
+        // So that the agent cannot write down the epoch of the next life.
+        parts_.scheduler.CrashAt(CrashPoint::kAfterCommit, timeline.Between(0, 5 * kSecond));
+      }
       return;
   }
 }

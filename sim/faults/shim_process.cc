@@ -199,9 +199,9 @@ absl::Duration ShimProcess::NextDeadline() const {
     return absl::InfiniteDuration();
   }
   const absl::Duration stop_side = state_ == State::kStopping ? kill_at_ : limit_stop_;
-  const absl::Duration lease =
-      state_ == State::kStopping ? absl::InfiniteDuration() : lease_deadline_;
-  return std::min({stop_side, limit_kill_, lease});
+  const bool ignores_lease = state_ == State::kStopping && Planted(PlantedBug::kGraceOutlivesLease);
+  return std::min(
+      {stop_side, limit_kill_, ignores_lease ? absl::InfiniteDuration() : lease_deadline_});
 }
 
 // The timer that is set already looks again when the deadline has moved away from it.
@@ -228,7 +228,8 @@ void ShimProcess::OnTimer() {
   const bool enforces_lease = !Planted(PlantedBug::kLeaseNotEnforced) &&
                               (!Planted(PlantedBug::kLeaseHeldByAgent) ||
                                (machine_.agent() != nullptr && !machine_.agent()->IsPaused()));
-  if (state_ != State::kStopping && now >= lease_deadline_ && enforces_lease) {
+  const bool over_lease = now >= lease_deadline_ && enforces_lease;
+  if (state_ != State::kStopping && over_lease) {
     machine_.timeline().Note("the lease of allocation %d has run out", assignment_.allocation_id());
     Do({Command::Kind::kStop, v1::STOP_REASON_LEASE, absl::ZeroDuration()});
     return;
@@ -238,7 +239,9 @@ void ShimProcess::OnTimer() {
         absl::Milliseconds(assignment_.grace_ms())});
     return;
   }
-  if (state_ == State::kStopping && (now >= kill_at_ || now >= limit_kill_)) {
+  const bool over_grace = now >= kill_at_ || now >= limit_kill_ ||
+                          (over_lease && !Planted(PlantedBug::kGraceOutlivesLease));
+  if (state_ == State::kStopping && over_grace) {
     KillTask();
     return;
   }

@@ -13,6 +13,11 @@ namespace {
 
 constexpr int64_t kCallMost = 300 * kMillisecond;
 constexpr int64_t kCallAgain = 5 * kSecond;
+// How long tasks run: a moment, a while, and longer than it takes to give up a silent node.
+constexpr int64_t kBriefMost = 5 * kSecond;
+constexpr int64_t kUsualMost = 60 * kSecond;
+constexpr int64_t kLongLeast = 70 * kSecond;
+constexpr int64_t kLongMost = 180 * kSecond;
 // One call in so many is lost on its way, and as many answers.
 constexpr int64_t kLost = 12;
 
@@ -97,7 +102,8 @@ void Users::MakeShape(JobSpec& spec) {
 
 void Users::MakeRules(JobSpec& spec) {
   spec.time_limit = absl::Seconds(timeline_.Between(20, 200));
-  spec.grace = absl::Seconds(timeline_.Between(1, 10));
+  spec.grace = std::min(absl::Seconds(timeline_.Between(1, timeline_.Once(3) ? 60 : 10)),
+                        spec.time_limit / 2);
   spec.preemptible = !timeline_.Once(6);
   spec.may_borrow = !timeline_.Once(8);
   spec.priority = static_cast<int>(timeline_.Between(0, 2));
@@ -123,7 +129,9 @@ SubmitJob Users::MakeJob() {
 TaskScript Users::MakeScript() const {
   TaskScript script;
   script.run_us =
-      timeline_.Between(100 * kMillisecond, timeline_.Once(2) ? 60 * kSecond : 5 * kSecond);
+      timeline_.Once(8)
+          ? timeline_.Between(kLongLeast, kLongMost)
+          : timeline_.Between(100 * kMillisecond, timeline_.Once(2) ? kUsualMost : kBriefMost);
   script.exit_code = timeline_.Once(8) ? static_cast<int>(timeline_.Between(1, 100)) : 0;
   script.stop_us = timeline_.Once(4) ? -1 : timeline_.Between(kMillisecond, 4 * kSecond);
   return script;

@@ -223,6 +223,25 @@ TEST_F(AgentCoreTest, TombstoneOutlivesTheAgentAndTheAcknowledgement) {
   EXPECT_EQ(OnlyReport(output).refusal(), v1::REFUSAL_FENCED);
 }
 
+TEST_F(AgentCoreTest, EachAnswerToAKillOfTheUnknownBringsItsTombstone) {
+  Connect();
+  Receive(Kill(11));  // its record may not have reached a full disk
+  const AgentOutput output = Receive(Kill(11));
+  EXPECT_TRUE(Records<TombstoneSet>(output));
+  EXPECT_TRUE(output.must_sync);
+}
+
+// An output whose records cannot be written is not said. Its reports are, when they can.
+TEST_F(AgentCoreTest, TellsAgainWhatIsNotAcknowledged) {
+  Connect();
+  const int64_t first = OnlyReport(Receive(Kill(11))).report_seq();
+  const int64_t second = OnlyReport(Receive(Kill(12))).report_seq();
+  Receive(ReportAck(first));
+  const std::vector<v1::AgentMessage> messages = core_.TellAgain();
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(messages[0].report().report_seq(), second);
+}
+
 // ---- The lease ----
 
 TEST_F(AgentCoreTest, LeaseCountsFromTheSendOfTheHello) {
