@@ -204,13 +204,15 @@ class Shadow {
       : outlook_(outlook),
         request_(request),
         keeps_(outlook.quota.KeepsAny(request.device_class)),
+        relabels_(MayRelabel(outlook, view, request)),
         stream_(outlook, request, ask_at),
         then_(view) {}
 
   // False: not even when everything has ended.
   bool Find() {
-    // Without bookings what fits once fits ever after: then batches are searched, not each ending.
-    const bool batches = outlook_.cluster.bookings().empty();
+    // Without bookings what fits once fits ever after, with one label: then batches are searched,
+    // not each ending.
+    const bool batches = outlook_.cluster.bookings().empty() && !relabels_;
     for (size_t size = 1; TakeBatch(size);) {
       if (FitsAt(batch_.back().time)) {
         Bisect();
@@ -225,6 +227,11 @@ class Shadow {
     PlaceRequest later = request_;
     later.start = time;
     later.end = time + (request_.end - request_.start);
+    if (relabels_) {
+      const QuotaView::Position& own = outlook_.quota.Of(request_.tenant, request_.device_class);
+      const int64_t owned = own.use.owned - owned_returns_ + request_.gang.least_devices();
+      later.funding = owned <= own.limits.entitlement ? Funding::kOwned : Funding::kBorrowed;
+    }
     return later;
   }
   absl::Time at() const { return batch_[given_ - 1].time; }
@@ -233,6 +240,16 @@ class Shadow {
   const Returns& returns() const { return returns_; }
 
  private:
+  // Where blocks are owed the label matters (T1): a borrow request may be owned when what its
+  // tenant owns now has ended.
+  static bool MayRelabel(const Outlook& outlook, const FreeView& view,
+                         const PlaceRequest& request) {
+    return request.funding == Funding::kBorrowed &&
+           request.gang.least_devices() <=
+               outlook.quota.Of(request.tenant, request.device_class).limits.entitlement &&
+           !view.BlockClaims(request.device_class).empty();
+  }
+
   bool FitsAt(absl::Time time) const {
     return Fits(outlook_.quota, returns_, RequestAt(time), then_);
   }
@@ -286,14 +303,14 @@ class Shadow {
   void Give(const Ending& ending) {
     ForEachHeld(ending, [this](const Allocation& allocation) { then_.Give(allocation); });
     for (const RoundStart* start : ending.starts) {
-      Noting(start->job, [this, start] {
+      Noting(start->job, start->funding, [this, start] {
         for (const Placement& member : start->members) {
           then_.Give(AsAllocation(start->gang, start->device_class, member));
         }
       });
     }
     for (const Start* claim : ending.claims) {
-      Noting(claim->job, [this, claim] { then_.Give(claim->members); });
+      Noting(claim->job, claim->funding, [this, claim] { then_.Give(claim->members); });
     }
   }
 
@@ -301,7 +318,7 @@ class Shadow {
   void ForEachHeld(const Ending& ending, Change change) {
     const Cluster& cluster = outlook_.cluster;
     for (JobId id : ending.jobs) {
-      Noting(id, [&] {
+      Noting(id, cluster.GetJob(id).attempt.funding, [&] {
         for (AllocationId held : cluster.GetJob(id).allocations) {
           const Allocation& allocation = cluster.GetAllocation(held);
           if (allocation.state != AllocationState::kReleased) {
@@ -314,20 +331,26 @@ class Shadow {
 
   // Counts what its tenant gives back by the change: a shared device with its last share.
   template <typename Change>
-  void Noting(JobId id, Change change) {
-    const int64_t free = keeps_ ? then_.FreeCount(request_.device_class) : 0;
+  void Noting(JobId id, Funding funding, Change change) {
+    const bool counts = keeps_ || relabels_;
+    const int64_t free = counts ? then_.FreeCount(request_.device_class) : 0;
     change();
-    if (const Job* job = outlook_.cluster.FindJob(id); keeps_ && job != nullptr) {
-      returns_[job->spec.tenant] += then_.FreeCount(request_.device_class) - free;
+    if (const Job* job = outlook_.cluster.FindJob(id); counts && job != nullptr) {
+      const int64_t returned = then_.FreeCount(request_.device_class) - free;
+      returns_[job->spec.tenant] += returned;
+      const bool own = job->spec.tenant == request_.tenant && funding == Funding::kOwned;
+      owned_returns_ += own ? returned : 0;
     }
   }
 
   const Outlook& outlook_;
   const PlaceRequest& request_;
-  const bool keeps_;  // somebody keeps something in the class
+  const bool keeps_;     // somebody keeps something in the class
+  const bool relabels_;  // the request is labelled as of the time when it starts
   EndingStream stream_;
   FreeView then_;
   Returns returns_;
+  int64_t owned_returns_ = 0;  // by the request's tenant, of what it owns
   std::vector<Ending> batch_;
   size_t given_ = 0;             // of the batch
   std::optional<Ending> ahead_;  // taken from the stream, not in the batch

@@ -24,6 +24,7 @@ struct RoundStart {
   JobId job;
   GangShape gang;
   ClassId device_class;
+  Funding funding = Funding::kNone;
   std::vector<Placement> members;
   absl::Time end;  // by its time limit
 };

@@ -195,7 +195,8 @@ class Cluster {
   void MoveJob(JobId id, JobState state);
   void MoveAttempt(JobId id, AttemptState state);
   void SetRendezvous(JobId id, absl::string_view address, int port);
-  void SetStarted(JobId id, absl::Time now);
+  // Claims count on the end of what is over within its grace and the kill timeout.
+  void SetStarted(JobId id, absl::Time now, absl::Duration kill_timeout);
   // The first reason given to an attempt stays.
   void SetEnd(JobId id, const JobEnd& end);
   // Makes the next task of an array a job of its own, which is queued.

@@ -133,11 +133,12 @@ void Cluster::SetRendezvous(JobId id, absl::string_view address, int port) {
   job.attempt.rendezvous_port = port;
 }
 
-void Cluster::SetStarted(JobId id, absl::Time now) {
+void Cluster::SetStarted(JobId id, absl::Time now, absl::Duration kill_timeout) {
   Job& job = MutableJob(id);
   job.attempt.started_at = now;
   if (job.attempt.device_class) {
     RefreshEnd(job);
+    plan_version_ += job.spec.time_limit <= job.spec.grace + kill_timeout ? 1 : 0;
   }
   DecideStarted(id);
 }

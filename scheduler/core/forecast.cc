@@ -274,7 +274,7 @@ class Run {
       }
       fork_.MoveAttempt(id, AttemptState::kRunning);
       fork_.MoveJob(id, JobState::kRunning);
-      fork_.SetStarted(id, now_);
+      fork_.SetStarted(id, now_, policy_.kill_timeout);
       likely_.NoteStart(fork_, fork_.GetJob(id), now_);
       Watch(id);
     }

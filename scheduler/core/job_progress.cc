@@ -273,7 +273,7 @@ void MemberStarted(const Step& step, const Allocation& allocation) {
       AllMembers(step.cluster, job, AllocationState::kRunning)) {
     step.cluster.MoveJob(job.id, JobState::kRunning);
     step.cluster.MoveAttempt(job.id, AttemptState::kRunning);
-    step.cluster.SetStarted(job.id, step.now);
+    step.cluster.SetStarted(job.id, step.now, step.policy.kill_timeout);
   }
 }
 

@@ -157,6 +157,25 @@ class FreeView {
   std::vector<Placement> FindSparing(const PlaceRequest& request) const;
   // The nodes of blocks that the tenant has broken, and of all broken ones.
   std::array<NodeSet, 2> BrokenBlocks(const PlaceRequest& request) const;
+  // Who holds owned devices in a block: the request's tenant, one other or several.
+  struct BlockHolders {
+    bool own = false;
+    bool mixed = false;
+    TenantId other;
+    friend bool operator<(const BlockHolders& a, const BlockHolders& b) {
+      return std::tie(a.own, a.mixed, a.other) < std::tie(b.own, b.mixed, b.other);
+    }
+  };
+  void NoteHolders(const PlaceRequest& request, NodeId node, BlockHolders& holders) const;
+  // Whether the block is the tenant's already, or can be given to nobody who is owed one.
+  bool IsSpent(const PlaceRequest& request, TopologyLevel level, const BlockHolders& holders) const;
+  // Nodes of which all blocks are spent.
+  NodeSet SpentBlocks(const PlaceRequest& request) const;
+  // Of all the node's blocks: nodes of one kind are as good as each other for those who are owed.
+  std::vector<BlockHolders> KindOf(const PlaceRequest& request, NodeId node) const;
+  // Nodes on which the gang breaks no owed block, whichever of them it takes: those of spent
+  // blocks, and of as many others as the owners can do without.
+  NodeSet SafeNodes(const PlaceRequest& request, const NodeSet* filter) const;
   // At least request.least_nodes() nodes, or none.
   std::vector<NodeId> PickNodes(const PlaceRequest& request, const NodeSet* filter) const;
   std::vector<NodeId> PickHosts(const PlaceRequest& request, const NodeSet* filter) const;

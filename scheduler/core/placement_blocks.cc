@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "scheduler/core/block_rule.h"
@@ -36,6 +38,18 @@ std::vector<BlockClaim> ListClaims(const Cluster& cluster, ClassId device_class)
     }
   }
   return claims;
+}
+
+TopologyLevel LevelOf(const BlockClaim& claim) {
+  return claim.level < TopologyLevel::kRack ? TopologyLevel::kNone : claim.level;
+}
+
+std::set<TopologyLevel> LevelsOf(const std::vector<BlockClaim>& claims) {
+  std::set<TopologyLevel> levels;
+  for (const BlockClaim& claim : claims) {
+    levels.insert(LevelOf(claim));
+  }
+  return levels;
 }
 
 }  // namespace
@@ -93,6 +107,108 @@ std::array<NodeSet, 2> FreeView::BrokenBlocks(const PlaceRequest& request) const
   return stages;
 }
 
+void FreeView::NoteHolders(const PlaceRequest& request, NodeId node, BlockHolders& holders) const {
+  for (const OwnedUse& use : Load(node).owned) {
+    if (use.tenant == request.tenant) {
+      holders.own = true;
+    } else {
+      holders.mixed = holders.mixed || (holders.other && holders.other != use.tenant);
+      holders.other = use.tenant;
+    }
+  }
+}
+
+bool FreeView::IsSpent(const PlaceRequest& request, TopologyLevel level,
+                       const BlockHolders& holders) const {
+  const std::vector<BlockClaim>& claims = BlockClaims(request.device_class);
+  return holders.own || holders.mixed ||
+         (holders.other && std::none_of(claims.begin(), claims.end(), [&](const auto& claim) {
+            return LevelOf(claim) == level && claim.tenant == holders.other;
+          }));
+}
+
+NodeSet FreeView::SpentBlocks(const PlaceRequest& request) const {
+  NodeSet known;
+  for (const NodeSet& some : index_->OfClass(request.device_class).known.by_count()) {
+    known.Unite(some);
+  }
+  NodeSet spent = known;
+  for (const TopologyLevel level : LevelsOf(BlockClaims(request.device_class))) {
+    if (level != TopologyLevel::kNone) {
+      for (const NodeSet& block : index_->topology().Domains(level)) {
+        BlockHolders holders;
+        block.ForEach(&known, [&](NodeId node) {
+          NoteHolders(request, node, holders);
+          return true;
+        });
+        if (!IsSpent(request, level, holders)) {
+          spent.Subtract(block);
+        }
+      }
+      continue;
+    }
+    known.ForEach(nullptr, [&](NodeId node) {
+      BlockHolders holders;
+      NoteHolders(request, node, holders);
+      if (!IsSpent(request, level, holders)) {
+        spent.erase(node);
+      }
+      return true;
+    });
+  }
+  return spent;
+}
+
+std::vector<FreeView::BlockHolders> FreeView::KindOf(const PlaceRequest& request,
+                                                     NodeId node) const {
+  std::vector<BlockHolders> kind;
+  for (const TopologyLevel level : LevelsOf(BlockClaims(request.device_class))) {
+    BlockHolders& holders = kind.emplace_back();
+    const int domain =
+        level == TopologyLevel::kNone ? -1 : index_->topology().DomainOf(level, node);
+    if (domain < 0) {
+      NoteHolders(request, node, holders);
+      continue;
+    }
+    index_->topology().Domains(level)[static_cast<size_t>(domain)].ForEach(
+        nullptr, [&](NodeId neighbour) {
+          NoteHolders(request, neighbour, holders);
+          return true;
+        });
+  }
+  return kind;
+}
+
+NodeSet FreeView::SafeNodes(const PlaceRequest& request, const NodeSet* filter) const {
+  FreeView after = *this;
+  NodeSet safe = SpentBlocks(request);
+  std::set<std::vector<BlockHolders>> needed;  // what one node cannot be taken from, no other can
+  int added = 0;
+  for (NodeId node : Candidates(request, filter, false, std::numeric_limits<int>::max())) {
+    if (added == request.nodes) {
+      break;
+    }
+    if (safe.contains(node)) {
+      continue;
+    }
+    const std::vector<BlockHolders> kind = after.KindOf(request, node);
+    if (needed.contains(kind)) {
+      continue;
+    }
+    const Placement member =
+        MakePlacement(node, PickDevices(node, request.device_class, request.gang.devices_per_node),
+                      kWholeDeviceMilli);
+    if (CheckBlocks(after, request, {member}).has_value()) {
+      needed.insert(kind);
+      continue;
+    }
+    after.Take(request, {member});
+    safe = after.SpentBlocks(request);
+    ++added;
+  }
+  return safe;
+}
+
 bool FreeView::LeavesBlocksAsTheyAre(const PlaceRequest& request,
                                      const std::vector<Placement>& members) const {
   const auto held = [&](const BlockClaim& claim, NodeId node) {
@@ -128,16 +244,27 @@ std::vector<Placement> FreeView::FindSparing(const PlaceRequest& request) const 
   const NodeSet* filter = Filter(request, true);
   PlaceRequest whole = request;
   whole.fixed = true;
-  for (NodeSet& stage : BrokenBlocks(request)) {
+  const auto find = [&](NodeSet stage, const PlaceRequest& wish) {
     if (filter != nullptr) {
       stage.Intersect(*filter);
     }
-    std::vector<Placement> members = FindPlaces(whole, &stage);
-    if (!members.empty() && !CheckBlocks(*this, request, members).has_value()) {
+    std::vector<Placement> members = FindPlaces(wish, &stage);
+    const bool sparing = !members.empty() && !CheckBlocks(*this, request, members).has_value();
+    return sparing ? members : std::vector<Placement>();
+  };
+  const auto [own, broken] = BrokenBlocks(request);
+  // A broken block may still be owed: to him who holds it.
+  for (const NodeSet& stage : {own, broken, SpentBlocks(request)}) {
+    if (std::vector<Placement> members = find(stage, whole); !members.empty()) {
       return members;
     }
   }
-  return FindPlaces(request, filter);
+  std::vector<Placement> members = FindPlaces(request, filter);
+  if (members.empty() || !CheckBlocks(*this, request, members).has_value()) {
+    return members;
+  }
+  std::vector<Placement> safe = find(SafeNodes(request, filter), request);
+  return safe.empty() ? members : safe;
 }
 
 bool FitsWithBlocks(const FreeView& view, const PlaceRequest& request) {

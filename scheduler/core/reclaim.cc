@@ -65,13 +65,16 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
   const absl::Time soon = now + cluster.LongestGrace(device_class) + policy.kill_timeout;
   for (const auto& [end, id] : cluster.EndsOf(device_class)) {
     if (end > soon) {
+      next_look_ = std::min(next_look_, now + (end - soon));
       break;
     }
     const Job& job = cluster.GetJob(id);
-    const bool ends_soon =
-        job.state == JobState::kRunning && end <= now + job.spec.grace + policy.kill_timeout;
-    if (job.state == JobState::kStopping || ends_soon) {
+    const absl::Time expected = end - job.spec.grace - policy.kill_timeout;
+    const bool runs = job.state == JobState::kRunning;
+    if (job.state == JobState::kStopping || (runs && expected <= now)) {
       Expect(job);
+    } else if (runs) {
+      next_look_ = std::min(next_look_, expected);
     }
   }
   for (AllocationId id : cluster.ReturningOf(device_class)) {
@@ -79,7 +82,20 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
   }
 }
 
-bool Reclaimer::Failure::Covers(const ReclaimRequest& request) const {
+bool Reclaimer::HasRings() {
+  if (!has_rings_.has_value()) {
+    has_rings_ = false;
+    for (const NodeSet& nodes : cluster_.free_index().OfClass(device_class_).known.by_count()) {
+      *has_rings_ = *has_rings_ || !nodes.ForEach(nullptr, [this](NodeId node) {
+        return cluster_.free_index().Site(node).rings.size() <= 1;
+      });
+    }
+  }
+  return *has_rings_;
+}
+
+bool Reclaimer::Covers(const Failure& failure, const ReclaimRequest& request) {
+  const auto& [key, scope, devices_at_least, from_project] = failure;
   const GangShape& less = key->gang;
   const GangShape& more = request.key.gang;
   const bool same_place =
@@ -95,15 +111,17 @@ bool Reclaimer::Failure::Covers(const ReclaimRequest& request) const {
   return scope == request.scope && same_askers && same_place && same_nodes &&
          more.least_nodes() >= less.least_nodes() &&
          more.devices_per_node >= less.devices_per_node && more.device_share_milli == 0 &&
-         less.per_node.Fits(more.per_node) && request.devices_at_least >= devices_at_least;
+         less.per_node.Fits(more.per_node) && request.devices_at_least >= devices_at_least &&
+         // What one ring has must stand in one, more may span rings.
+         (more.devices_per_node == less.devices_per_node || !HasRings());
 }
 
 // Only what could be asked and what is free count; what failed fails again, as a round only gives
 // away.
-bool Reclaimer::IsHopeless(const ReclaimRequest& request) const {
+bool Reclaimer::IsHopeless(const ReclaimRequest& request) {
   const GangShape& gang = request.key.gang;
   if (std::any_of(failed_.begin(), failed_.end(),
-                  [&](const Failure& failure) { return failure.Covers(request); })) {
+                  [&](const Failure& failure) { return Covers(failure, request); })) {
     return true;
   }
   if (request.scope != ReclaimScope::kBorrowers) {
@@ -504,10 +522,13 @@ void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
     const GiveBack& unit = units_[index];
     spent_[unit.job] += unit.devices;
     given_[unit.tenant] += unit.devices;
-    borrowed_ -= cluster_.GetJob(unit.job).attempt.funding == Funding::kBorrowed ? unit.devices : 0;
+    const int64_t free = base_->FreeCount(device_class_);
     for (AllocationId id : unit.allocations) {
       base_->Give(cluster_.GetAllocation(id));
     }
+    // A shared device with its last share.
+    const bool lent = cluster_.GetJob(unit.job).attempt.funding == Funding::kBorrowed;
+    borrowed_ -= lent ? base_->FreeCount(device_class_) - free : 0;
   }
   base_->Take(request, recall.claim.members);
   // A claim of a share keeps the device for itself until it starts.

@@ -66,7 +66,8 @@ class Reclaimer {
   void ExpectEndsBy(absl::Time time);
   // A start of this round.
   void Take(const PlaceRequest& request, const std::vector<Placement>& members);
-  // When a gang that may not be asked yet may be (Policy::reclaim_min_run).
+  // When time alone may let more claims find what they need: a gang may be asked that may not be
+  // yet (Policy::reclaim_min_run), or ends by itself within its notice.
   absl::Time next_look() const { return next_look_; }
 
  private:
@@ -95,12 +96,13 @@ class Reclaimer {
     ReclaimScope scope = ReclaimScope::kBorrowers;
     int64_t devices_at_least = 0;
     ProjectId from_project;
-
-    // Whether the request asks for at least as much, of nobody else.
-    bool Covers(const ReclaimRequest& request) const;
   };
 
-  bool IsHopeless(const ReclaimRequest& request) const;
+  // Whether nodes of the class have several rings.
+  bool HasRings();
+  // Whether the request asks for at least as much as one that failed, of nobody else.
+  bool Covers(const Failure& failure, const ReclaimRequest& request);
+  bool IsHopeless(const ReclaimRequest& request);
   void NoteFailure(const ReclaimRequest& request);
   bool MayBeAsked(const Job& job, const ReclaimRequest& request);
   void AddUnits(const Job& job, Candidates& candidates);
@@ -130,6 +132,7 @@ class Reclaimer {
   int64_t borrowed_ = 0;  // of the class, at most, without what was given
   int64_t expected_devices_ = 0;
   std::vector<Failure> failed_;
+  std::optional<bool> has_rings_;  // found when asked for
   // Of the last request; null scope: what they were found from has changed.
   Candidates candidates_;
   std::optional<ReclaimScope> candidates_scope_;

@@ -195,8 +195,12 @@ bool RoundBooks::StartOnOpenDevice(const Trial& trial) {
     return false;
   }
   for (const Funding funding : {Funding::kOwned, Funding::kBorrowed}) {
-    if (funding == Funding::kBorrowed && trial.phase == Phase::kOwned) {
-      break;
+    // Beyond the entitlement nothing is an owned claim (A3), not even what takes no more of it.
+    const bool in_turn =
+        trial.phase == Phase::kBorrow ||
+        (funding == Funding::kOwned && quota_.OwnedRoom(key.tenant, trial.device_class) >= 0);
+    if (!in_turn || (funding == Funding::kBorrowed && !key.may_borrow)) {
+      continue;
     }
     PlaceRequest request =
         MakeRequest(key, trial.device_class, {.nodes = key.gang.nodes, .funding = funding});
@@ -241,7 +245,7 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
   // A borrower that can be recalled in time does not delay an owned claim.
   const absl::Duration notice = absl::Milliseconds(trial.group.key.grace_ms) + policy_.kill_timeout;
   const bool borrows = request.funding == Funding::kBorrowed;
-  if (LeavesQuotaThen(guard, request, DevicesOf(members))) {
+  if (LeavesQuotaThen(guard, request, request.open_device ? 0 : DevicesOf(members))) {
     if (borrows && guard.TryLend(now_ + policy_.reclaim_min_run, notice)) {
       LookAgainAt(guard.ask_at());
       return std::nullopt;
@@ -294,7 +298,8 @@ void RoundBooks::Take(const GroupKey& key, const PlaceRequest& request, Start st
   for (auto& [device_class, reclaimer] : reclaimers_) {
     reclaimer.Take(request, start.members);
   }
-  round_starts_.push_back({start.job, key.gang, start.device_class, start.members, request.end});
+  round_starts_.push_back(
+      {start.job, key.gang, start.device_class, start.funding, start.members, request.end});
   plan_.starts.push_back(std::move(start));
 }
 
@@ -469,9 +474,28 @@ RoundBooks::Anchored RoundBooks::TryAnchor(const Trial& trial) {
   return Anchored::kAnchor;
 }
 
+bool RoundBooks::MayFindMore() const {
+  const auto asks = [this](const Recall& recall) {
+    const auto& rows = recall.certificate.candidates;
+    return guards_.contains(recall.claim.device_class) &&
+           std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.chosen; });
+  };
+  const auto may_be_swapped = [this](const RoundStart& start) {
+    const auto guard = guards_.find(start.device_class);
+    if (guard == guards_.end()) {
+      return false;
+    }
+    const JobSpec& anchored = cluster_.GetJob(guard->second.anchor().job).spec;
+    const JobSpec& started = cluster_.GetJob(start.job).spec;
+    return started.tenant == anchored.tenant && started.priority < anchored.priority;
+  };
+  return std::any_of(plan_.recalls.begin(), plan_.recalls.end(), asks) ||
+         std::any_of(round_starts_.begin(), round_starts_.end(), may_be_swapped);
+}
+
 Plan RoundBooks::TakePlan() {
   // One that was cut short goes on with the next, which also finds what a lapsed claim kept.
-  plan_.again = plan_.again || IsFull() || !plan_.lapsed.empty();
+  plan_.again = plan_.again || IsFull() || !plan_.lapsed.empty() || MayFindMore();
   return std::move(plan_);
 }
 

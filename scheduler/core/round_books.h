@@ -86,6 +86,9 @@ class RoundBooks {
   bool LeavesQuotaThen(const Guard& guard, const PlaceRequest& request, int64_t devices);
   // Whether the anchor keeps its start beside what the recall is for.
   bool LeavesAnchor(const Trial& trial, const PlaceRequest& request, const Recall& recall);
+  // Whether an anchor lets the next round decide more: what is recalled in this one comes back
+  // before its end only from then on, and what has started may be swapped for a higher priority.
+  bool MayFindMore() const;
   // The label these members would have, and A4.
   std::optional<Blocker> LabelAndLend(const Trial& trial, const std::vector<Placement>& members,
                                       Grant& grant) const;

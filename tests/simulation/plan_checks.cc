@@ -127,6 +127,8 @@ void CheckStart(const PlanView& view, const Start& start, const CenterBooks& bef
   const Job& job = view.cluster.GetJob(start.job);
   const ClassId device_class = start.device_class;
   const int64_t count = before.NewDevices(start.members);
+  findings.Expect("never borrows", job.spec.may_borrow || start.funding != Funding::kBorrowed,
+                  About(job) + " must not borrow and does");
   if (count == 0) {
     return;  // a share of an open device: the quota counts it already
   }

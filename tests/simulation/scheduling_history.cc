@@ -286,6 +286,13 @@ bool SchedulingHistory::IsClaim(const Anchor& anchor) const {
              cluster_.quota().Limits(key).entitlement;
 }
 
+bool SchedulingHistory::WouldBeOwned(const Anchor& anchor) const {
+  const Job& job = cluster_.GetJob(anchor.job);
+  return CenterBooks(cluster_).UseOf(job.spec.tenant, anchor.device_class).owned +
+             job.spec.gang.least_devices() <=
+         cluster_.quota().Limits({job.spec.tenant, ProjectId(), anchor.device_class}).entitlement;
+}
+
 bool SchedulingHistory::LocksQueue(TenantId tenant) const {
   const QueuePreset preset = cluster_.quota().FindTenant(tenant)->queue_preset;
   return preset == QueuePreset::kFifo || preset == QueuePreset::kStepped;
@@ -343,8 +350,12 @@ void SchedulingHistory::Watch(const Plan& plan) {
     findings_.Saw("anchors");
     const bool claims = StartsClaim(plan, anchor);
     const auto before = watched_.find(anchor.device_class);
+    // Rule T1 binds only what is labelled owned, as the anchor is once what its tenant owns has
+    // ended, be it before its time.
+    const bool bound = OwesBlocks(cluster_, anchor.device_class) && WouldBeOwned(anchor);
     if (before != watched_.end() && before->second.anchor.job == anchor.job &&
-        before->second.undisturbed && !claims && before->second.claims == IsClaim(anchor)) {
+        before->second.undisturbed && !claims && before->second.claims == IsClaim(anchor) &&
+        bound == before->second.bound) {
       const std::string about =
           absl::StrFormat("job %d, by %s", anchor.job.value(),
                           absl::FormatDuration(anchor.shadow - before->second.anchor.shadow));
@@ -354,7 +365,7 @@ void SchedulingHistory::Watch(const Plan& plan) {
                cluster_.FindJob(before->second.anchor.job) != nullptr) {
       findings_.Saw("anchors displaced");
     }
-    next[anchor.device_class] = {anchor, !claims, IsClaim(anchor)};
+    next[anchor.device_class] = {anchor, !claims, IsClaim(anchor), bound};
   }
   watched_ = std::move(next);
 }
@@ -392,10 +403,12 @@ void SchedulingHistory::DrainOut() {
   }
   for (const auto& [id, job] : cluster_.jobs()) {
     // Or it owns what could only be had by breaking a block that others own, or waits behind such a
-    // head.
+    // head. An array at its bound waits for tasks that are judged themselves.
     const ReasonCode reason = cluster_.ReasonOf(job).code;
+    const bool behind_tasks =
+        job.is_array() && reason == ReasonCode::kArrayThrottle && !cluster_.TasksOf(id).empty();
     const bool may_wait =
-        !CheckAdmission(cluster_, job.spec).ok() || !job.suspect_nodes.empty() ||
+        !CheckAdmission(cluster_, job.spec).ok() || !job.suspect_nodes.empty() || behind_tasks ||
         (kinds_.blocks && (reason == ReasonCode::kBlocksOwed || reason == ReasonCode::kQueueHead));
     findings_.Expect(
         "everything ends", may_wait,

@@ -48,6 +48,7 @@ class SchedulingHistory {
     Anchor anchor;
     bool undisturbed = true;  // only starts since then
     bool claims = false;      // it is an owned claim
+    bool bound = false;       // rule T1 may hold it back
   };
 
   int Pick(int bound) { return static_cast<int>(random_() % static_cast<uint64_t>(bound)); }
@@ -83,6 +84,7 @@ class SchedulingHistory {
   bool MayPass(const Job& job, const Anchor& anchor) const;
   bool IsClaim(const Anchor& anchor) const;
   bool LocksQueue(TenantId tenant) const;
+  bool WouldBeOwned(const Anchor& anchor) const;
   bool StartsClaim(const Plan& plan, const Anchor& anchor) const;
   bool LabelsMoved();
   void NoteLabels();

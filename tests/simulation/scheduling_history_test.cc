@@ -16,7 +16,7 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr uint64_t kHistories = 2000;
 #else
-constexpr uint64_t kHistories = 4000;  // the build runs the same with 40,000 besides
+constexpr uint64_t kHistories = 4000;  // the build runs the same with 100,000 besides
 #endif
 constexpr uint64_t kShards = 4;  // for several cores
 constexpr int kFailuresMax = 10;

@@ -200,5 +200,124 @@ TEST_F(AnchorTest, AnOwnerIsHeardAgainAsSoonAsASwapHasStarted) {
   EXPECT_TRUE(center_.cluster().nominations().contains(claim));
 }
 
+// Beyond the entitlement a share takes its turn with those who borrow, whatever device it joins.
+TEST_F(AnchorTest, IsNotPassedByAShareBeyondTheEntitlement) {
+  center_.AddNode("n1", 2);
+  center_.SetQuota("acme", {.entitlement = 1});
+  const auto share = [this](absl::Duration time_limit) {
+    SubmitJob submit;
+    submit.spec.name = "share";
+    submit.spec.gang.device_share_milli = 300;
+    submit.spec.time_limit = time_limit;
+    submit.device_classes = {"sim"};
+    return center_.TryAs(center_.UserOf("acme"), submit)->job;
+  };
+  const JobId owned = share(absl::Hours(2));
+  center_.Round();
+  center_.RunJob(owned);
+  Running({.time_limit = absl::Hours(2)});
+  const JobId anchored = Aged({.tenant = "beta", .devices = 2});
+  ASSERT_EQ(TheAnchor().job, anchored);
+  const JobId late = share(absl::Hours(9));
+  const JobId quick = share(absl::Minutes(5));
+  center_.Round();
+  EXPECT_EQ(center_.state(late), JobState::kQueued);
+  EXPECT_EQ(center_.state(quick), JobState::kStarting);
+}
+
+// When what the tenant owns has ended the request is owned, and may not break the block.
+TEST_F(AnchorTest, CountsOnTheLabelThatItMayHaveByThen) {
+  for (const char* node : {"n1", "n2", "n3"}) {
+    center_.AddNode(node);
+  }
+  center_.AddTenant("delta");
+  center_.SetQuota("acme", {.entitlement = 8});
+  center_.SetQuota("gamma", {.entitlement = 8, .block_count = 1});  // one whole node
+  center_.SetQuota("delta", {.entitlement = 8});
+  const JobId own = Running({.devices = 2, .time_limit = absl::Hours(3)});
+  Running({.tenant = "delta", .devices = 6, .time_limit = absl::Hours(9)});
+  const absl::Time end = center_.now() + absl::Hours(9);
+  Running({.tenant = "beta", .devices = 8, .time_limit = absl::Hours(5)});
+  Running({.tenant = "delta", .devices = 2, .time_limit = absl::Hours(99)});
+  Running({.tenant = "beta", .devices = 6, .time_limit = absl::Hours(99)});
+  const JobId anchored = Aged({.devices = 8, .time_limit = absl::Hours(1)});
+  ASSERT_EQ(TheAnchor().job, anchored);
+  EXPECT_EQ(TheAnchor().shadow, end);
+  center_.ExitJob(own);
+  center_.Round();
+  ASSERT_EQ(TheAnchor().job, anchored);
+  EXPECT_EQ(TheAnchor().shadow, end);
+}
+
+// Time alone brings what ends within its notice: from then on nobody need be asked for it.
+TEST_F(AnchorTest, AClaimIsLookedAtAgainWhenAGangComesToItsEnd) {
+  center_.AddNode("n1");
+  center_.AddNode("n2");
+  center_.SetQuota("acme", {.entitlement = 9});
+  center_.SetQuota("gamma", {.entitlement = 5});
+  Running({.time_limit = absl::Hours(9), .grace = absl::Minutes(10)});
+  Running({.tenant = "gamma",
+           .devices = 5,
+           .time_limit = absl::Minutes(10),
+           .grace = absl::Minutes(5)});
+  const JobId lent = Running({.tenant = "beta", .devices = 8, .grace = absl::Seconds(10)});
+  const JobId claim = center_.Submit({.nodes = 2, .devices = 4});
+  center_.Round();
+  ASSERT_EQ(center_.state(lent), JobState::kRunning);
+  for (int second = 1; second <= 4 * 60 + 30; ++second) {
+    center_.Advance(absl::Seconds(1));
+    if (center_.engine().PlanDue()) {
+      ASSERT_EQ(center_.state(lent), JobState::kRunning);
+      center_.Round();
+    }
+  }
+  EXPECT_EQ(center_.state(lent), JobState::kStopping);
+  EXPECT_TRUE(center_.cluster().nominations().contains(claim));
+}
+
+// What a victim of the same round holds is free for those behind the anchor as soon as it is asked.
+TEST_F(AnchorTest, IsLookedAtAgainOnceAClaimHasItsVictims) {
+  for (const char* node : {"n1", "n2", "n3", "n4", "n5"}) {
+    center_.AddNode(node, 1);
+  }
+  center_.SetQuota("acme", {.entitlement = 3});
+  center_.SetQuota("gamma", {.entitlement = 2});
+  const absl::Duration days = absl::Hours(48);
+  Running({.tenant = "beta", .nodes = 2, .time_limit = days});
+  Running({.tenant = "gamma", .preemptible = false, .time_limit = days});
+  const JobId first = Running({.tenant = "gamma", .time_limit = days});
+  const JobId second = Running({.time_limit = days});
+  const JobId anchored = Aged({.tenant = "beta", .nodes = 2});
+  const JobId behind = center_.Submit({.tenant = "beta", .time_limit = days});
+  const JobId claim = center_.Submit({.nodes = 3});
+  center_.Round();
+  center_.ExitJob(first);
+  center_.ExitJob(second);
+  center_.Round();
+  ASSERT_TRUE(center_.cluster().nominations().contains(claim));
+  ASSERT_EQ(TheAnchor().job, anchored);
+  ASSERT_EQ(center_.state(behind), JobState::kQueued);
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_EQ(center_.state(behind), JobState::kStarting);
+}
+
+// What has started may be what a higher priority of its tenant stops for the anchor.
+TEST_F(AnchorTest, IsLookedAtAgainWhenItMaySwapWhatHasStarted) {
+  center_.AddNode("n1", 2);
+  const JobId other = Running({.tenant = "beta", .time_limit = absl::Hours(9)});
+  Running({.time_limit = absl::Hours(9)});
+  const JobId oldest = center_.Submit({});
+  const JobId anchored = Aged({.devices = 2, .priority = 1});
+  ASSERT_EQ(center_.state(oldest), JobState::kQueued);
+  center_.ExitJob(other);
+  center_.Round();
+  ASSERT_EQ(center_.state(oldest), JobState::kStarting);
+  ASSERT_EQ(TheAnchor().job, anchored);
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_TRUE(center_.cluster().nominations().contains(anchored));
+}
+
 }  // namespace
 }  // namespace berth

@@ -135,7 +135,7 @@ TEST(Backfill, AnAnchoredClaimMayStillStartAsABorrower) {
   center.Submit({.tenant = "beta"});
   center.Round();
   // Owned on two nodes it would break a block of beta's; borrowed on three it breaks none.
-  const JobId id = center.Submit({.nodes = 3, .devices = 4, .min_nodes = 1});
+  const JobId id = center.Submit({.nodes = 3, .devices = 4, .min_nodes = 2});
   center.Round();
   EXPECT_NE(center.state(id), JobState::kQueued);
   EXPECT_EQ(center.cluster().GetJob(id).attempt.funding, Funding::kBorrowed);

@@ -118,5 +118,91 @@ TEST_F(OwedBlockTest, TheOwnerItselfMayUseItsBlock) {
   EXPECT_FALSE(Check(own, Funding::kOwned, *members).has_value());
 }
 
+// Two racks of two nodes are owed to "beta": one that it holds, and one that nobody does. The third
+// is another's already, so acme's job goes there.
+class ThreeRacksTest : public testing::Test {
+ protected:
+  ThreeRacksTest() {
+    for (int i = 0; i < 6; ++i) {
+      nodes_.push_back(
+          world_.AddNode(absl::StrCat("n", i), 2, {"p", "b", absl::StrCat("r", i / 2)}));
+    }
+    Tenant third;
+    third.name = "third";
+    Project project;
+    project.name = "default";
+    project.tenant = world_.cluster().AddTenant(third);
+    holder_.tenant = project.tenant;
+    holder_.project = world_.cluster().AddProject(project);
+    world_.cluster().PutLimits({world_.tenant(0), ProjectId(), sim_}, {.entitlement = 4});
+    world_.cluster().PutLimits(
+        {world_.tenant(1), ProjectId(), sim_},
+        {.entitlement = 8, .block_level = TopologyLevel::kRack, .block_count = 2});
+    Hold(world_.Key(Gang(1, 2), 1), 2);
+  }
+  void Hold(const GroupKey& key, size_t node) {
+    world_.StartAt(key, sim_,
+                   {
+                       {nodes_.at(node), {{0, kWholeDeviceMilli, "SIM-0"}}}
+    },
+                   Funding::kOwned);
+  }
+  std::vector<NodeId> Find(const GangShape& gang) {
+    const GroupKey key = world_.Key(gang);
+    const PlaceRequest request = world_.Request(key, sim_, Funding::kOwned);
+    const FreeView view(world_.cluster());
+    Blocker why;
+    const auto members = view.Place(request, why);
+    std::vector<NodeId> found;
+    if (members.has_value() && !CheckBlocks(view, request, *members).has_value()) {
+      for (const Placement& member : *members) {
+        found.push_back(member.node);
+      }
+    }
+    return found;
+  }
+
+  TestCluster world_;
+  ClassId sim_ = world_.Class("sim");
+  std::vector<NodeId> nodes_;
+  GroupKey holder_ = world_.Key(Gang(1, 2));
+};
+
+TEST_F(ThreeRacksTest, AJobGoesWhereNobodyWhoIsOwedLosesABlock) {
+  Hold(holder_, 5);
+  EXPECT_EQ(Find(Gang(1, 2)), std::vector<NodeId>{nodes_[4]});
+  EXPECT_TRUE(Find(Gang(2, 2)).empty());
+}
+
+TEST_F(ThreeRacksTest, AGangTakesOneWholeBlockThatTheOwnersCanDoWithout) {
+  EXPECT_EQ(Find(Gang(2, 2)).size(), 2U);
+  EXPECT_TRUE(Find(Gang(3, 2)).empty());
+}
+
+TEST_F(ThreeRacksTest, AnElasticGangTakesWhatBreaksNoBlock) {
+  GangShape elastic = Gang(3, 2);
+  elastic.min_nodes = 1;
+  EXPECT_EQ(Find(elastic).size(), 2U);
+}
+
+// Of two whole nodes that beta holds it is owed one, and the third tenant the one that it holds.
+TEST_F(ThreeRacksTest, AJobGoesToTheOwnerWhoCanSpareABlock) {
+  world_.cluster().PutLimits({world_.tenant(1), ProjectId(), sim_},
+                             {.entitlement = 8, .block_count = 1});
+  world_.cluster().PutLimits({holder_.tenant, ProjectId(), sim_},
+                             {.entitlement = 8, .block_count = 1});
+  for (const size_t full : {3, 4, 5}) {
+    world_.StartAt(
+        world_.Key(Gang(1, 2)), sim_,
+        {
+            {nodes_.at(full), {{0, kWholeDeviceMilli, "SIM-0"}, {1, kWholeDeviceMilli, "SIM-1"}}}
+    },
+        Funding::kOwned);
+  }
+  Hold(holder_, 0);
+  Hold(world_.Key(Gang(1, 2), 1), 1);
+  EXPECT_EQ(Find(Gang(1, 1)).size(), 1U);
+}
+
 }  // namespace
 }  // namespace berth

@@ -219,5 +219,22 @@ TEST_F(PlannerTest, OwnedWorkLeavesTheBlocksThatAreOwedWhole) {
   EXPECT_EQ(Reason(second).code, ReasonCode::kBlocksOwed);
 }
 
+TEST_F(PlannerTest, AShareThatMustNotBorrowJoinsNoBorrowedDevice) {
+  center_.SetQuota("acme", {.entitlement = 1});
+  center_.Submit({.devices = 1});
+  SubmitJob share;
+  share.spec.name = "share";
+  share.spec.gang.device_share_milli = 400;
+  share.device_classes = {"sim"};
+  const JobId lent = center_.TryAs(center_.UserOf("acme"), share)->job;
+  share.spec.may_borrow = false;
+  const JobId strict = center_.TryAs(center_.UserOf("acme"), share)->job;
+  center_.Round();
+  center_.Round();
+  EXPECT_EQ(center_.GetJob(lent).attempt.funding, Funding::kBorrowed);
+  EXPECT_EQ(center_.state(strict), JobState::kQueued);
+  EXPECT_EQ(Reason(strict).code, ReasonCode::kBorrowing);
+}
+
 }  // namespace
 }  // namespace berth

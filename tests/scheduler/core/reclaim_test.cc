@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include "scheduler/core/planner.h"
 #include "tests/testing/test_center.h"
+#include "tests/testing/test_cluster.h"
 
 namespace berth {
 namespace {
@@ -335,6 +337,84 @@ TEST_F(ReclaimTest, AClaimAsksWhereItBreaksNoOwedBlock) {
   EXPECT_EQ(center_.state(lent), JobState::kStopping);
   ASSERT_TRUE(center_.cluster().nominations().contains(claim));
   EXPECT_EQ(center_.cluster().nominations().at(claim).members[0].node, broken);
+}
+
+// A job that is over within its notice is counted on as soon as it runs.
+TEST_F(ReclaimTest, AClaimIsLookedAtAgainWhenAShortJobHasTakenItsPlace) {
+  center_.SetQuota("acme", {.entitlement = 5});
+  center_.SetQuota("beta", {.entitlement = 5});
+  center_.SetQuota("gamma", {.entitlement = 6});
+  Running({.tenant = "gamma", .devices = 6, .preemptible = false, .time_limit = absl::Hours(9)});
+  const JobId brief = center_.Submit({.devices = 5,
+                                      .time_limit = absl::Minutes(10) + absl::Seconds(20),
+                                      .grace = absl::Minutes(10)});
+  const JobId claim = center_.Submit({.tenant = "beta", .devices = 5});
+  center_.Round();
+  ASSERT_EQ(center_.state(brief), JobState::kStarting);
+  ASSERT_FALSE(center_.cluster().nominations().contains(claim));
+  ASSERT_FALSE(center_.engine().PlanDue());
+  center_.RunJob(brief);
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_TRUE(center_.cluster().nominations().contains(claim));
+}
+
+TEST(Reclaim, ASharedDeviceIsGivenBackOnce) {
+  TestCenter center(TestCenter::PatientPolicy());
+  center.AddTenant("acme");
+  center.AddTenant("beta");
+  center.AddNode("n1", 3);
+  center.SetQuota("acme", {.entitlement = 2});
+  const auto submit = [&center](const char* tenant, int tasks) {
+    SubmitJob share;
+    share.spec.name = "share";
+    share.spec.gang.device_share_milli = 300;
+    share.spec.array = {.first = 0, .count = tasks};
+    share.device_classes = {"sim"};
+    return center.TryAs(center.UserOf(tenant), share)->job;
+  };
+  const JobId pair = center.Submit({.tenant = "beta", .devices = 2});
+  center.Round();
+  center.RunJob(pair);
+  center.Advance(absl::Minutes(1));
+  for (JobId task : center.StartTasks(submit("beta", 3))) {
+    center.RunJob(task);
+  }
+  submit("acme", 2);
+  center.Round();
+  EXPECT_EQ(center.cluster().nominations().size(), 2U);
+}
+
+// A ring may be too small for a claim while a larger one spans what is free of several.
+TEST(Reclaim, AClaimThatFitsNoRingSaysNothingAboutALargerOne) {
+  TestCluster world;
+  const ClassId sim = world.Class("sim");
+  NodeFacts facts;
+  facts.devices = world.Devices("sim", 5, 3);
+  const NodeId node = world.AddNode("n1", std::move(facts));
+  world.cluster().PutLimits({world.tenant(0), ProjectId(), sim}, {.entitlement = 5});
+  Tenant traverse = *world.cluster().quota().FindTenant(world.tenant(0));
+  traverse.queue_preset = QueuePreset::kTraverse;
+  world.cluster().PutTenant(traverse);
+  const auto at = [&](std::vector<int> indices) {
+    Placement member{node, {}};
+    for (int index : indices) {
+      member.devices.push_back({index, kWholeDeviceMilli, absl::StrCat("SIM-", index)});
+    }
+    return std::vector<Placement>{member};
+  };
+  world.StartAt(world.Key(Gang(1, 1)), sim, at({0}), Funding::kOwned);
+  const JobId lent = world.StartAt(world.Key(Gang(1, 2), 1), sim, at({1, 2}));
+  GangShape three = Gang(1, 3);
+  GangShape four = Gang(1, 4);
+  three.classes = {sim};
+  four.classes = {sim};
+  world.Submit(world.Key(three));
+  const JobId larger = world.Submit(world.Key(four));
+  const Plan plan = MakePlan(world.cluster(), Policy(), world.now());
+  ASSERT_EQ(plan.recalls.size(), 1U);
+  EXPECT_EQ(plan.recalls.front().claim.job, larger);
+  EXPECT_EQ(plan.recalls.front().certificate.candidates.front().job, lent);
 }
 
 }  // namespace
