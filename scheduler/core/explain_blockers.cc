@@ -23,12 +23,14 @@ class BlockerList {
   }
 
   std::vector<Blocker> Make() {
-    if (class_) {
-      blockers_ = quota_.Objections(key_, class_, Phase::kBorrow);
-      AddLendable();
+    if (!JoinsOpenDevice()) {
+      if (class_) {
+        blockers_ = quota_.Objections(key_, class_, Phase::kBorrow);
+        AddLendable();
+      }
+      AddNodes();
+      AddOwedBlocks();
     }
-    AddNodes();
-    AddOwedBlocks();
     AddOrder();
     std::stable_sort(blockers_.begin(), blockers_.end(),
                      [](const Blocker& a, const Blocker& b) { return a.code < b.code; });
@@ -44,6 +46,15 @@ class BlockerList {
       quota_.Label(key_.tenant, class_, int64_t{grant.nodes} * key_.gang.devices_per_node, grant);
     }
     return grant;
+  }
+
+  // A share beside others takes no new device, whatever the quota says.
+  bool JoinsOpenDevice() const {
+    const auto fits = [this](Funding funding) {
+      return view_.FitsOpenDevice(
+          RequestOf(stuck_, key_.gang, class_, {.nodes = key_.gang.nodes, .funding = funding}));
+    };
+    return fits(Funding::kOwned) || (key_.may_borrow && fits(Funding::kBorrowed));
   }
 
   // A4, for what an elastic gang would take, too.

@@ -191,7 +191,8 @@ class Round {
       ++state.tasks_started;
       return true;
     }
-    state.hopeless = !by_quota;
+    // An elastic gang may borrow more nodes than it could own, and those in other places.
+    state.hopeless = !by_quota && !group.key.gang.is_elastic();
     if (phase == Phase::kOwned && MayAnchor(group.key.tenant) &&
         Anchor(group, job, classes, phase) == RoundBooks::Anchored::kRecall) {
       state.hopeless = false;

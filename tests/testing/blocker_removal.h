@@ -275,7 +275,7 @@ class BlockerRemoval {
       for (const NodePart::Named& named : part.named) {
         for (AllocationId allocation : cluster_.AllocationsOn(named.node)) {
           const Job& holder = cluster_.GetJob(cluster_.GetAllocation(allocation).job);
-          if (!MayBeBeside(holder.spec)) {
+          if (!MayBeBeside(holder)) {
             holders.insert(holder.id);
           }
         }
@@ -291,11 +291,12 @@ class BlockerRemoval {
   }
 
   // A share that the job would share a device with is not in its way.
-  bool MayBeBeside(const JobSpec& other) const {
+  bool MayBeBeside(const Job& other) const {
     const JobSpec& spec = cluster_.GetJob(explanation_.job).spec;
-    return spec.gang.device_share_milli > 0 && other.gang.device_share_milli > 0 &&
-           other.project == spec.project &&
-           spec.gang.device_share_milli + other.gang.device_share_milli <= kWholeDeviceMilli;
+    return spec.gang.device_share_milli > 0 && other.spec.gang.device_share_milli > 0 &&
+           other.spec.project == spec.project && other.spec.preemptible == spec.preemptible &&
+           (spec.may_borrow || other.attempt.funding == Funding::kOwned) &&
+           spec.gang.device_share_milli + other.spec.gang.device_share_milli <= kWholeDeviceMilli;
   }
 
   // Ended jobs leave neither their owners nor others more room than there was: only devices.

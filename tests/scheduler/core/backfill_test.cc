@@ -141,5 +141,30 @@ TEST(Backfill, AnAnchoredClaimMayStillStartAsABorrower) {
   EXPECT_EQ(center.cluster().GetJob(id).attempt.funding, Funding::kBorrowed);
 }
 
+// Owned on one node it would delay the anchor; borrowed on two it can be recalled in time.
+TEST(Backfill, AnElasticGangMayBorrowWhatItMayNotOwn) {
+  TestCenter center(TestCenter::PatientPolicy());
+  for (const char* tenant : {"acme", "beta", "gamma"}) {
+    center.AddTenant(tenant);
+  }
+  for (const char* node : {"n1", "n2", "n3"}) {
+    center.AddNode(node);
+  }
+  center.SetQuota("acme", {.entitlement = 15});
+  center.SetQuota("beta", {.entitlement = 5});
+  center.SetQuota("gamma", {.entitlement = 4});
+  const JobId other =
+      center.Submit({.tenant = "gamma", .devices = 4, .time_limit = absl::Hours(2)});
+  center.Round();
+  center.RunJob(other);
+  const JobId claim = center.Submit({.nodes = 3, .devices = 5});
+  const JobId id = center.Submit(
+      {.tenant = "beta", .nodes = 2, .devices = 5, .time_limit = absl::Hours(9), .min_nodes = 1});
+  center.Round();
+  ASSERT_EQ(center.cluster().anchors().begin()->second.job, claim);
+  ASSERT_NE(center.state(id), JobState::kQueued);
+  EXPECT_EQ(center.cluster().GetJob(id).attempt.funding, Funding::kBorrowed);
+}
+
 }  // namespace
 }  // namespace berth

@@ -204,5 +204,24 @@ TEST_F(ExplainTest, ARunningJobKnowsWhoMayRecallIt) {
   EXPECT_EQ(explanation.holding->nodes.size(), 2u);
 }
 
+TEST_F(ExplainTest, AShareBesideOthersNeedsNothingOfTheQuota) {
+  center_.Must(SetTenantQueue{"acme", QueuePreset::kFifo, absl::Hours(1)});
+  const auto share = [this] {
+    SubmitJob submit;
+    submit.spec.name = "share";
+    submit.spec.gang.device_share_milli = 300;
+    submit.device_classes = {"sim"};
+    return center_.TryAs(center_.UserOf("acme"), submit)->job;
+  };
+  share();
+  center_.Round();
+  const JobId head = Waiting({.nodes = 3, .devices = 8, .hold = true});
+  center_.SetQuota("acme", {.entitlement = 1, .limit = 1});
+  center_.Must(ReleaseJob{head});
+  const JobId id = share();
+  center_.Round();
+  EXPECT_EQ(CodesOf(ExplainIt(id)), Codes{ReasonCode::kQueueHead});
+}
+
 }  // namespace
 }  // namespace berth
