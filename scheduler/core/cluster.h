@@ -239,6 +239,11 @@ class Cluster {
   // Borrowed gangs become owned where the entitlement has room: non-preemptible first, then
   // priority, start, id (quota.md, "Labels").
   void UpgradeLabels(TenantId tenant, ClassId device_class);
+  // Owned gangs that a higher priority of their tenant, which must own what it has, may make
+  // borrowed ones; who goes first first (quota.md, "Labels").
+  std::vector<JobId> YieldingLabels(TenantId tenant, ClassId device_class, int priority) const;
+  // Makes an owned gang a borrowed one.
+  void TakeLabel(JobId id) { Relabel(id, Funding::kBorrowed); }
   // After a cut: the preemptible owned gangs of lowest priority, latest first, become borrowed
   // until the owned sum fits the entitlement. Returns them.
   std::vector<JobId> DowngradeLabels(TenantId tenant, ClassId device_class);

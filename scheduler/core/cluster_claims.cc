@@ -175,6 +175,24 @@ void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
   }
 }
 
+std::vector<JobId> Cluster::YieldingLabels(TenantId tenant, ClassId device_class,
+                                           int priority) const {
+  std::vector<JobId> yielding;
+  if (LowestPriority(tenant, device_class).value_or(priority) >= priority) {
+    return yielding;
+  }
+  const std::vector<JobId> order = LabelOrder(tenant, device_class, Funding::kOwned);
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    const Job& job = jobs_.at(*id);
+    // A shared device has the label of all its jobs.
+    if (job.spec.preemptible && job.spec.may_borrow && job.spec.priority < priority &&
+        job.state != JobState::kStopping && job.spec.gang.device_share_milli == 0) {
+      yielding.push_back(*id);
+    }
+  }
+  return yielding;
+}
+
 std::vector<JobId> Cluster::DowngradeLabels(TenantId tenant, ClassId device_class) {
   const QuotaKey key{tenant, ProjectId(), device_class};
   const int64_t entitlement = quota_.Limits(key).entitlement;

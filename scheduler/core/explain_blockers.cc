@@ -43,7 +43,7 @@ class BlockerList {
     Grant grant{.nodes = key_.gang.nodes, .funding = Funding::kNone, .owned_claim = true};
     if (class_) {
       grant.nodes = quota_.NodesBesides(key_, class_, Phase::kBorrow);
-      quota_.Label(key_.tenant, class_, int64_t{grant.nodes} * key_.gang.devices_per_node, grant);
+      quota_.Label(key_, class_, int64_t{grant.nodes} * key_.gang.devices_per_node, grant);
     }
     return grant;
   }
@@ -129,8 +129,8 @@ class BlockerList {
       return;
     }
     // An elastic gang may be owned with the nodes that it gets, and borrowed with all.
-    quota_.Label(key_.tenant, class_,
-                 static_cast<int64_t>(members->size()) * key_.gang.devices_per_node, grant);
+    quota_.Label(key_, class_, static_cast<int64_t>(members->size()) * key_.gang.devices_per_node,
+                 grant);
     request.funding = grant.funding;
     if (const auto blocker = CheckBlocks(then, request, *members)) {
       blockers_.push_back(*blocker);

@@ -204,6 +204,9 @@ struct GroupKey {
   GangShape gang;
   std::vector<NodeId> suspect_nodes;
 
+  // Its jobs are owned from the first to the last: nobody recalls them, and they borrow nothing.
+  bool must_own() const { return !preemptible || !may_borrow; }
+
   friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
 };
 

@@ -26,6 +26,8 @@ struct Start {
   ClassId device_class;  // none: a job without devices
   Funding funding = Funding::kNone;
   std::vector<Placement> members;  // by rank
+  // Owned gangs of its tenant that are borrowed from now on, to give it their room.
+  std::vector<JobId> relabelled = {};
 };
 
 // Devices are to be given back for a claim, and kept for it meanwhile (quota.md, A6).

@@ -55,13 +55,17 @@ void ApplyPlan(const Step& step, Plan plan) {
   }
   for (const Start& start : plan.starts) {
     step.cluster.DropNomination(start.job, step.now);
+    for (JobId yielding : start.relabelled) {
+      step.cluster.TakeLabel(yielding);
+      left.emplace(step.cluster.GetJob(yielding).spec.tenant, start.device_class);
+    }
     DispatchJob(step, start);
   }
   for (Recall& recall : plan.recalls) {
     ApplyRecall(step, std::move(recall));
   }
-  // What was kept of an entitlement for a claim that gave up, and is not taken by a start of this
-  // plan, is there for what runs.
+  // What was kept of an entitlement for a claim that gave up, or yielded and not needed, and is not
+  // taken by a start of this plan, is there for what runs.
   for (const auto& [tenant, device_class] : left) {
     step.cluster.UpgradeLabels(tenant, device_class);
   }

@@ -1,7 +1,6 @@
 #include "scheduler/core/planner.h"
 
 #include <algorithm>
-#include <climits>
 #include <functional>
 #include <optional>
 #include <queue>
@@ -127,15 +126,14 @@ class Round {
     }
   }
 
-  // What a tenant's owned claims of a class can come to: more devices than `room` only by a
-  // priority above `lowest`. Borrow requests may all come to something.
+  // What a tenant's owned claims of a class can come to: not to more devices than `room`. Borrow
+  // requests may all come to something.
   struct Reach {
     bool bounded = false;
     int64_t room = 0;
-    int lowest = INT_MAX;
 
     bool IsBeyond(const QueuePlace& place) const {
-      return bounded && place.plain && place.least_devices > room && place.priority <= lowest;
+      return bounded && place.plain && place.least_devices > room;
     }
   };
 
@@ -143,8 +141,7 @@ class Round {
     if (phase == Phase::kBorrow || !device_class || !MayBePassed(tenant)) {
       return {};
     }
-    return {true, books_.quota().OwnedRoom(tenant, device_class),
-            cluster_.LowestPriority(tenant, device_class).value_or(INT_MAX)};
+    return {true, books_.quota().OwnedRoom(tenant, device_class)};
   }
 
   Share ShareOf(Phase phase, TenantId tenant, ClassId device_class) const {
@@ -187,12 +184,16 @@ class Round {
       first = first.has_value() ? first : blocker;
     }
     state.blocker = first.value_or(Blocker{.code = ReasonCode::kNoNodes});
-    if (phase == Phase::kOwned && Recall(group, job, classes)) {
+    // An elastic gang may borrow more nodes than it could own, and those in other places.
+    state.hopeless = !by_quota && !group.key.gang.is_elastic();
+    // What it may still borrow, nobody of its tenant has to give up.
+    const bool swaps = phase == Phase::kBorrow || state.hopeless;
+    if ((phase == Phase::kOwned && Recall(ReclaimScope::kBorrowers, group, job, classes)) ||
+        (swaps && Recall(ReclaimScope::kLowerPriority, group, job, classes))) {
+      state.hopeless = false;
       ++state.tasks_started;
       return true;
     }
-    // An elastic gang may borrow more nodes than it could own, and those in other places.
-    state.hopeless = !by_quota && !group.key.gang.is_elastic();
     if (phase == Phase::kOwned && MayAnchor(group.key.tenant) &&
         Anchor(group, job, classes, phase) == RoundBooks::Anchored::kRecall) {
       state.hopeless = false;
@@ -217,20 +218,15 @@ class Round {
     return any;
   }
 
-  bool Recall(const PendingGroup& group, JobId job, const std::vector<ClassId>& classes) {
-    for (const ReclaimScope scope : {ReclaimScope::kBorrowers, ReclaimScope::kLowerPriority}) {
-      for (ClassId device_class : classes) {
-        if (scope == ReclaimScope::kLowerPriority &&
-            cluster_.LowestPriority(group.key.tenant, device_class).value_or(INT_MAX) >=
-                group.key.priority) {
-          continue;
-        }
-        if (books_.TryRecall({group, job, device_class, Phase::kOwned}, scope)) {
-          return true;
-        }
-      }
-    }
-    return false;
+  bool Recall(ReclaimScope scope, const PendingGroup& group, JobId job,
+              const std::vector<ClassId>& classes) {
+    return std::any_of(classes.begin(), classes.end(), [&](ClassId device_class) {
+      const bool anybody =
+          scope == ReclaimScope::kBorrowers ||
+          cluster_.LowestPriority(group.key.tenant, device_class).value_or(group.key.priority) <
+              group.key.priority;
+      return anybody && books_.TryRecall({group, job, device_class, Phase::kOwned}, scope);
+    });
   }
 
   // Whether a job of the tenant may start before one that it ranks above.

@@ -122,11 +122,14 @@ QuotaView::Bounds QuotaView::BoundsOf(const GroupKey& key, ClassId device_class,
     bounds.Add({ReasonCode::kProjectLimit, *limit - project_used, project_used, *limit});
   }
   if (!key.preemptible) {
-    const int64_t taken = std::max(position.use.non_preemptible, position.use.owned);
+    const int64_t taken = FirmlyOwned(key, device_class);
     bounds.Add({ReasonCode::kNonPreemptible, entitlement - taken, taken, entitlement});
   }
-  if (phase == Phase::kOwned || (!key.may_borrow && key.preemptible)) {
+  if (phase == Phase::kOwned) {
     bounds.Add({ReasonCode::kBorrowing, entitlement - used, used, entitlement});
+  } else if (key.preemptible && !key.may_borrow) {
+    const int64_t taken = FirmlyOwned(key, device_class);
+    bounds.Add({ReasonCode::kBorrowing, entitlement - taken, taken, entitlement});
   }
   if (phase == Phase::kOwned) {
     bounds.Add({ReasonCode::kShortfall, position.share - used, used,
@@ -160,16 +163,41 @@ std::optional<Blocker> QuotaView::Admit(const GroupKey& key, ClassId device_clas
     }
   }
   grant.nodes = static_cast<int>(nodes);
-  Label(key.tenant, device_class, nodes * per_node, grant);
+  Label(key, device_class, nodes * per_node, grant);
   return std::nullopt;
 }
 
-void QuotaView::Label(TenantId tenant, ClassId device_class, int64_t devices, Grant& grant) const {
-  const Position& position = Of(tenant, device_class);
+void QuotaView::Label(const GroupKey& key, ClassId device_class, int64_t devices,
+                      Grant& grant) const {
+  const Position& position = Of(key.tenant, device_class);
   const int64_t entitlement = position.limits.entitlement;
+  const bool owned = key.must_own() || position.use.owned + devices <= entitlement;
   grant.owned_claim = position.use.used() + devices <= entitlement;
-  grant.funding =
-      position.use.owned + devices <= entitlement ? Funding::kOwned : Funding::kBorrowed;
+  grant.funding = owned ? Funding::kOwned : Funding::kBorrowed;
+}
+
+const std::vector<QuotaView::Yielding>& QuotaView::YieldingTo(const GroupKey& key,
+                                                              ClassId device_class) const {
+  const auto [found, added] = yielding_.try_emplace({key.tenant, device_class, key.priority});
+  if (added) {
+    for (JobId id : cluster_.YieldingLabels(key.tenant, device_class, key.priority)) {
+      if (!relabelled_.contains(id)) {
+        found->second.push_back({id, cluster_.HeldDevices(cluster_.GetJob(id))});
+      }
+    }
+  }
+  return found->second;
+}
+
+int64_t QuotaView::FirmlyOwned(const GroupKey& key, ClassId device_class) const {
+  const Position& position = Of(key.tenant, device_class);
+  int64_t owned = position.use.owned;
+  if (owned + key.gang.devices() > position.limits.entitlement) {
+    for (const Yielding& yielding : YieldingTo(key, device_class)) {
+      owned -= yielding.devices;
+    }
+  }
+  return std::max(owned, position.use.non_preemptible);
 }
 
 std::vector<Blocker> QuotaView::Objections(const GroupKey& key, ClassId device_class,
@@ -242,6 +270,27 @@ void QuotaView::Add(TenantId tenant, ProjectId project, ClassId device_class, co
     sum->non_preemptible += sign * use.non_preemptible;
   }
   book.kept += KeptOf(position);
+}
+
+std::vector<JobId> QuotaView::TakeLabels(const GroupKey& key, ClassId device_class,
+                                         int64_t devices) {
+  const Position& position = Of(key.tenant, device_class);
+  const auto is_over = [&] { return position.use.owned + devices > position.limits.entitlement; };
+  std::vector<JobId> relabelled;
+  if (!key.must_own() || !is_over()) {
+    return relabelled;
+  }
+  for (const auto& [id, held] : YieldingTo(key, device_class)) {
+    if (!is_over()) {
+      break;
+    }
+    Add(key.tenant, cluster_.GetJob(id).spec.project, device_class,
+        {.owned = held, .borrowed = -held}, -1);
+    relabelled.push_back(id);
+  }
+  relabelled_.insert(relabelled.begin(), relabelled.end());
+  yielding_.clear();
+  return relabelled;
 }
 
 void QuotaView::Charge(const GroupKey& key, ClassId device_class, int64_t devices,

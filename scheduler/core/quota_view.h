@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "scheduler/core/cluster.h"
@@ -56,8 +58,10 @@ class QuotaView {
   std::vector<Blocker> Objections(const GroupKey& key, ClassId device_class, Phase phase) const;
   // How many nodes of the gang are left by the bounds that do not object.
   int NodesBesides(const GroupKey& key, ClassId device_class, Phase phase) const;
-  // How devices of a tenant would count.
-  void Label(TenantId tenant, ClassId device_class, int64_t devices, Grant& grant) const;
+  // How so many devices of the gang would count, where Admit lets it have them.
+  void Label(const GroupKey& key, ClassId device_class, int64_t devices, Grant& grant) const;
+  // For gangs that must be owned: what of the entitlement others of the tenant hold for good.
+  int64_t FirmlyOwned(const GroupKey& key, ClassId device_class) const;
   // A4: after the start the other tenants' unused non-lendable parts must still be free.
   std::optional<Blocker> CheckLendable(TenantId tenant, ClassId device_class, int64_t devices,
                                        int64_t free) const;
@@ -70,6 +74,9 @@ class QuotaView {
                  int64_t free) const;
 
   void Charge(const GroupKey& key, ClassId device_class, int64_t devices, Funding funding);
+  // Makes gangs borrowed ones until a gang that must be owned has room for so many devices. Returns
+  // them.
+  std::vector<JobId> TakeLabels(const GroupKey& key, ClassId device_class, int64_t devices);
   // A running gang is about to give devices back.
   void Uncharge(const Job& job, int64_t devices);
 
@@ -104,6 +111,12 @@ class QuotaView {
   Position& PositionIn(ClassBook& book, TenantId tenant, ClassId device_class) const;
   void ShareOut(ClassId device_class, ClassBook& book) const;
   Position& MutablePosition(TenantId tenant, ClassId device_class) const;
+  struct Yielding {
+    JobId job;
+    int64_t devices = 0;
+  };
+  // Owned gangs that the group may make borrowed ones, without those that became it this round.
+  const std::vector<Yielding>& YieldingTo(const GroupKey& key, ClassId device_class) const;
   void Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,
            int64_t sign);
 
@@ -113,6 +126,9 @@ class QuotaView {
   mutable std::pair<TenantId, ClassId> last_key_;
   mutable Position* last_position_ = nullptr;
   std::map<QuotaKey, QuotaUse> project_charges_;
+  std::set<JobId> relabelled_;
+  // By the priority they yield to; filled when asked for.
+  mutable std::map<std::tuple<TenantId, ClassId, int>, std::vector<Yielding>> yielding_;
 };
 
 }  // namespace berth

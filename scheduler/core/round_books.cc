@@ -129,7 +129,7 @@ void RoundBooks::SettleNominations() {
     Grant grant;
     const Phase phase = certificate.within_tenant ? Phase::kBorrow : Phase::kOwned;
     const auto blocker = quota_.Admit(key, claim.device_class, phase, grant);
-    quota_.Label(key.tenant, claim.device_class, DevicesOf(claim.members), grant);
+    quota_.Label(key, claim.device_class, DevicesOf(claim.members), grant);
     const PlaceRequest request = MakeRequest(key, claim.device_class, grant);
     if (blocker.has_value() || grant.nodes < static_cast<int>(claim.members.size()) ||
         CheckBlocks(free_, request, claim.members).has_value()) {
@@ -227,7 +227,7 @@ std::optional<Blocker> RoundBooks::LabelAndLend(const Trial& trial,
   }
   const TenantId tenant = trial.group.key.tenant;
   const int64_t devices = DevicesOf(members);
-  quota_.Label(tenant, trial.device_class, devices, grant);
+  quota_.Label(trial.group.key, trial.device_class, devices, grant);
   return grant.owned_claim ? std::nullopt
                            : quota_.CheckLendable(tenant, trial.device_class, devices,
                                                   free_.FreeCount(trial.device_class));
@@ -287,7 +287,11 @@ bool RoundBooks::LeavesQuota(const Guard& guard, const PlaceRequest& request,
 
 void RoundBooks::Record(const GroupKey& key, const PlaceRequest& request, Start start) {
   if (start.device_class) {
-    quota_.Charge(key, start.device_class, DevicesOf(start.members), start.funding);
+    const int64_t devices = DevicesOf(start.members);
+    start.relabelled = quota_.TakeLabels(key, start.device_class, devices);
+    // Owners may ask for what lost its label.
+    plan_.again = plan_.again || !start.relabelled.empty();
+    quota_.Charge(key, start.device_class, devices, start.funding);
   }
   Take(key, request, std::move(start));
 }
@@ -329,11 +333,13 @@ std::optional<RoundBooks::Swap> RoundBooks::SwapWithin(const Trial& trial) const
   const QuotaView::Position& position = quota_.Of(key.tenant, trial.device_class);
   const int64_t used = position.use.used();
   const int64_t entitlement = position.limits.entitlement;
-  const bool may_borrow = key.preemptible && key.may_borrow;
-  const int64_t keeps = may_borrow ? used : std::min(used, entitlement);
-  int64_t bound = std::max(position.share, keeps);
-  bound = std::min(bound, position.limits.limit.value_or(bound));
   const int64_t asked = key.gang.least_devices();
+  // Nobody is stopped for a label.
+  if (key.must_own() && quota_.FirmlyOwned(key, trial.device_class) + asked > entitlement) {
+    return std::nullopt;
+  }
+  int64_t bound = std::max(position.share, used);
+  bound = std::min(bound, position.limits.limit.value_or(bound));
   Swap swap;
   swap.to_free = std::max<int64_t>(used + asked - bound, 0);
   const QuotaKey project{key.tenant, key.project, trial.device_class};
@@ -346,7 +352,8 @@ std::optional<RoundBooks::Swap> RoundBooks::SwapWithin(const Trial& trial) const
   }
   swap.grant.nodes = key.gang.least_nodes();
   swap.grant.owned_claim = used + asked - swap.to_free <= entitlement;
-  swap.grant.funding = swap.grant.owned_claim ? Funding::kOwned : Funding::kBorrowed;
+  const bool owned = key.must_own() || swap.grant.owned_claim;
+  swap.grant.funding = owned ? Funding::kOwned : Funding::kBorrowed;
   return swap;
 }
 

@@ -110,7 +110,27 @@ int64_t CenterBooks::NominatedFor(TenantId tenant, ClassId device_class) const {
   return found == nominated_.end() ? 0 : found->second;
 }
 
+int64_t CenterBooks::TakeLabel(const Job& job) {
+  int64_t count = 0;
+  for (AllocationId id : job.allocations) {
+    const Allocation& allocation = cluster_.GetAllocation(id);
+    for (const DeviceShare& share : allocation.devices) {
+      if (allocation.state != AllocationState::kReleased) {
+        devices_[allocation.node][share.index].owner = TenantId();
+        ++count;
+      }
+    }
+  }
+  Use& use = uses_[{job.spec.tenant, job.attempt.device_class}];
+  use.owned -= count;
+  use.borrowed += count;
+  return count;
+}
+
 void CenterBooks::Start(const Job& job, const berth::Start& start) {
+  for (JobId id : start.relabelled) {
+    TakeLabel(cluster_.GetJob(id));
+  }
   const int64_t count = NewDevices(start.members);
   for (const Placement& member : start.members) {
     Hold(job, start.funding, member);

@@ -55,6 +55,8 @@ class CenterBooks {
   int64_t NominatedFor(TenantId tenant, ClassId device_class) const;
 
   void Start(const Job& job, const berth::Start& start);
+  // Its owned devices are borrowed from now on. Returns how many.
+  int64_t TakeLabel(const Job& job);
   void Nominate(const Job& job, const berth::Start& claim);
   // Nothing is kept for the job any more.
   void Lapse(const Job& job);

@@ -105,8 +105,8 @@ void CheckGang(const PlanView& view, const CenterBooks& books, const Taking& tak
   findings.Expect("places exist", suits, About(job) + " starts in a class it did not ask for");
 }
 
-void CheckA4(const PlanView& view, const CenterBooks& after, const Job& job, ClassId device_class,
-             Findings& findings) {
+bool LeavesKept(const PlanView& view, const CenterBooks& after, const Job& job,
+                ClassId device_class) {
   int64_t kept = 0;
   for (const auto& [id, tenant] : view.cluster.quota().tenants()) {
     if (id != job.spec.tenant) {
@@ -116,14 +116,36 @@ void CheckA4(const PlanView& view, const CenterBooks& after, const Job& job, Cla
           view.cluster.quota().Limits({id, ProjectId(), device_class}).non_lendable - has, 0);
     }
   }
-  if (kept > 0) {
-    findings.Expect("A4 non-lendable", after.FreeDevices(device_class) >= kept,
-                    About(job) + " borrows what is never lent");
+  return kept <= std::max<int64_t>(after.FreeDevices(device_class), 0);
+}
+
+// What there is after a start. Owners claim before anybody borrows, a swap inside a tenant is
+// decided before the start or after it.
+struct Afterwards {
+  CenterBooks with_swaps;
+  CenterBooks without;
+};
+
+// Only a job that must own what it has takes labels, of a lower priority of its tenant that may
+// borrow, and no more than it needs: until `bound` devices are owned.
+void CheckRelabelled(const PlanView& view, const Start& start, CenterBooks books, int64_t bound,
+                     Findings& findings) {
+  const Job& job = view.cluster.GetJob(start.job);
+  for (JobId id : start.relabelled) {
+    const Job& yields = view.cluster.GetJob(id);
+    findings.Expect("labels taken",
+                    !(job.spec.preemptible && job.spec.may_borrow) && yields.spec.preemptible &&
+                        yields.spec.may_borrow && yields.attempt.funding == Funding::kOwned &&
+                        yields.spec.tenant == job.spec.tenant &&
+                        yields.spec.priority < job.spec.priority &&
+                        books.UseOf(job.spec.tenant, start.device_class).owned > bound,
+                    About(job) + " takes the label of one that need not give it");
+    books.TakeLabel(yields);
   }
 }
 
 void CheckStart(const PlanView& view, const Start& start, const CenterBooks& before,
-                const CenterBooks& after, Findings& findings) {
+                const Afterwards& after, Findings& findings) {
   const Job& job = view.cluster.GetJob(start.job);
   const ClassId device_class = start.device_class;
   const int64_t count = before.NewDevices(start.members);
@@ -150,7 +172,6 @@ void CheckStart(const PlanView& view, const Start& start, const CenterBooks& bef
     findings.Expect("A2 non-preemptible", use.non_preemptible + count <= limits.entitlement,
                     About(job) + " may not be stopped and exceeds the entitlement");
   }
-  const bool owned = use.owned + count <= limits.entitlement;
   const bool was_claim = IsClaim(view.cluster, job.id);
   // Room that the tenant's claims wait for is not there for others.
   CenterBooks others = before;
@@ -162,12 +183,22 @@ void CheckStart(const PlanView& view, const Start& start, const CenterBooks& bef
             ? CountDevices(recall.claim.members)
             : 0;
   }
+  CheckRelabelled(view, start, before, limits.entitlement - waiting - count, findings);
+  CenterBooks relabelled = before;
+  for (JobId id : start.relabelled) {
+    relabelled.TakeLabel(view.cluster.GetJob(id));
+  }
+  const bool owned =
+      relabelled.UseOf(job.spec.tenant, device_class).owned + count <= limits.entitlement;
   const bool has_room = use.owned + waiting + count <= limits.entitlement;
   findings.Expect("labels", start.funding == Funding::kOwned ? owned : !has_room,
                   About(job) + (owned ? " fits what is owned and is borrowed"
                                       : " is owned beyond the entitlement"));
   if (use.used() + count > limits.entitlement && !was_claim) {
-    CheckA4(view, after, job, device_class, findings);
+    findings.Expect("A4 non-lendable",
+                    LeavesKept(view, after.with_swaps, job, device_class) ||
+                        LeavesKept(view, after.without, job, device_class),
+                    About(job) + " borrows what is never lent");
   }
 }
 
@@ -230,17 +261,21 @@ void CheckPlaces(const PlanView& view, Findings& findings) {
 
 void CheckLimits(const PlanView& view, Findings& findings) {
   CenterBooks before(view.cluster);
-  CenterBooks after(view.cluster);
-  // Claims are decided before anybody borrows.
+  Afterwards after{before, before};
   for (const Recall& recall : view.plan.recalls) {
-    after.Nominate(view.cluster.GetJob(recall.claim.job), recall.claim);
+    const Job& claim = view.cluster.GetJob(recall.claim.job);
+    after.with_swaps.Nominate(claim, recall.claim);
+    if (!recall.certificate.within_tenant) {
+      after.without.Nominate(claim, recall.claim);
+    }
   }
   for (const Start& start : view.plan.starts) {
     if (!start.device_class) {
       continue;
     }
     const Job& job = view.cluster.GetJob(start.job);
-    after.Start(job, start);
+    after.with_swaps.Start(job, start);
+    after.without.Start(job, start);
     CheckStart(view, start, before, after, findings);
     before.Start(job, start);
   }

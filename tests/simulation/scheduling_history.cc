@@ -403,10 +403,10 @@ void SchedulingHistory::DrainOut() {
   }
   for (const auto& [id, job] : cluster_.jobs()) {
     // Or it owns what could only be had by breaking a block that others own, or waits behind such a
-    // head. An array at its bound waits for tasks that are judged themselves.
+    // head. An array without a task that may start waits for those that are judged themselves.
     const ReasonCode reason = cluster_.ReasonOf(job).code;
     const bool behind_tasks =
-        job.is_array() && reason == ReasonCode::kArrayThrottle && !cluster_.TasksOf(id).empty();
+        job.is_array() && cluster_.StartableTasks(id) == 0 && !cluster_.TasksOf(id).empty();
     const bool may_wait =
         !CheckAdmission(cluster_, job.spec).ok() || !job.suspect_nodes.empty() || behind_tasks ||
         (kinds_.blocks && (reason == ReasonCode::kBlocksOwed || reason == ReasonCode::kQueueHead));

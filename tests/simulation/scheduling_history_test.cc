@@ -71,6 +71,7 @@ constexpr Coverage kCoverage[] = {
     {"A2 non-preemptible",                  400  },
     {"A4 non-lendable",                     400  },
     {"labels",                              6000 },
+    {"labels taken",                        1    },
     {"R1",                                  700  },
     {"no owned victim",                     1000 },
     {"no loss within E",                    200  },

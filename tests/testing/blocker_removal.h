@@ -281,13 +281,31 @@ class BlockerRemoval {
         }
       }
     }
-    const QuotaTree before = cluster_.quota();
+    const std::map<QuotaKey, QuotaLimits> limits = cluster_.quota().limits();
+    std::map<QuotaKey, QuotaUse> before;
+    for (const auto& [key, ignored] : limits) {
+      before[key] = FirmUse(key);
+    }
     for (JobId holder : holders) {
       center_.EndJob(holder);
     }
-    for (const auto& [key, limits] : before.limits()) {
-      cluster_.PutLimits(key, WithRoom(limits, before.Use(key), cluster_.quota().Use(key)));
+    for (const auto& [key, had] : limits) {
+      cluster_.PutLimits(key, WithRoom(had, before.at(key), FirmUse(key)));
     }
+  }
+
+  // A label that another gang would give to the job counts as borrowed.
+  QuotaUse FirmUse(const QuotaKey& key) const {
+    QuotaUse use = cluster_.quota().Use(key);
+    const JobSpec& spec = cluster_.GetJob(explanation_.job).spec;
+    if (key.tenant == spec.tenant && !key.project && !(spec.preemptible && spec.may_borrow)) {
+      for (JobId id : cluster_.YieldingLabels(key.tenant, key.device_class, spec.priority)) {
+        const int64_t devices = cluster_.HeldDevices(cluster_.GetJob(id));
+        use.owned -= devices;
+        use.borrowed += devices;
+      }
+    }
+    return use;
   }
 
   // A share that the job would share a device with is not in its way.
