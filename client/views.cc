@@ -362,7 +362,18 @@ Json NodeJson(const v1::Node& node, absl::Time now) {
   return json;
 }
 
-Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now) {
+std::vector<std::string> JobCells(const v1::Job& job, absl::Time now) {
+  // A name has no bound that a table could bear.
+  constexpr int kNameCellsMax = 32;
+  return {JobIdText(job),      CutToWidth(CleanText(job.name()), kNameCellsMax),
+          job.tenant(),        job.user(),
+          job.project(),       StateSummary(job),
+          DeviceCount(job),    job.has_array() ? "-" : absl::StrCat(job.gang().nodes()),
+          JobLength(job, now), TimeForPeople(TimeFromMicros(job.ended_at_us()), now),
+          WhereOrWhy(job)};
+}
+
+Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, OutputKind kind, absl::Time now) {
   Listing listing{.kind = "JobList", .columns = {}, .rows = {}, .name_field = "id"};
   listing.columns = {
       Right("ID"),
@@ -377,17 +388,18 @@ Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now
       Left("END", 3),
       Left("WHERE/WHY"),
   };
+  listing.rows.reserve(jobs.size());
   for (const v1::Job& job : jobs) {
-    const v1::GangSpec& gang = job.gang();
-    // A name has no bound that a table could bear.
-    constexpr int kNameCellsMax = 32;
-    listing.rows.push_back({
-        .json = JobJson(job),
-        .cells = {JobIdText(job), CutToWidth(CleanText(job.name()), kNameCellsMax), job.tenant(),
-                  job.user(), job.project(), StateSummary(job), DeviceCount(job),
-                  job.has_array() ? "-" : absl::StrCat(gang.nodes()), JobLength(job, now),
-                  TimeForPeople(TimeFromMicros(job.ended_at_us()), now), WhereOrWhy(job)}
-    });
+    Row& row = listing.rows.emplace_back();
+    if (kind == OutputKind::kTable || kind == OutputKind::kWide) {
+      row.cells = JobCells(job, now);
+    } else if (kind == OutputKind::kName) {
+      row.json = {
+          {"id", job.id()}
+      };
+    } else {
+      row.json = JobJson(job);
+    }
   }
   return listing;
 }

@@ -62,7 +62,8 @@ Json ReclaimJson(const v1::Reclaim& reclaim);
 Json ExplanationJson(const v1::Explanation& explanation);
 
 // `owners`: with the columns tenant and user.
-Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, absl::Time now);
+// Filled in as far as it is printed as `kind`: a list may be long.
+Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, OutputKind kind, absl::Time now);
 Listing AllocationListing(const std::vector<v1::Allocation>& allocations, absl::Time now);
 Listing BookingListing(const std::vector<v1::Booking>& bookings, absl::Time now);
 Listing NodeListing(const std::vector<v1::Node>& nodes, absl::Time now);

@@ -1,6 +1,7 @@
 #include "scheduler/read_view.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -88,7 +89,9 @@ absl::StatusOr<JobRecord> ReadView::FindJob(const Actor& actor, JobId id) const 
 absl::StatusOr<std::vector<JobRecord>> ReadView::ListJobs(const JobListQuery& query) const {
   std::vector<JobRecord> records;
   const auto& jobs = cluster().jobs();
-  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
+  // Pages go on where the last one ended.
+  const auto behind = query.before ? jobs.lower_bound(query.before) : jobs.end();
+  for (auto job = std::make_reverse_iterator(behind); job != jobs.rend(); ++job) {
     if (static_cast<int>(records.size()) == query.limit) {
       break;
     }

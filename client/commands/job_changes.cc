@@ -64,7 +64,8 @@ absl::StatusOr<int> ChangeJobs(Context& context, const Change& change) {
   ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindJobIds(*api, context.arguments.words));
   const Changes changes = ChangeEach(context, *api, ids, change);
   if (!context.output.for_people() && !changes.changed.empty()) {
-    RETURN_IF_ERROR(context.Print(JobListing(changes.changed, false, absl::Now())));
+    RETURN_IF_ERROR(
+        context.Print(JobListing(changes.changed, false, context.output.kind, absl::Now())));
   }
   if (ids.size() == 1) {
     RETURN_IF_ERROR(changes.first_error);

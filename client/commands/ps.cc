@@ -81,7 +81,7 @@ absl::StatusOr<std::vector<v1::Job>> ListAll(ApiClient& api, v1::ListJobsRequest
 }
 
 // For people, the tasks of an array that is in the list stand in its line.
-std::vector<v1::Job> FoldArrays(const Context& context, const std::vector<v1::Job>& jobs) {
+std::vector<v1::Job> FoldArrays(const Context& context, std::vector<v1::Job> jobs) {
   if (!context.output.for_people() || context.arguments.Has("tasks")) {
     return jobs;
   }
@@ -91,11 +91,12 @@ std::vector<v1::Job> FoldArrays(const Context& context, const std::vector<v1::Jo
       arrays.insert(job.id());
     }
   }
-  std::vector<v1::Job> folded;
-  std::copy_if(jobs.begin(), jobs.end(), std::back_inserter(folded), [&arrays](const v1::Job& job) {
-    return job.array_id() == 0 || arrays.count(job.array_id()) == 0;
-  });
-  return folded;
+  std::erase_if(jobs, [&arrays](const v1::Job& job) { return arrays.count(job.array_id()) > 0; });
+  return jobs;
+}
+
+Listing Listed(const Context& context, std::vector<v1::Job> jobs, bool owners) {
+  return JobListing(FoldArrays(context, std::move(jobs)), owners, context.output.kind, absl::Now());
 }
 
 // On a terminal the picture is drawn again; elsewhere only changed lines are added.
@@ -117,8 +118,7 @@ absl::StatusOr<int> Watch(Context& context, ApiClient& api, const v1::ListJobsRe
       context.output.headers = context.output.headers && first;
     }
     if (first || !jobs.empty() || context.console.out_is_terminal()) {
-      RETURN_IF_ERROR(
-          context.Print(JobListing(FoldArrays(context, jobs), !request.mine(), absl::Now())));
+      RETURN_IF_ERROR(context.Print(Listed(context, std::move(jobs), !request.mine())));
     }
     if (!context.console.Flush()) {
       return kExitDone;
@@ -148,8 +148,8 @@ absl::StatusOr<int> RunPs(Context& context) {
     return Watch(context, *api, request, limit);
   }
   bool more = false;
-  ASSIGN_OR_RETURN(const std::vector<v1::Job> jobs, ListAll(*api, request, limit, more));
-  RETURN_IF_ERROR(context.Print(JobListing(FoldArrays(context, jobs), !mine, absl::Now())));
+  ASSIGN_OR_RETURN(std::vector<v1::Job> jobs, ListAll(*api, request, limit, more));
+  RETURN_IF_ERROR(context.Print(Listed(context, std::move(jobs), !mine)));
   if (more) {
     context.PrintNotes({absl::StrCat("only the newest ", limit, " jobs; see --limit")});
   }

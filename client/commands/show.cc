@@ -145,7 +145,7 @@ absl::StatusOr<int> RunShow(Context& context) {
     context.console.Out(ShowForPeople(response.job(), response.spec(), absl::Now()));
     return kExitDone;
   }
-  Listing listing = JobListing({response.job()}, true, absl::Now());
+  Listing listing = JobListing({response.job()}, true, context.output.kind, absl::Now());
   listing.rows[0].json["spec"] = SpecJson(response.spec());
   AddPast(response.job(), listing.rows[0].json);
   RETURN_IF_ERROR(context.Print(listing));

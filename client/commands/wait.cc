@@ -77,7 +77,7 @@ absl::StatusOr<int> RunWait(Context& context) {
     return kExitServerLost;
   }
   if (code.ok() && !context.settings.output.empty()) {
-    RETURN_IF_ERROR(context.Print(JobListing(jobs, false, absl::Now())));
+    RETURN_IF_ERROR(context.Print(JobListing(jobs, false, context.output.kind, absl::Now())));
   }
   return code;
 }

@@ -26,59 +26,62 @@ bool MayBePlanned(const Cluster& cluster, const Job& job) {
          cluster.StartableTasks(job.id) > 0;
 }
 
-// Every queued job is in its group, among the ready ones exactly when it may be planned; every
-// group with ready jobs has its one place in its tenant's queue.
+bool HasPlace(const Cluster& cluster, GroupId id, const PendingGroup& group) {
+  const ClassId first = group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes[0];
+  const auto queue = cluster.queues().find(first);
+  if (queue == cluster.queues().end() || group.ready.empty()) {
+    return false;
+  }
+  const auto tenant = queue->second.find(group.key.tenant);
+  return tenant != queue->second.end() &&
+         tenant->second.contains(QueuePlace{group.key.priority, *group.ready.begin(), id});
+}
+
+// The members of a group are queued jobs that know it, among the ready ones exactly those that may
+// be planned. Adds how many there are.
+absl::Status CheckMembers(const Cluster& cluster, GroupId id, const PendingGroup& group,
+                          size_t& grouped) {
+  int64_t tasks = 0;
+  for (const std::set<JobId>* members : {&group.ready, &group.waiting}) {
+    for (JobId member : *members) {
+      const Job& job = cluster.GetJob(member);
+      if (job.state != JobState::kQueued || job.group != id ||
+          MayBePlanned(cluster, job) != (members == &group.ready)) {
+        return Broken("groups are broken: job %d is not where it belongs", member.value());
+      }
+      tasks += Unstarted(job);
+    }
+    grouped += members->size();
+  }
+  return tasks == group.tasks ? absl::OkStatus()
+                              : Broken("groups are broken: group %d has %d tasks, counted %d",
+                                       id.value(), tasks, group.tasks);
+}
+
+// Every queued job is in its group; every group with ready jobs has its one place in its tenant's
+// queue.
 absl::Status CheckGroups(const Cluster& cluster) {
-  std::map<JobId, GroupId> ready;
-  std::map<JobId, GroupId> waiting;
+  size_t grouped = 0;
   size_t places = 0;
   for (const auto& [id, group] : cluster.groups()) {
-    int64_t tasks = 0;
-    for (const auto& [members, found] : {
-             std::pair{&group.ready,   &ready  },
-             std::pair{&group.waiting, &waiting}
-    }) {
-      for (JobId job : *members) {
-        (*found)[job] = id;
-        tasks += Unstarted(cluster.GetJob(job));
-      }
-    }
-    if (tasks != group.tasks) {
-      return Broken("groups are broken: group %d has %d tasks, counted %d", id.value(), tasks,
-                    group.tasks);
-    }
-    const ClassId first = group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes[0];
-    const auto queue = cluster.queues().find(first);
-    const auto tenant =
-        queue == cluster.queues().end() ? std::map<TenantId, TenantQueue>() : queue->second;
-    const bool placed = tenant.contains(group.key.tenant) && !group.ready.empty() &&
-                        tenant.at(group.key.tenant)
-                            .contains(QueuePlace{group.key.priority, *group.ready.begin(), id});
-    if (placed == group.ready.empty()) {
+    RETURN_IF_ERROR(CheckMembers(cluster, id, group, grouped));
+    if (HasPlace(cluster, id, group) == group.ready.empty()) {
       return Broken("queues are broken: group %d has no place", id.value());
     }
-    places += placed ? 1 : 0;
+    places += group.ready.empty() ? 0 : 1;
   }
+  size_t queued_groups = 0;
   for (const auto& [device_class, tenants] : cluster.queues()) {
     for (const auto& [tenant, queue] : tenants) {
-      places -= std::min(places, queue.size());
+      queued_groups += queue.size();
     }
   }
-  size_t queued = 0;
-  for (const auto& [id, job] : cluster.jobs()) {
-    if (job.state != JobState::kQueued) {
-      continue;
-    }
-    ++queued;
-    const auto& expected = MayBePlanned(cluster, job) ? ready : waiting;
-    if (!expected.contains(id) || expected.at(id) != job.group) {
-      return Broken("groups are broken: job %d is not where it belongs", id.value());
-    }
-  }
-  return queued == ready.size() + waiting.size() && places == 0
+  const auto queued = static_cast<size_t>(
+      std::count_if(cluster.jobs().begin(), cluster.jobs().end(),
+                    [](const auto& entry) { return entry.second.state == JobState::kQueued; }));
+  return queued == grouped && queued_groups == places
              ? absl::OkStatus()
-             : Broken("groups are broken: %d queued, %d grouped", queued,
-                      ready.size() + waiting.size());
+             : Broken("groups are broken: %d queued, %d grouped", queued, grouped);
 }
 
 absl::Status CheckCounts(const Cluster& cluster) {
