@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills, stops and cuts off the shipped programs while they work, and counts what was lost, doubled or ended.
 
-    tests/e2e/chaos/run.py --cycles 300 --burst 2000 --agents 300 --shims 100 --partitions 100 --stops 50
+    tests/e2e/chaos/run.py --cycles 300 --burst 2000 --agents 300 --shims 100 --partitions 100 --stops 50 --disks 50
 
 Each part prints one line of PASS or FAIL with its counts. The same --seed makes the same choices, not the same timing.
 """
@@ -19,23 +19,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 from center import expect, finish, shows, wait_until  # noqa: E402
+from counts import Counts, report  # noqa: E402
 from daemons import SHORT_LEASE, ChaosCenter  # noqa: E402
 from fault_proxy import MODES, FaultProxy  # noqa: E402
+from full_disks import fill_disks  # noqa: E402
 from marks import Marks  # noqa: E402
 
 SUBMITTERS = 4
 RUNNING = 6
-
-
-class Counts(collections.Counter):
-    """Filled while a part runs; printed whatever comes of it."""
-
-    def __str__(self):
-        return ", ".join("%d %s" % (self[key], key) for key in self)
-
-
-def report(what, counts):
-    print("     %s: %s" % (what, counts), flush=True)
 
 
 class Submitters:
@@ -306,6 +297,7 @@ PARTS = (
     ("shims", kill_shims, "kill -9 of shims and inits: the job ends with the right reason and leaves nothing alive"),
     ("partitions", cut_off, "partitions in either direction: no two attempts overlap, none is executed twice"),
     ("stops", stop_and_continue, "SIGSTOP across the lease: no two attempts overlap, none is executed twice"),
+    ("disks", fill_disks, "full disks under database, journal and logs: nothing acknowledged is lost, all exit codes right"),
 )
 
 
