@@ -468,7 +468,8 @@ RoundBooks::Anchored RoundBooks::TryAnchor(const Trial& trial) {
   std::optional<Guard> guard = Guard::Make(
       {cluster_, policy_, quota_, round_starts_, plan_.recalls, claims}, free_, trial.job, request);
   if (!guard.has_value()) {
-    if (!quota_.KeepsAny(trial.device_class)) {
+    // Where blocks are owed it may be hopeless for its label only.
+    if (!quota_.KeepsAny(trial.device_class) && free_.BlockClaims(trial.device_class).empty()) {
       memo_.NoteHopeless(free_, request, trial.group.shape);
     }
     return Anchored::kNone;

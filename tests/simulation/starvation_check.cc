@@ -26,6 +26,12 @@ bool MayBorrow(const Cluster& cluster, const CenterBooks& books, const Job& job,
          after <= limits.limit.value_or(after) && of_project <= project.value_or(of_project);
 }
 
+// Within what its tenant owns: rule T1 may hold it back, however long it waits.
+bool MayBeOwned(const Cluster& cluster, const Job& job, ClassId device_class) {
+  return job.spec.gang.least_devices() <=
+         cluster.quota().Limits({job.spec.tenant, ProjectId(), device_class}).entitlement;
+}
+
 // Whether it could start if everything that runs had ended.
 bool FitsAtAll(const Cluster& cluster, const Job& job, ClassId device_class, absl::Time now) {
   CenterBooks empty(cluster);
@@ -76,7 +82,8 @@ void CheckStarvation(const Cluster& cluster, const Policy& policy, absl::Time no
     const Job& job = cluster.GetJob(*group.ready.begin());
     const ClassId device_class = group.key.gang.classes.front();
     if (job.submitted_at + policy.borrow_age > now || cluster.nominations().contains(job.id) ||
-        OwesBlocks(cluster, device_class) || !MayBorrow(cluster, books, job, device_class) ||
+        (OwesBlocks(cluster, device_class) && MayBeOwned(cluster, job, device_class)) ||
+        !MayBorrow(cluster, books, job, device_class) ||
         !FitsAtAll(cluster, job, device_class, now)) {
       continue;
     }

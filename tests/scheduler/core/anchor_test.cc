@@ -275,6 +275,25 @@ TEST_F(AnchorTest, AClaimIsLookedAtAgainWhenAGangComesToItsEnd) {
   EXPECT_TRUE(center_.cluster().nominations().contains(claim));
 }
 
+// What rule T1 keeps from a request that would be owned then, another may borrow.
+TEST_F(AnchorTest, ARequestThatIsNeverPlacedSaysNothingAboutOneThatBorrows) {
+  center_.AddNode("n1", 4);
+  center_.AddNode("n2", 4);
+  center_.AddTenant("delta");
+  center_.SetQuota("acme", {.entitlement = 2});
+  center_.SetQuota("gamma", {.entitlement = 4, .block_count = 1});  // one whole node
+  center_.SetQuota("delta", {.entitlement = 2});
+  Running({.time_limit = absl::Hours(3)});
+  Running({.tenant = "delta", .devices = 2, .time_limit = absl::Hours(99)});
+  Running({.tenant = "beta", .time_limit = absl::Hours(99)});
+  Running({.tenant = "beta", .devices = 4, .time_limit = absl::Hours(5)});
+  const JobId never = center_.Submit({.nodes = 2});
+  const JobId lent = Aged({.tenant = "beta", .nodes = 2});
+  ASSERT_EQ(center_.state(never), JobState::kQueued);
+  ASSERT_EQ(center_.cluster().anchors().size(), 1U);
+  EXPECT_EQ(TheAnchor().job, lent);
+}
+
 // What a victim of the same round holds is free for those behind the anchor as soon as it is asked.
 TEST_F(AnchorTest, IsLookedAtAgainOnceAClaimHasItsVictims) {
   for (const char* node : {"n1", "n2", "n3", "n4", "n5"}) {
