@@ -36,7 +36,8 @@ absl::Status DiskFull() {
       absl::ResourceExhaustedError("the scheduler's disk is full: nothing new is accepted"),
       {.code = "B8208",
        .why = {"what runs goes on, and its results are still recorded"},
-       .fix = {"the center's operators must free space under the scheduler's data folder"},
+       .fix = {"the center's operators must free space under the scheduler's data folder: 32 MiB "
+               "must be free"},
        .retryable = true});
 }
 

@@ -9,7 +9,7 @@ from counts import Counts, report
 from daemons import ChaosCenter
 from marks import Marks
 
-SIZES = {"data": "64m", "agent-1": "24m", "agent-2/jobs": "24m"}
+SIZES = {"data": "96m", "agent-1": "24m", "agent-2/jobs": "24m"}
 
 
 class SmallDisk:
@@ -37,6 +37,9 @@ class SmallDisk:
 
     def clear(self):
         os.unlink(self._filler)
+
+    def contents(self):
+        return subprocess.run("df -k %s; ls -l %s" % (self.path, self.path), shell=True, capture_output=True, text=True).stdout
 
     def unmount(self):
         subprocess.run(["umount", "-l", self.path], capture_output=True)
@@ -112,7 +115,10 @@ class Rounds:
             self._center.kill("berthd")
             self._center.start_scheduler()
             self._counts["killed after it"] += 1
-        wait_until(lambda: self._hold().code == 0, 30, "a submission is accepted again")
+        deadline, again = time.monotonic() + 30, self._hold()
+        while again.code != 0:
+            expect(time.monotonic() < deadline, "no submission is accepted again: %s\n%s" % (again, disk.contents()))
+            again = self._hold()
 
     def journal(self, disk):
         """What runs is not disturbed, its end is told; what cannot be written down is not started before it can."""
