@@ -9,7 +9,7 @@ from counts import Counts, report
 from daemons import ChaosCenter
 from marks import Marks
 
-SIZES = {"data": "96m", "agent-1": "24m", "agent-2/jobs": "24m"}
+SIZES = {"data": "256m", "agent-1": "24m", "agent-2/jobs": "24m"}
 
 
 class SmallDisk:
