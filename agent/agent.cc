@@ -105,6 +105,12 @@ void Agent::ConnectDevices() {
   runner_->SetDevices(std::move(devices));
   runner_->SetDeviceGate([this](int index) { return devices_->WhyNotClean(index); });
   runner_->SetBeforeEnd([this] { OnDevices(devices_->Look()); });
+  runner_->SetOnNodeFault([this](uint64_t allocation, const std::string& why) {
+    LogError("this node asks for its quarantine", {
+                                                      {"why", why}
+    });
+    Carry(core_->OnNodeFault(allocation, why, WallTimeUs()));
+  });
   runner_->SetOnStuck([this](const v1::Assignment& assignment) {
     std::vector<DeviceEvent> events;
     for (const v1::DeviceAssignment& device : assignment.devices()) {

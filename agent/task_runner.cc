@@ -57,6 +57,7 @@ void TaskRunner::PrepareWhenClean(const PrepareTask& action, absl::Time give_up)
       continue;
     }
     if (absl::Now() > give_up) {
+      node_fault_(0, absl::StrCat(why, ", which is no task's"));
       Tell(TaskRefused{id, v1::REFUSAL_LOCK_HELD, why});
       return;
     }
@@ -137,6 +138,8 @@ void TaskRunner::OnShimEvent(LaunchedTask& task, const ShimEvent& event) {
                    {"why",        event.message}
       });
       stuck_(task.assignment);
+      node_fault_(id, absl::StrCat("task of job ", task.assignment.job_id(),
+                                   " cannot be killed: ", event.message));
       return;
     case ShimEvent::Kind::kStatus:
       return;
@@ -176,6 +179,7 @@ void TaskRunner::Release(uint64_t id, absl::Time give_up, std::function<void()> 
     LogError("control groups of an ended task cannot be removed", {
                                                                       {"allocation", id}
     });
+    node_fault_(id, absl::StrCat("processes of allocation ", id, " do not die"));
     give_up = absl::InfiniteFuture();
   }
   loop_.RunAfter(kReleaseAgain, [this, id, give_up, done = std::move(done)]() mutable {
@@ -310,6 +314,8 @@ void TaskRunner::RemoveStrays() {
     LogWarning("control groups of an unknown task are emptied", {
                                                                     {"allocation", id}
     });
+    node_fault_(0, absl::StrCat("control groups of allocation ", id,
+                                " were here, which the journal does not know"));
     if (!ReleaseNow(id)) {
       Release(id, absl::Now() + kReleasePatience, [] {});
     }

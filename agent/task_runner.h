@@ -48,6 +48,9 @@ class TaskRunner {
   void SetDeviceGate(std::function<std::string(int index)> gate) { gate_ = std::move(gate); }
   // Called before a task's end is told, so that a fault that caused it is known by then.
   void SetBeforeEnd(std::function<void()> look) { before_end_ = std::move(look); }
+  // Called when the node is not to be trusted with more: what a task (0: none) has to do with it.
+  using FaultListener = std::function<void(uint64_t allocation, const std::string& why)>;
+  void SetOnNodeFault(FaultListener fault) { node_fault_ = std::move(fault); }
   // Called when a killed task does not die.
   void SetOnStuck(std::function<void(const v1::Assignment&)> stuck) { stuck_ = std::move(stuck); }
 
@@ -81,6 +84,7 @@ class TaskRunner {
   const Listener listener_;
   std::function<std::string(int)> gate_ = [](int) { return std::string(); };
   std::function<void()> before_end_ = [] {};
+  FaultListener node_fault_ = [](uint64_t, const std::string&) {};
   std::function<void(const v1::Assignment&)> stuck_ = [](const v1::Assignment&) {};
   std::map<uint64_t, LaunchedTask> tasks_;  // by allocation
   std::set<uint64_t> waiting_;              // for clean devices

@@ -48,6 +48,8 @@ struct Patience {
   CALL(ListNodes)                \
   CALL(DrainNode)                \
   CALL(UndrainNode)              \
+  CALL(ConfirmNodeDead)          \
+  CALL(EndLossHold)              \
   CALL(AddTenant)                \
   CALL(ListTenants)              \
   CALL(SetTenantQueue)           \

@@ -32,6 +32,7 @@ enum class PlantedBug {
   kCancelForgotten,      // a cancelled job may be queued again
   kNoReleaseOnReboot,    // a new boot id means nothing
   kGraceOutlivesLease,   // a stop's grace postpones the end that the lease sets
+  kNoMassLossHold,       // nodes are lost however many fall silent at once
   kUnwrittenForgotten,   // what a full disk held back is never said
 };
 

@@ -29,7 +29,7 @@ constexpr int kPortMax = 65535;
 static_assert(RaiseEnum<v1::TaskState>(TaskState::kJournaled) == v1::TASK_STATE_JOURNALED);
 static_assert(RaiseEnum<v1::TaskState>(TaskState::kLostReboot) == v1::TASK_STATE_LOST_REBOOT);
 static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kPrepared) == v1::REPORT_KIND_PREPARED);
-static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kLostShim) == v1::REPORT_KIND_LOST_SHIM);
+static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kQuarantine) == v1::REPORT_KIND_QUARANTINE);
 static_assert(SameEnum<v1::Refusal>(Refusal::kLaunch) == v1::REFUSAL_LAUNCH);
 static_assert(SameEnum<v1::StopReason>(StopReason::kMaintenance) == v1::STOP_REASON_MAINTENANCE);
 static_assert(RaiseEnum<v1::HelloRefused::Why>(HelloRefusal::kVersion) ==

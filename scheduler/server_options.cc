@@ -119,6 +119,13 @@ void ReadPolicy(ConfigFile& file, ServerOptions& options) {
       ReadDuration(file, "nodes", "heartbeat_interval", policy.heartbeat_interval, timer);
   policy.suspect_after = ReadDuration(file, "nodes", "suspect_after", policy.suspect_after, timer);
   policy.lost_after = ReadDuration(file, "nodes", "lost_after", policy.lost_after, timer);
+  policy.mass_loss_percent =
+      static_cast<int>(file.Integer("nodes", "mass_loss_percent", policy.mass_loss_percent));
+  if (policy.mass_loss_percent < 0 || policy.mass_loss_percent > 100) {
+    file.Fail("nodes", "mass_loss_percent", "mass_loss_percent must be from 0 to 100");
+  }
+  policy.mass_loss_window =
+      ReadDuration(file, "nodes", "mass_loss_window", policy.mass_loss_window, timer);
   policy.prepare_timeout =
       ReadDuration(file, "scheduling", "prepare_timeout", policy.prepare_timeout, timer);
   options.loop.plan_interval =

@@ -301,6 +301,20 @@ AgentOutput AgentCore::OnTask(const TaskEvent& event, int64_t at_us) {
   return output;
 }
 
+AgentOutput AgentCore::OnNodeFault(uint64_t allocation_id, absl::string_view why, int64_t at_us) {
+  AgentOutput output;
+  at_us_ = at_us;
+  v1::Assignment about;
+  about.set_allocation_id(allocation_id);
+  if (const auto task = tasks_.find(allocation_id); task != tasks_.end()) {
+    about = task->second.assignment;
+  }
+  v1::Report report = ReportOf(about, v1::REPORT_KIND_QUARANTINE);
+  report.set_message(std::string(why));
+  Send(std::move(report), output);
+  return output;
+}
+
 void AgentCore::Handle(Task& task, const TaskPrepared& event, AgentOutput& output) {
   if (task.state != v1::TASK_STATE_JOURNALED) {
     return;

@@ -115,6 +115,10 @@ class AgentCore {
   // `at_us` is the wall clock, for display.
   AgentOutput OnTask(const TaskEvent& event, int64_t at_us);
 
+  // The node contradicts itself, or `allocation_id` (0: no task) cannot be ended: nothing new is to
+  // be placed here. `why` is for people.
+  AgentOutput OnNodeFault(uint64_t allocation_id, absl::string_view why, int64_t at_us);
+
   bool connected() const { return connected_; }
   bool HasTasks() const { return !tasks_.empty(); }
   const v1::HelloAck& session() const { return session_; }

@@ -13,11 +13,9 @@ struct Transition {
   v1::TaskState to;
 };
 
-// A shim takes the locks and is prepared in one exchange, so a state in between may be passed
-// unseen.
-constexpr std::array<Transition, 22> kTransitions = {
+// A shim takes the locks and is prepared in one exchange, so LOCKED is passed unseen.
+constexpr std::array<Transition, 20> kTransitions = {
     {
-     {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_LOCKED},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_PREPARED},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_SPAWNED},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_STOPPING},
@@ -25,7 +23,6 @@ constexpr std::array<Transition, 22> kTransitions = {
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_FENCED},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_LOST_SHIM},
      {v1::TASK_STATE_JOURNALED, v1::TASK_STATE_LOST_REBOOT},
-     {v1::TASK_STATE_LOCKED, v1::TASK_STATE_PREPARED},
      {v1::TASK_STATE_PREPARED, v1::TASK_STATE_SPAWNED},
      {v1::TASK_STATE_PREPARED, v1::TASK_STATE_STOPPING},
      {v1::TASK_STATE_PREPARED, v1::TASK_STATE_EXITED},

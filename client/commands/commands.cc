@@ -22,6 +22,8 @@ std::span<const Command* const> AllCommands() {
       &kNodeListCommand,
       &kNodeDrainCommand,
       &kNodeUndrainCommand,
+      &kNodeConfirmDeadCommand,
+      &kNodeEndHoldCommand,
       &kMaintenancePlanCommand,
       &kMaintenanceListCommand,
       &kMaintenanceCancelCommand,

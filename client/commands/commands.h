@@ -28,6 +28,8 @@ extern const Command kQuotaSetCommand;
 extern const Command kNodeListCommand;
 extern const Command kNodeDrainCommand;
 extern const Command kNodeUndrainCommand;
+extern const Command kNodeConfirmDeadCommand;
+extern const Command kNodeEndHoldCommand;
 extern const Command kMaintenancePlanCommand;
 extern const Command kMaintenanceListCommand;
 extern const Command kMaintenanceCancelCommand;

@@ -78,6 +78,8 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B4003", "the idempotency key belongs to another submission"                     },
     {"B4004", "a running job may only get a shorter time limit"                       },
     {"B4005", "this task of the array has not started"                                },
+    {"B4006", "the node is not dead: its agent is heard of"                           },
+    {"B4007", "no such node is held"                                                  },
     {"B4101", "its nodes are being prepared"                                          },
     {"B4102", "its processes are being ended"                                         },
     {"B4301", "there is no such log, or not yet"                                      },

@@ -1,7 +1,6 @@
 #include "scheduler/core/center_requests.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -107,22 +106,6 @@ absl::StatusOr<Outcome> AddNodeToken(const Step& step, const Actor& actor,
   outcome.token_id = token.id;
   step.cluster.PutToken(std::move(token));
   return outcome;
-}
-
-// The state of a node follows what is asked of it, as far as it can be talked to.
-void ApplyDrain(const Step& step, NodeId id) {
-  const Node& node = step.cluster.GetNode(id);
-  const bool idle = step.cluster.AllocationsOn(id).empty();
-  if (node.drain_requested && node.state == NodeState::kReady) {
-    step.cluster.SetNodeState(id, NodeState::kDraining, node.state_detail);
-  }
-  if (node.drain_requested && node.state == NodeState::kDraining && idle) {
-    step.cluster.SetNodeState(id, NodeState::kDrained, node.state_detail);
-  }
-  if (!node.drain_requested &&
-      (node.state == NodeState::kDraining || node.state == NodeState::kDrained)) {
-    step.cluster.SetNodeState(id, NodeState::kReady, "");
-  }
 }
 
 }  // namespace
@@ -301,40 +284,6 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
   outcome.notes.push_back(
       absl::StrCat("queue: ", Name(known->queue_preset), " -> ", Name(tenant.queue_preset)));
   step.cluster.PutTenant(std::move(tenant));
-  return outcome;
-}
-
-absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& /*actor*/,
-                                      const DrainNode& request) {
-  const Node* node = step.cluster.FindNodeByName(request.node);
-  if (node == nullptr) {
-    return NoSuch("node", request.node, "berth nodes");
-  }
-  step.cluster.UpdateNode(node->id, [&request](Node& changed) {
-    changed.drain_requested = true;
-    changed.state_detail = request.reason;
-  });
-  ApplyDrain(step, node->id);
-  std::set<JobId> jobs;
-  for (AllocationId id : step.cluster.AllocationsOn(node->id)) {
-    jobs.insert(step.cluster.GetAllocation(id).job);
-  }
-  Outcome outcome;
-  outcome.node = node->id;
-  outcome.jobs.assign(jobs.begin(), jobs.end());
-  return outcome;
-}
-
-absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& /*actor*/,
-                                      const UndrainNode& request) {
-  const Node* node = step.cluster.FindNodeByName(request.node);
-  if (node == nullptr) {
-    return NoSuch("node", request.node, "berth nodes");
-  }
-  step.cluster.UpdateNode(node->id, [](Node& changed) { changed.drain_requested = false; });
-  ApplyDrain(step, node->id);
-  Outcome outcome;
-  outcome.node = node->id;
   return outcome;
 }
 

@@ -1,9 +1,9 @@
 #ifndef BERTH_SCHEDULER_CORE_CENTER_REQUESTS_H_
 #define BERTH_SCHEDULER_CORE_CENTER_REQUESTS_H_
 
-// What operators and tenant admins ask: tenants, projects, users, tokens, nodes. (Quotas:
-// quota_requests.h.) Each checks the actor's rights on the object, then changes the cluster;
-// refused requests change nothing.
+// What operators and tenant admins ask: tenants, projects, users, tokens. (Quotas:
+// quota_requests.h; nodes: node_requests.h.) Each checks the actor's rights on the object, then
+// changes the cluster; refused requests change nothing.
 
 #include "absl/status/statusor.h"
 
@@ -25,10 +25,6 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const BootstrapOperator& request);
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const SetTenantQueue& request);
-absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
-                                      const DrainNode& request);
-absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
-                                      const UndrainNode& request);
 
 // The tenant of this name if the actor may see it; "" is the actor's own. NotFound otherwise.
 absl::StatusOr<const Tenant*> FindVisibleTenant(const Cluster& cluster, const Actor& actor,

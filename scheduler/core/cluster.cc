@@ -182,6 +182,7 @@ void Cluster::SetNodeState(NodeId id, NodeState state, absl::string_view detail)
   if (node.state != state) {
     Advance(node.state, state);
   }
+  node.loss_held = node.loss_held && state == NodeState::kSuspect;
   node.state_detail = std::string(detail);
   changed_nodes_.insert(id);
   RefreshNode(id);

@@ -9,6 +9,7 @@
 #include "scheduler/core/job_progress.h"
 #include "scheduler/core/job_requests.h"
 #include "scheduler/core/node_protocol.h"
+#include "scheduler/core/node_requests.h"
 #include "scheduler/core/plan_application.h"
 #include "scheduler/core/planner.h"
 #include "scheduler/core/quota_requests.h"

@@ -151,8 +151,20 @@ struct DrainNode {
   std::string reason;
 };
 
+// Ends a drain, and a quarantine.
 struct UndrainNode {
   std::string node;
+};
+
+// The operator knows that the machine is off or wiped. Operators only.
+struct ConfirmNodeDead {
+  std::string node;
+  std::string reason;
+};
+
+// Nodes that are held because many fell silent at once are lost after all. Operators only.
+struct EndLossHold {
+  std::string node;  // empty: all that are held
 };
 
 // ---- What agents tell. ----
@@ -189,6 +201,7 @@ enum class ReportKind {
   kNeverRan,
   kLostReboot,
   kLostShim,
+  kQuarantine,  // the node is not to be trusted; message says why
 };
 
 enum class Refusal { kNone, kLockHeld, kDisk, kImage, kBadSpec, kEpoch, kFenced, kLease, kLaunch };
@@ -263,10 +276,11 @@ struct AgentGone {
 // Time passed: silent nodes, back-offs and time limits are looked at.
 struct Tick {};
 
-using UserEvent = std::variant<SubmitJob, CancelJob, HoldJob, ReleaseJob, UpdateJob,
-                               RequeueRunningJob, NoteCheckpoint, AddTenant, AddProject, AddUser,
-                               AddToken, RevokeToken, BootstrapOperator, SetQuota, SetTenantQueue,
-                               AddBooking, EndBooking, DrainNode, UndrainNode>;
+using UserEvent =
+    std::variant<SubmitJob, CancelJob, HoldJob, ReleaseJob, UpdateJob, RequeueRunningJob,
+                 NoteCheckpoint, AddTenant, AddProject, AddUser, AddToken, RevokeToken,
+                 BootstrapOperator, SetQuota, SetTenantQueue, AddBooking, EndBooking, DrainNode,
+                 UndrainNode, ConfirmNodeDead, EndLossHold>;
 using AgentEvent =
     std::variant<AgentHello, AgentHeartbeat, AgentReport, AgentFacts, AgentGone, Tick>;
 
@@ -280,11 +294,19 @@ struct QuotaRow {
   int64_t capacity = 0;
 };
 
+// An allocation that a request released.
+struct ReleasedShare {
+  AllocationId allocation;
+  JobId job;
+  int devices = 0;
+};
+
 // What came of a UserEvent; only the fields that its kind sets are meaningful.
 struct Outcome {
   JobId job;                // of requests about one job; SubmitJob: none after a dry run
   std::vector<JobId> jobs;  // DrainNode: still running there
-  NodeId node;              // DrainNode, UndrainNode
+  NodeId node;              // of requests about one node
+  std::vector<ReleasedShare> released;  // ConfirmNodeDead, EndLossHold
   TenantId tenant;
   ProjectId project;
   UserId user;

@@ -105,6 +105,7 @@ std::optional<JobEnd> EndOf(const Step& step, const Allocation& allocation,
     case ReportKind::kLostShim:
     case ReportKind::kPrepared:
     case ReportKind::kStarted:
+    case ReportKind::kQuarantine:
       return JobEnd{.reason = EndReason::kNodeFault, .message = report.message};
   }
   return std::nullopt;
@@ -368,6 +369,8 @@ void ApplyReport(const Step& step, const TaskReport& report) {
     case ReportKind::kLostShim:
       MemberEnded(step, *allocation, report);
       return;
+    case ReportKind::kQuarantine:
+      return;  // about the node
   }
 }
 

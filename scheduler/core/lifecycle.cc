@@ -41,16 +41,16 @@ constexpr std::array<unsigned, 12> kJobMoves = {
     /* starting */ Set({J::kRunning, J::kStopping}),
     /* running */ Set({J::kStopping, J::kWaitNode}),
     /* stopping */
-    Set({J::kQueued, J::kHeld, J::kSucceeded, J::kFailed, J::kCancelled, J::kTimedOut}),
+    Set({J::kQueued, J::kSucceeded, J::kFailed, J::kCancelled, J::kTimedOut}),
     /* wait-node */ Set({J::kRunning, J::kStopping}),
     /* terminal */ 0, 0, 0, 0, 0};
 
 using T = AttemptState;
 constexpr std::array<unsigned, 8> kAttemptMoves = {
     /* none */ Set({T::kCreated}),
-    /* created */ Set({T::kPreparing, T::kStarting, T::kStopping}),
+    /* created */ Set({T::kPreparing, T::kStarting}),
     /* preparing */ Set({T::kPrepared, T::kStopping}),
-    /* prepared */ Set({T::kStarting, T::kStopping}),
+    /* prepared */ Set({T::kStarting}),
     /* starting */ Set({T::kRunning, T::kStopping}),
     /* running */ Set({T::kStopping}),
     /* stopping */ Set({T::kEnded}),
@@ -58,7 +58,8 @@ constexpr std::array<unsigned, 8> kAttemptMoves = {
 
 using A = AllocationState;
 constexpr std::array<unsigned, 6> kAllocationMoves = {
-    /* reserved */ Set({A::kSent, A::kReleasing, A::kReleased}),
+    /* reserved; ends here in a forecast only, which has no sessions */
+    Set({A::kSent, A::kReleasing, A::kReleased}),
     /* sent */ Set({A::kPrepared, A::kRunning, A::kReleasing, A::kReleased}),
     /* prepared */ Set({A::kRunning, A::kReleasing, A::kReleased}),
     /* running */ Set({A::kReleasing, A::kReleased}),
@@ -67,17 +68,17 @@ constexpr std::array<unsigned, 6> kAllocationMoves = {
 
 using N = NodeState;
 constexpr std::array<unsigned, 10> kNodeMoves = {
-    /* pending */ Set({N::kJoined, N::kRemoved}),
-    /* joined */ Set({N::kReconciling, N::kSuspect, N::kQuarantined}),
-    /* reconciling */
-    Set({N::kReady, N::kDraining, N::kDrained, N::kSuspect, N::kQuarantined, N::kJoined}),
+    /* pending */ Set({N::kJoined}),
+    /* joined */ Set({N::kReconciling}),
+    /* reconciling */ Set({N::kReady, N::kDraining, N::kDrained, N::kQuarantined}),
     /* ready */ Set({N::kSuspect, N::kDraining, N::kJoined, N::kQuarantined}),
     /* suspect */
     Set({N::kReady, N::kLost, N::kDraining, N::kDrained, N::kJoined, N::kQuarantined}),
-    /* lost */ Set({N::kJoined, N::kRemoved, N::kQuarantined}),
+    /* lost */ Set({N::kJoined}),
     /* draining */ Set({N::kDrained, N::kReady, N::kSuspect, N::kJoined, N::kQuarantined}),
-    /* drained */ Set({N::kReady, N::kSuspect, N::kJoined, N::kRemoved, N::kQuarantined}),
-    /* quarantined */ Set({N::kJoined, N::kReady, N::kDraining, N::kRemoved}),
+    /* drained */ Set({N::kReady, N::kSuspect, N::kJoined, N::kQuarantined}),
+    /* quarantined; to lost: on other evidence than its silence */
+    Set({N::kJoined, N::kReady, N::kSuspect, N::kLost}),
     /* removed */ 0};
 
 template <typename State, size_t kCount>
@@ -147,6 +148,12 @@ void Move(NodeState& state, NodeState to) {
 
 bool IsTerminal(JobState state) {
   return kJobMoves.at(static_cast<size_t>(state)) == 0;
+}
+
+bool IsConnected(NodeState state) {
+  return state == NodeState::kJoined || state == NodeState::kReconciling ||
+         state == NodeState::kReady || state == NodeState::kDraining ||
+         state == NodeState::kDrained;
 }
 
 bool IsActive(JobState state) {

@@ -81,6 +81,8 @@ void Move(NodeState& state, NodeState to);
 
 // The job never changes again.
 bool IsTerminal(JobState state);
+// The node's agent is there, as far as is known.
+bool IsConnected(NodeState state);
 // The job holds, or is about to give back, devices.
 bool IsActive(JobState state);
 

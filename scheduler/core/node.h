@@ -67,6 +67,8 @@ struct Node {
 
   // Not durable.
   bool booked_out = false;                         // maintenance has it now
+  bool loss_held = false;                          // silent too long, but with many others
+  absl::Time lost_at = absl::InfinitePast();       // for its silence; the loop's time
   SessionId session;                               // none: not connected
   absl::Time silent_since = absl::InfinitePast();  // the loop's time of the last message
 

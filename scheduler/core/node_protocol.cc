@@ -11,6 +11,7 @@
 
 #include "common/planted_bug.h"
 #include "scheduler/core/job_progress.h"
+#include "scheduler/core/node_loss.h"
 
 namespace berth {
 namespace {
@@ -44,6 +45,9 @@ NodeFacts ToFacts(const Step& step, const ReportedFacts& reported) {
 // Where a node that can be talked to belongs.
 void SettleNode(const Step& step, NodeId id) {
   const Node& node = step.cluster.GetNode(id);
+  if (node.state == NodeState::kQuarantined) {
+    return;
+  }
   NodeState state = NodeState::kReady;
   if (node.drain_requested) {
     state = step.cluster.AllocationsOn(id).empty() ? NodeState::kDrained : NodeState::kDraining;
@@ -147,66 +151,35 @@ void Reconcile(const Step& step, NodeId id, const Claim& claim) {
   }
 }
 
-void ReleaseAll(const Step& step, NodeId id, ReleaseEvidence evidence, absl::string_view message) {
-  for (AllocationId live : LiveOn(step, id)) {
-    const Allocation* allocation = step.cluster.FindAllocation(live);
-    if (allocation != nullptr && allocation->state != AllocationState::kReleased) {
-      LoseMember(step, live, evidence, message);
-    }
+// What cannot be killed keeps its devices; the rest of its gang ends.
+void ApplyQuarantine(const Step& step, NodeId node, const TaskReport& report,
+                     const Allocation* stuck) {
+  QuarantineNode(step, node, report.message);
+  if (stuck == nullptr || stuck->state == AllocationState::kReleased ||
+      stuck->state == AllocationState::kReleasing) {
+    return;
   }
+  StopJob(step, stuck->job,
+          {.reason = EndReason::kNodeFault,
+           .message = absl::StrCat("node ", step.cluster.GetNode(node).name, ": ", report.message)},
+          absl::ZeroDuration());
 }
 
 // A node can speak for its own members only.
 void ApplyOwnReport(const Step& step, NodeId node, const TaskReport& report) {
   const Allocation* allocation = step.cluster.FindAllocation(report.allocation);
-  if (allocation != nullptr && allocation->node == node) {
+  if (allocation != nullptr && allocation->node != node) {
+    allocation = nullptr;
+  }
+  if (report.kind == ReportKind::kQuarantine) {
+    if (step.cluster.GetNode(node).state == NodeState::kLost) {
+      return;  // not acknowledged: its next hello tells again
+    }
+    ApplyQuarantine(step, node, report, allocation);
+  } else if (allocation != nullptr) {
     ApplyReport(step, report);
   }
   step.Send(node, AckReport{report.report_seq});
-}
-
-void LoseNode(const Step& step, NodeId id) {
-  const std::string message =
-      absl::StrFormat("node %s was silent for %s", step.cluster.GetNode(id).name,
-                      absl::FormatDuration(step.policy.lost_after));
-  step.cluster.SetNodeState(id, NodeState::kLost, message);
-  for (AllocationId live : LiveOn(step, id)) {
-    const Allocation* allocation = step.cluster.FindAllocation(live);
-    if (allocation == nullptr || allocation->state == AllocationState::kReleased) {
-      continue;
-    }
-    const Job& job = step.cluster.GetJob(allocation->job);
-    if (job.spec.on_node_loss != NodeLossPolicy::kHold) {
-      LoseMember(step, live, ReleaseEvidence::kNodeLost, message);
-    } else if (job.state == JobState::kRunning) {
-      step.cluster.MoveJob(job.id, JobState::kWaitNode);
-    }
-  }
-}
-
-bool IsConnectedState(NodeState state) {
-  return state == NodeState::kJoined || state == NodeState::kReconciling ||
-         state == NodeState::kReady || state == NodeState::kDraining ||
-         state == NodeState::kDrained;
-}
-
-void CheckSilence(const Step& step) {
-  std::vector<NodeId> silent;
-  std::vector<NodeId> lost;
-  for (const auto& [id, node] : step.cluster.nodes()) {
-    const absl::Duration silence = step.now - node.silent_since;
-    if (silence > step.policy.suspect_after && IsConnectedState(node.state)) {
-      silent.push_back(id);
-    } else if (silence > step.policy.lost_after && node.state == NodeState::kSuspect) {
-      lost.push_back(id);
-    }
-  }
-  for (NodeId id : silent) {
-    step.cluster.SetNodeState(id, NodeState::kSuspect, "its agent is silent");
-  }
-  for (NodeId id : lost) {
-    LoseNode(step, id);
-  }
 }
 
 // Blames the nodes that are not prepared; returns their names.
@@ -275,6 +248,10 @@ void HandleHello(const Step& step, const AgentHello& hello) {
   const NodeId id = hello.node;
   const Node& node = step.cluster.GetNode(id);
   const bool rebooted = !node.boot_id.empty() && node.boot_id != hello.boot_id;
+  NodeFacts facts = ToFacts(step, hello.facts);
+  const std::string doubt = node.state == NodeState::kQuarantined
+                                ? node.state_detail
+                                : InventoryMismatch(node.facts, facts);
   step.cluster.UpdateNode(id, [&hello](Node& changed) {
     changed.session = hello.session;
     changed.boot_id = hello.boot_id;
@@ -286,10 +263,13 @@ void HandleHello(const Step& step, const AgentHello& hello) {
   });
   Heard(step, id);
   step.cluster.SetNodeState(id, NodeState::kJoined, node.state_detail);
-  step.cluster.PutFacts(id, ToFacts(step, hello.facts));
+  step.cluster.PutFacts(id, std::move(facts));
   step.Send(id, AcceptHello{step.sched_epoch, step.policy.heartbeat_interval,
                             step.policy.lease_timeout, step.policy.kill_timeout});
   step.cluster.SetNodeState(id, NodeState::kReconciling, node.state_detail);
+  if (!doubt.empty()) {
+    QuarantineNode(step, id, doubt);
+  }
   for (const TaskReport& report : hello.reports) {
     ApplyOwnReport(step, id, report);
   }
@@ -323,7 +303,12 @@ void HandleReport(const Step& step, const AgentReport& report) {
 void HandleFacts(const Step& step, const AgentFacts& facts) {
   if (IsCurrent(step, facts.node, facts.session)) {
     Heard(step, facts.node);
-    step.cluster.PutFacts(facts.node, ToFacts(step, facts.facts));
+    NodeFacts changed = ToFacts(step, facts.facts);
+    const std::string doubt = InventoryMismatch(step.cluster.GetNode(facts.node).facts, changed);
+    step.cluster.PutFacts(facts.node, std::move(changed));
+    if (!doubt.empty()) {
+      QuarantineNode(step, facts.node, doubt);
+    }
   }
 }
 
@@ -332,7 +317,7 @@ void HandleGone(const Step& step, const AgentGone& gone) {
     return;
   }
   step.cluster.TouchNode(gone.node, [](Node& node) { node.session = SessionId(); });
-  if (IsConnectedState(step.cluster.GetNode(gone.node).state)) {
+  if (IsConnected(step.cluster.GetNode(gone.node).state)) {
     step.cluster.SetNodeState(gone.node, NodeState::kSuspect, "the stream of its agent ended");
   }
 }
@@ -353,7 +338,7 @@ void BeginGrace(const Step& step) {
     if (!Planted(PlantedBug::kNoRestartGrace)) {
       step.cluster.TouchNode(id, [&step](Node& node) { node.silent_since = step.now; });
     }
-    if (IsConnectedState(step.cluster.GetNode(id).state)) {
+    if (IsConnected(step.cluster.GetNode(id).state)) {
       step.cluster.SetNodeState(id, NodeState::kSuspect,
                                 "not heard of since the scheduler started");
     }

@@ -18,6 +18,11 @@ struct Policy {
   absl::Duration suspect_after = absl::Seconds(30);
   absl::Duration heartbeat_interval = absl::Seconds(5);
 
+  // No node is declared lost while more than this share of the nodes, and at least two, have fallen
+  // silent within the window. 100: never held.
+  int mass_loss_percent = 20;
+  absl::Duration mass_loss_window = absl::Seconds(60);
+
   absl::Duration prepare_timeout = absl::Minutes(10);
   absl::Duration requeue_delay = absl::Seconds(1);  // doubles with every requeue
   absl::Duration requeue_delay_max = absl::Minutes(1);

@@ -74,6 +74,19 @@ absl::StatusOr<UserEvent> ToEvent(const v1::UndrainNodeRequest& request) {
   return UndrainNode{.node = request.name()};
 }
 
+absl::StatusOr<UserEvent> ToEvent(const v1::ConfirmNodeDeadRequest& request) {
+  RETURN_IF_ERROR(CheckName("node", request.name()));
+  RETURN_IF_ERROR(CheckPlainText("reason", request.reason(), kReasonBytesMax));
+  return ConfirmNodeDead{.node = request.name(), .reason = request.reason()};
+}
+
+absl::StatusOr<UserEvent> ToEvent(const v1::EndLossHoldRequest& request) {
+  if (!request.name().empty()) {
+    RETURN_IF_ERROR(CheckName("node", request.name()));
+  }
+  return EndLossHold{.node = request.name()};
+}
+
 absl::StatusOr<UserEvent> ToEvent(const v1::AddTenantRequest& request) {
   RETURN_IF_ERROR(CheckName("tenant", request.name()));
   RETURN_IF_ERROR(CheckPlainText("display name", request.display_name(), kDisplayNameBytesMax));

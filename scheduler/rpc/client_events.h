@@ -22,6 +22,8 @@ absl::StatusOr<UserEvent> ToEvent(const v1::AddBookingRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::EndBookingRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::DrainNodeRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::UndrainNodeRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::ConfirmNodeDeadRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::EndLossHoldRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::AddTenantRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::AddProjectRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::AddUserRequest& request);

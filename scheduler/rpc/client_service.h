@@ -80,6 +80,10 @@ class ClientService final : public v1::Client::CallbackService {
                      v1::DrainNodeResponse* response) override;
   Reactor* UndrainNode(Context* context, const v1::UndrainNodeRequest* request,
                        v1::UndrainNodeResponse* response) override;
+  Reactor* ConfirmNodeDead(Context* context, const v1::ConfirmNodeDeadRequest* request,
+                           v1::ConfirmNodeDeadResponse* response) override;
+  Reactor* EndLossHold(Context* context, const v1::EndLossHoldRequest* request,
+                       v1::EndLossHoldResponse* response) override;
   Reactor* AddTenant(Context* context, const v1::AddTenantRequest* request,
                      v1::AddTenantResponse* response) override;
   Reactor* ListTenants(Context* context, const v1::ListTenantsRequest* request,

@@ -51,6 +51,16 @@ std::vector<QuotaEdit> EditsByTime(const Cluster& cluster) {
   return edits;
 }
 
+void FillReleased(const Outcome& outcome,
+                  google::protobuf::RepeatedPtrField<v1::ReleasedAllocation>& released) {
+  for (const ReleasedShare& share : outcome.released) {
+    v1::ReleasedAllocation& allocation = *released.Add();
+    allocation.set_allocation_id(share.allocation.value());
+    allocation.set_job_id(share.job.value());
+    allocation.set_devices(share.devices);
+  }
+}
+
 bool IsListed(const std::optional<TenantId>& listed, TenantId tenant) {
   return !listed.has_value() || *listed == tenant;
 }
@@ -98,6 +108,38 @@ ClientService::Reactor* ClientService::UndrainNode(Context* context,
              ToNode(view.cluster().GetNode(outcome.node), actor, view.cluster());
          return absl::OkStatus();
        }});
+}
+
+ClientService::Reactor* ClientService::ConfirmNodeDead(Context* context,
+                                                       const v1::ConfirmNodeDeadRequest* request,
+                                                       v1::ConfirmNodeDeadResponse* response) {
+  return router_.Apply(
+      context, *request,
+      {.rpc = "Client.ConfirmNodeDead",
+       .object = absl::StrCat("node/", request->name()),
+       .event = ToEvent(*request),
+       .answer = [=](const Actor& actor, const Outcome& outcome, const ReadView& view) {
+         *response->mutable_node() =
+             ToNode(view.cluster().GetNode(outcome.node), actor, view.cluster());
+         FillReleased(outcome, *response->mutable_released());
+         return absl::OkStatus();
+       }});
+}
+
+ClientService::Reactor* ClientService::EndLossHold(Context* context,
+                                                   const v1::EndLossHoldRequest* request,
+                                                   v1::EndLossHoldResponse* response) {
+  return router_.Apply(context, *request,
+                       {.rpc = "Client.EndLossHold",
+                        .object = absl::StrCat("node/", request->name()),
+                        .event = ToEvent(*request),
+                        .answer = [=](const Actor&, const Outcome& outcome, const ReadView&) {
+                          for (const std::string& name : outcome.notes) {
+                            response->add_nodes(name);
+                          }
+                          FillReleased(outcome, *response->mutable_released());
+                          return absl::OkStatus();
+                        }});
 }
 
 ClientService::Reactor* ClientService::AddTenant(Context* context,

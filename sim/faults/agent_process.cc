@@ -63,6 +63,7 @@ void AgentProcess::Adopt() {
   const std::set<uint64_t> groups = machine_.groups();
   for (const uint64_t stray : groups) {
     if (!known.contains(stray)) {
+      OnStuck(0);
       machine_.ReleaseGroup(stray);
     }
   }
@@ -73,7 +74,7 @@ void AgentProcess::AdoptOne(const JournaledTask& task) {
   ShimProcess* shim = machine_.FindShim(id);
   if (shim == nullptr || shim->state() == ShimProcess::State::kStarting) {
     machine_.ReleaseGroup(id);
-    ReportWhenGone(id, EndOf(task.assignment));
+    ReportWhenGone(id, EndOf(task.assignment), kStuckAfter);
     return;
   }
   tasks_.insert(id);
@@ -229,6 +230,7 @@ void AgentProcess::PrepareWhenClean(const PrepareTask& action, int64_t give_up_u
   }
   if (machine_.IsInUse(action.assignment) && !Planted(PlantedBug::kDirtyDevice)) {
     if (machine_.timeline().now_us() > give_up_us) {
+      OnStuck(0);
       OnShim(TaskRefused{id, v1::REFUSAL_LOCK_HELD, "processes are on its devices"});
       return;
     }
@@ -292,18 +294,33 @@ void AgentProcess::OnShimEnded(const v1::Assignment& assignment) {
     const uint64_t id = assignment.allocation_id();
     if (tasks_.erase(id) > 0) {
       machine_.ReleaseGroup(id);
-      ReportWhenGone(id, EndOf(assignment));
+      ReportWhenGone(id, EndOf(assignment), kStuckAfter);
     }
   });
 }
 
-void AgentProcess::ReportWhenGone(uint64_t allocation, const TaskEvent& event) {
+void AgentProcess::OnStuck(uint64_t allocation) {
+  After(0, [this, allocation] {
+    machine_.timeline().Note("the agent of node %d asks for its quarantine, allocation %d",
+                             static_cast<uint64_t>(machine_.number()), allocation);
+    Carry(core_.OnNodeFault(allocation, "a task cannot be killed", machine_.timeline().now_us()));
+  });
+}
+
+void AgentProcess::ReportWhenGone(uint64_t allocation, const TaskEvent& event,
+                                  int64_t patience_us) {
   const bool is_lost = std::holds_alternative<TaskLost>(event);
   if (machine_.ReleaseGroup(allocation) || !is_lost || Planted(PlantedBug::kLostBeforeItIsGone)) {
     OnTask(event);
     return;
   }
-  After(kLookAgain, [this, allocation, event] { ReportWhenGone(allocation, event); });
+  if (patience_us <= 0) {
+    OnStuck(allocation);
+    patience_us = INT64_MAX;
+  }
+  After(kLookAgain, [this, allocation, event, patience_us] {
+    ReportWhenGone(allocation, event, patience_us - kLookAgain);
+  });
 }
 
 TaskEvent AgentProcess::EndOf(const v1::Assignment& assignment) const {

@@ -15,6 +15,9 @@ namespace berth::sim {
 
 class Machine;
 
+// After so long an agent gives up on a task that does not die.
+constexpr int64_t kStuckAfter = 10 * kSecond;
+
 // Where the process dies while it carries something out.
 enum class AgentCrash { kNone, kBeforeJournal, kAfterJournal, kAfterActions };
 
@@ -37,6 +40,8 @@ class AgentProcess {
   // From a supervisor: it says something, or it has ended.
   void OnShim(const TaskEvent& event);
   void OnShimEnded(const v1::Assignment& assignment);
+  // A task that was killed does not die; 0: no task of this agent's.
+  void OnStuck(uint64_t allocation);
 
  private:
   // Dropped when this life ends, late when it is paused.
@@ -59,7 +64,7 @@ class AgentProcess {
   void Act(const DropTask& action);
   void PrepareWhenClean(const PrepareTask& action, int64_t give_up_us);
   // Tells it once nothing of the task runs any more.
-  void ReportWhenGone(uint64_t allocation, const TaskEvent& event);
+  void ReportWhenGone(uint64_t allocation, const TaskEvent& event, int64_t patience_us);
   TaskEvent EndOf(const v1::Assignment& assignment) const;
 
   Machine& machine_;

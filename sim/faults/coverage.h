@@ -17,9 +17,6 @@ struct Transition {
   std::string from;
   std::string to;
   int64_t count = 0;
-  // Why nothing takes it: it is in the table for something that does not exist yet. Empty: it is
-  // to be taken.
-  std::string why_never;
 };
 
 class Coverage {

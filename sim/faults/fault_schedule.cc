@@ -67,8 +67,10 @@ void FaultSchedule::Do(Fault fault) {
     DoToNode(fault);
   } else if (fault <= Fault::kWallStep) {
     DoToScheduler(fault);
-  } else {
+  } else if (fault <= Fault::kStorm) {
     DoToCenter(fault);
+  } else {
+    DoByOperator(fault);
   }
 }
 
@@ -188,6 +190,43 @@ void FaultSchedule::DoToCenter(Fault fault) {
       return;
     default:
       parts_.users.SubmitStorm();
+      return;
+  }
+}
+
+void FaultSchedule::DoByOperator(Fault fault) {
+  Timeline& timeline = parts_.timeline;
+  const int node = PickNode();
+  Machine& machine = *parts_.machines[static_cast<size_t>(node)];
+  switch (fault) {
+    case Fault::kUndying:
+      machine.KeepAlive(timeline.now_us() + timeline.Between(kShort, kLong));
+      return;
+    case Fault::kDeviceSwap:
+      machine.SwapDevice(static_cast<uint64_t>(timeline.Between(0, 10)));
+      return;
+    case Fault::kNodeFault:
+      if (timeline.Once(2)) {
+        machine.PauseAgent(timeline.Between(kShort, 2 * kShort));
+      }
+      machine.FindFault();
+      return;
+    case Fault::kPowerCut:
+      if (machine.is_off()) {
+        return;
+      }
+      // It is switched on when everybody knows.
+      machine.SwitchOff();
+      parts_.users.ConfirmDead(node, [&machine] { machine.SwitchOn(); });
+      return;
+    case Fault::kOutage:
+      if (!machine.is_off()) {
+        machine.SwitchOff();
+        timeline.After(timeline.Between(kShort, kLong), [&machine] { machine.SwitchOn(); });
+      }
+      return;
+    default:
+      parts_.users.EndHold();
       return;
   }
 }

@@ -40,9 +40,15 @@ enum class Fault {
   kQuotaEdit,
   kDrain,
   kRequeue,
-  kStorm,  // of submissions that preempt each other
+  kStorm,       // of submissions that preempt each other
+  kUndying,     // what is killed hangs in the kernel
+  kDeviceSwap,  // with a reboot
+  kPowerCut,    // an operator pulls a plug, and says so
+  kOutage,      // a node is off for a while, and nobody says so
+  kEndHold,
+  kNodeFault,  // an agent finds that its node is not to be trusted
 };
-constexpr int kFaults = static_cast<int>(Fault::kStorm) + 1;
+constexpr int kFaults = static_cast<int>(Fault::kNodeFault) + 1;
 
 class FaultSchedule {
  public:
@@ -70,6 +76,7 @@ class FaultSchedule {
   void DoToNode(Fault fault);
   void DoToScheduler(Fault fault);
   void DoToCenter(Fault fault);
+  void DoByOperator(Fault fault);
   int PickNode();
   Machine& PickMachine() { return *parts_.machines[static_cast<size_t>(PickNode())]; }
 

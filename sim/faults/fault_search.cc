@@ -19,6 +19,9 @@
 namespace berth::sim {
 namespace {
 
+// A transition is covered when it was taken so often.
+constexpr int64_t kCoveredFrom = 100;
+
 // For a check that ends the process: it knows the condition, not the seed.
 thread_local int64_t running_seed = 0;
 
@@ -77,21 +80,26 @@ class Search {
 };
 
 void PrintCoverage(const Coverage& coverage) {
-  int64_t least = INT64_MAX;
-  for (const Transition& transition : coverage.Transitions()) {
-    if (transition.why_never.empty() || transition.count > 0) {
-      std::printf("  %-10s %-12s -> %-17s %12lld\n", transition.machine.c_str(),
-                  transition.from.c_str(), transition.to.c_str(),
-                  static_cast<long long>(transition.count));
-      least = std::min(least, transition.count);
-    }
+  const std::vector<Transition> transitions = coverage.Transitions();
+  for (const Transition& transition : transitions) {
+    std::printf("  %-10s %-12s -> %-17s %12lld\n", transition.machine.c_str(),
+                transition.from.c_str(), transition.to.c_str(),
+                static_cast<long long>(transition.count));
   }
-  std::printf("the rarest of them was taken %lld times; not taken, as nothing takes them:\n",
-              static_cast<long long>(least));
-  for (const Transition& transition : coverage.Transitions()) {
-    if (!transition.why_never.empty() && transition.count == 0) {
-      std::printf("  %-10s %-12s -> %-17s %s\n", transition.machine.c_str(),
-                  transition.from.c_str(), transition.to.c_str(), transition.why_never.c_str());
+  const auto rare = std::count_if(transitions.begin(), transitions.end(),
+                                  [](const auto& one) { return one.count < kCoveredFrom; });
+  if (rare == 0) {
+    std::printf("each of these %zu transitions was taken at least %lld times\n", transitions.size(),
+                static_cast<long long>(kCoveredFrom));
+    return;
+  }
+  std::printf("%lld of these %zu transitions were taken less than %lld times:\n",
+              static_cast<long long>(rare), transitions.size(),
+              static_cast<long long>(kCoveredFrom));
+  for (const Transition& transition : transitions) {
+    if (transition.count < kCoveredFrom) {
+      std::printf("  %s: %s -> %s, %lld\n", transition.machine.c_str(), transition.from.c_str(),
+                  transition.to.c_str(), static_cast<long long>(transition.count));
     }
   }
 }

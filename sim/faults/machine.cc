@@ -64,6 +64,12 @@ void Machine::Boot() {
   is_up_ = true;
   timeline().Note("node %d boots", static_cast<uint64_t>(number_));
   clock_ = SimClock(timeline().now_us(), timeline().Between(-kRatePpmMax, kRatePpmMax));
+  if (swap_.has_value()) {
+    const auto index = static_cast<int>(*swap_ % static_cast<uint64_t>(facts_.devices_size()));
+    facts_.mutable_devices(index)->set_uuid(
+        absl::StrCat("SIM-", name_, "-", index, "-", ++last_swap_));
+    swap_.reset();
+  }
   StartAgent();
 }
 
@@ -107,10 +113,44 @@ AgentCrash Machine::TakeAgentCrash() {
   return std::exchange(agent_crash_, AgentCrash::kNone);
 }
 
+void Machine::SwapDevice(uint64_t pick) {
+  swap_ = pick;
+  Reboot();
+}
+
+void Machine::SwitchOff() {
+  if (is_up_) {
+    LosePower();
+  }
+  is_off_ = true;
+}
+
+void Machine::FindFault() {
+  if (agent_ != nullptr) {
+    agent_->OnStuck(0);
+  }
+}
+
+void Machine::SwitchOn() {
+  is_off_ = false;
+  if (!is_up_) {
+    Boot();
+  }
+}
+
 void Machine::Reboot() {
   if (!is_up_) {
     return;
   }
+  LosePower();
+  timeline().After(timeline().Between(kSecond, kBootsMost), [this] {
+    if (!is_up_ && !is_off_) {
+      Boot();
+    }
+  });
+}
+
+void Machine::LosePower() {
   timeline().Note("node %d loses its power", static_cast<uint64_t>(number_));
   is_up_ = false;
   AgentDied(0);
@@ -124,11 +164,6 @@ void Machine::Reboot() {
   }
   journal_.LoseTail(
       static_cast<size_t>(timeline().Between(0, static_cast<int64_t>(journal_.tail_size()))));
-  timeline().After(timeline().Between(kSecond, kBootsMost), [this] {
-    if (!is_up_) {
-      Boot();
-    }
-  });
 }
 
 void Machine::StandStill(int64_t duration_us) {
@@ -273,8 +308,25 @@ void Machine::KillProcesses(uint64_t allocation) {
   if (!processes_.contains(allocation) || !dying_.insert(allocation).second) {
     return;
   }
+  if (undying_until_us_ > timeline().now_us()) {
+    Undying(allocation);
+    return;
+  }
   const int64_t takes_us = timeline().Between(100, timeline().Once(8) ? kDiesLate : kDiesAtOnce);
   After(takes_us, [this, allocation] { ProcessesEnd(allocation); });
+}
+
+// They hang in the kernel.
+void Machine::Undying(uint64_t allocation) {
+  timeline().Note("allocation %d does not die", allocation);
+  observer().OnUndying(allocation);
+  After(kStuckAfter, [this, allocation] {
+    if (ShimProcess* shim = FindShim(allocation); shim != nullptr && HasProcesses(allocation)) {
+      shim->ProcessesStay();
+    }
+  });
+  After(timeline().Between(2 * kStuckAfter, 15 * kStuckAfter),
+        [this, allocation] { ProcessesEnd(allocation); });
 }
 
 }  // namespace berth::sim

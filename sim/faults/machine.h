@@ -43,6 +43,16 @@ class Machine {
   void Boot();
   // Everything but the disk is gone at once; it boots again after a while.
   void Reboot();
+  // The same, but it stays off until somebody switches it on.
+  void SwitchOff();
+  void SwitchOn();
+  bool is_off() const { return is_off_; }
+  // Its agent, if it runs, finds something wrong that is no task's.
+  void FindFault();
+  // One device is another from the next boot on.
+  void SwapDevice(uint64_t pick);
+  // What is killed until then does not die for a long time.
+  void KeepAlive(int64_t until_us) { undying_until_us_ = until_us; }
   // Its processes and its clock do nothing for a while.
   void StandStill(int64_t duration_us);
   // Its service manager starts it again after `away_us`.
@@ -113,6 +123,8 @@ class Machine {
 
  private:
   void StartAgent();
+  void LosePower();
+  void Undying(uint64_t allocation);
   template <typename Accept>
   ShimProcess* PickShim(uint64_t pick, Accept accept);
 
@@ -120,6 +132,10 @@ class Machine {
   const int number_;
   const std::string name_;
   v1::NodeFacts facts_;
+
+  int64_t undying_until_us_ = 0;
+  std::optional<uint64_t> swap_;  // of a device, at the next boot
+  uint64_t last_swap_ = 0;
 
   // On disk.
   JournalFile journal_;
@@ -129,6 +145,7 @@ class Machine {
   // Until the next reboot.
   uint64_t boot_ = 0;
   bool is_up_ = false;
+  bool is_off_ = false;  // until it is switched on
   SimClock clock_;
   int64_t stands_until_us_ = 0;
   std::map<uint64_t, std::unique_ptr<ShimProcess>> shims_;  // by allocation

@@ -8,6 +8,9 @@ namespace berth::sim {
 namespace {
 
 constexpr int64_t kLateBy = 300 * kSecond;
+// Much less than the window of a mass loss; turns are late by more than that at times.
+constexpr int64_t kTogether = 2 * kSecond;
+constexpr int64_t kHoldEndsLate = 300 * kSecond;
 
 bool EndedByItself(const ExitRecord& record) {
   return record.stop_reason == v1::STOP_REASON_UNSPECIFIED && !record.exec_failed;
@@ -46,6 +49,7 @@ void Observer::OnCommit(const DiskTurn& turn) {
     }
     last = node.assign_seq;
   }
+  CheckNodes(turn.changes.nodes);
   for (const Allocation& allocation : turn.changes.allocations) {
     CheckRow(allocation);
   }
@@ -54,6 +58,24 @@ void Observer::OnCommit(const DiskTurn& turn) {
   }
   for (const Job& job : turn.changes.jobs) {
     CheckJob(job);
+  }
+}
+
+// Many nodes are not lost at once for their silence, but by an operator's word.
+void Observer::CheckNodes(const std::vector<Node>& nodes) {
+  const size_t before = lost_us_.size();
+  for (const Node& node : nodes) {
+    NodeState& known = node_states_[node.id];
+    const bool is_silence = node.state_detail.find("was silent for") != std::string::npos;
+    if (node.state == NodeState::kLost && known != NodeState::kLost && is_silence) {
+      lost_us_.push_back(timeline_.now_us());
+    }
+    known = node.state;
+  }
+  const size_t count = lost_us_.size();
+  if (count > before && count >= 2 && lost_us_[count - 1] - lost_us_[count - 2] < kTogether &&
+      timeline_.now_us() - hold_ended_us_ > kHoldEndsLate) {
+    Broken("hold", "two of few nodes were lost together");
   }
 }
 
@@ -99,7 +121,9 @@ void Observer::CheckRelease(const Allocation& allocation) {
   if (execution == executions_.end() || !execution->second.is_alive) {
     return;
   }
-  if (allocation.evidence == ReleaseEvidence::kNodeLost && execution->second.stood_still) {
+  const Execution& alive = execution->second;
+  if (allocation.evidence == ReleaseEvidence::kNodeLost &&
+      (alive.stood_still || alive.is_undying)) {
     return;  // no lease could end it: the processes that stood still do not know how late it is
   }
   Broken("release",
@@ -263,7 +287,7 @@ void Observer::CheckOverlap(int node, const v1::Assignment& assignment) {
   for (const uint64_t id : alive_) {
     const Execution& other = executions_.at(id);
     if (other.job == assignment.job_id() && !AreOneGang(id, assignment.allocation_id()) &&
-        !other.stood_still && !HasStoodStill(node)) {
+        !other.stood_still && !other.is_undying && !HasStoodStill(node)) {
       Broken("I2c", absl::StrFormat("attempts %d and %d of job %d run at the same time",
                                     other.attempt, assignment.attempt(), other.job));
     }
@@ -288,6 +312,12 @@ void Observer::OnGone(uint64_t allocation) {
 
 void Observer::OnExitRecord(uint64_t allocation, const ExitRecord& record) {
   exits_[allocation] = record;
+}
+
+void Observer::OnUndying(uint64_t allocation) {
+  if (alive_.contains(allocation)) {
+    executions_.at(allocation).is_undying = true;
+  }
 }
 
 void Observer::OnStoodStill(int node) {

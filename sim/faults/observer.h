@@ -57,6 +57,10 @@ class Observer {
   // The last one is gone.
   void OnGone(uint64_t allocation);
   void OnExitRecord(uint64_t allocation, const ExitRecord& record);
+  // Its processes were killed and hang: what the lease assumes does not hold for them.
+  void OnUndying(uint64_t allocation);
+  // An operator declares held nodes lost.
+  void OnHoldEnded() { hold_ended_us_ = timeline_.now_us(); }
   // The whole machine stood still, its clock with it, so that no lease could end anything.
   void OnStoodStill(int node);
 
@@ -72,6 +76,7 @@ class Observer {
     std::vector<std::string> devices;
     bool is_alive = false;
     bool stood_still = false;  // its machine, since it began or soon before
+    bool is_undying = false;
   };
   struct Row {
     int64_t commit = 0;  // that made it: a gang's rows come together
@@ -88,6 +93,7 @@ class Observer {
     std::map<NodeId, int64_t> assign_seq;
   };
 
+  void CheckNodes(const std::vector<Node>& nodes);
   void CheckRow(const Allocation& allocation);
   void CheckNewRow(const Allocation& allocation);
   void CheckRelease(const Allocation& allocation);
@@ -117,6 +123,9 @@ class Observer {
   std::map<uint64_t, Execution> executions_;
   std::set<uint64_t> alive_;
   std::map<uint64_t, ExitRecord> exits_;
+  std::map<NodeId, NodeState> node_states_;
+  std::vector<int64_t> lost_us_;  // when nodes were lost for their silence
+  int64_t hold_ended_us_ = -kSecond * 1000;
   std::map<int, int64_t> stood_still_us_;  // when a node last did, or began to
 };
 

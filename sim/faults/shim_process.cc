@@ -20,18 +20,23 @@ constexpr int kTerminated = 143;
 }  // namespace
 
 std::string TaskScript::Encode() const {
-  return absl::StrFormat("%d %d %d", run_us, exit_code, stop_us);
+  return absl::StrFormat("%d %d %d %d %d", run_us, exit_code, stop_us, launch_us,
+                         is_program ? 1 : 0);
 }
 
 TaskScript TaskScript::Decode(absl::string_view text) {
   TaskScript script;
   long long run_us = 0;
   long long stop_us = 0;
-  const int found =
-      std::sscanf(std::string(text).c_str(), "%lld %d %lld", &run_us, &script.exit_code, &stop_us);
-  BERTH_CHECK(found == 3);
+  long long launch_us = 0;
+  int is_program = 0;
+  const int found = std::sscanf(std::string(text).c_str(), "%lld %d %lld %lld %d", &run_us,
+                                &script.exit_code, &stop_us, &launch_us, &is_program);
+  BERTH_CHECK(found == 5);
   script.run_us = run_us;
   script.stop_us = stop_us;
+  script.launch_us = launch_us;
+  script.is_program = is_program != 0;
   return script;
 }
 
@@ -73,15 +78,20 @@ void ShimProcess::TakeLocks() {
   if (assignment_.start_at_once()) {
     commands.insert(commands.begin(), Command());
   }
-  // It may end with one of them.
+  ReadCommands(std::move(commands));
+}
+
+// It may end with one of them.
+void ShimProcess::ReadCommands(std::vector<Command> commands) {
   Machine& machine = machine_;
+  const uint64_t id = assignment_.allocation_id();
   const uint64_t number = number_;
   for (const Command& command : commands) {
     ShimProcess* shim = machine.FindShim(id);
     if (shim == nullptr || shim->number_ != number) {
       return;
     }
-    shim->Do(command);
+    shim->Run(command);
   }
 }
 
@@ -103,7 +113,7 @@ void ShimProcess::SetLease(absl::Duration deadline) {
 }
 
 void ShimProcess::Run(const Command& command) {
-  if (state_ == State::kStarting) {
+  if (state_ == State::kStarting || launches_) {
     unread_.push_back(command);
   } else {
     Do(command);
@@ -148,12 +158,22 @@ void ShimProcess::Do(const Command& command) {
 }
 
 void ShimProcess::StartInit() {
+  launches_ = true;
+  After(script_.launch_us, [](ShimProcess& shim) { shim.BeginTask(); });
+}
+
+void ShimProcess::BeginTask() {
+  launches_ = false;
+  if (machine_.Clock() >= lease_deadline_ && !Planted(PlantedBug::kLeaseNotEnforced)) {
+    Do({Command::Kind::kStop, v1::STOP_REASON_LEASE, absl::ZeroDuration()});
+    return;
+  }
   if (assignment_.time_limit_ms() > 0) {
     limit_kill_ = machine_.Clock() + absl::Milliseconds(assignment_.time_limit_ms());
     limit_stop_ = limit_kill_ - absl::Milliseconds(assignment_.grace_ms());
   }
-  if (!machine_.HasGroup(assignment_.allocation_id())) {
-    // Somebody took the control group away: this task is not to run any more.
+  if (!machine_.HasGroup(assignment_.allocation_id()) || !script_.is_program) {
+    // Without a group somebody took it away: this task is not to run any more.
     record_.exec_failed = true;
     record_.exit_code = kNotExecutable;
     Finish();
@@ -166,6 +186,7 @@ void ShimProcess::StartInit() {
   After(script_.run_us,
         [exit_code = script_.exit_code](ShimProcess& shim) { shim.CommandEnds(exit_code, 0); });
   Arm();
+  ReadCommands(std::exchange(unread_, {}));
 }
 
 void ShimProcess::CommandEnds(int exit_code, int signal) {
@@ -190,12 +211,18 @@ void ShimProcess::KillTask() {
   }
 }
 
+void ShimProcess::ProcessesStay() {
+  if (AgentProcess* agent = machine_.agent(); agent != nullptr && agent->life() == agent_life_) {
+    agent->OnStuck(assignment_.allocation_id());
+  }
+}
+
 void ShimProcess::ProcessesGone() {
   Finish();
 }
 
 absl::Duration ShimProcess::NextDeadline() const {
-  if (killed_) {
+  if (killed_ || launches_) {
     return absl::InfiniteDuration();
   }
   const absl::Duration stop_side = state_ == State::kStopping ? kill_at_ : limit_stop_;

@@ -24,7 +24,9 @@ class Machine;
 struct TaskScript {
   int64_t run_us = 0;
   int exit_code = 0;
-  int64_t stop_us = 0;  // from the stop signal to its end; negative: it does not listen
+  int64_t stop_us = 0;     // from the stop signal to its end; negative: it does not listen
+  int64_t launch_us = 0;   // until its first process
+  bool is_program = true;  // else it cannot be executed
 
   std::string Encode() const;
   static TaskScript Decode(absl::string_view text);
@@ -58,6 +60,8 @@ class ShimProcess {
   void InitKilled();
   // The last process is gone.
   void ProcessesGone();
+  // Some of them do not die.
+  void ProcessesStay();
 
  private:
   struct Command {
@@ -71,7 +75,10 @@ class ShimProcess {
   void Run(const Command& command);
   void Do(const Command& command);
   void TakeLocks();
+  // It reads nothing until the task's first process is there.
   void StartInit();
+  void BeginTask();
+  void ReadCommands(std::vector<Command> commands);
   void CommandEnds(int exit_code, int signal);
   void KillTask();
   absl::Duration NextDeadline() const;
@@ -94,6 +101,7 @@ class ShimProcess {
   absl::Duration limit_kill_ = absl::InfiniteDuration();
   absl::Duration kill_at_ = absl::InfiniteDuration();
   int64_t armed_us_ = INT64_MAX;
+  bool launches_ = false;
   bool has_init_ = false;
   bool killed_ = false;
   ExitRecord record_;

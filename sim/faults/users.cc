@@ -18,6 +18,8 @@ constexpr int64_t kBriefMost = 5 * kSecond;
 constexpr int64_t kUsualMost = 60 * kSecond;
 constexpr int64_t kLongLeast = 70 * kSecond;
 constexpr int64_t kLongMost = 180 * kSecond;
+constexpr int64_t kLaunch = 30 * kMillisecond;
+constexpr int64_t kSlowLaunch = 4 * kSecond;
 // One call in so many is lost on its way, and as many answers.
 constexpr int64_t kLost = 12;
 
@@ -76,8 +78,24 @@ void Users::Begin(int64_t until_us) {
   for (int64_t i = 0; i < jobs; ++i) {
     timeline_.After(timeline_.Between(kSecond, until_us), [this] { SubmitOne(); });
   }
-  if (timeline_.Once(5)) {
+  if (timeline_.Once(2)) {
+    LookAtNodes();
+  }
+  if (timeline_.Once(3)) {
     timeline_.After(timeline_.Between(kSecond, until_us), [this] { DrainSomeNode(); });
+  }
+}
+
+void Users::LookAtNodes() {
+  if (scheduler_.is_up()) {
+    for (const auto& [id, node] : scheduler_.cluster().nodes()) {
+      if (node.state == NodeState::kQuarantined) {
+        Ask(operator_, UndrainNode{node.name});
+      }
+    }
+  }
+  if (timeline_.now_us() < until_us_) {
+    timeline_.After(timeline_.Between(10 * kSecond, 60 * kSecond), [this] { LookAtNodes(); });
   }
 }
 
@@ -132,6 +150,8 @@ TaskScript Users::MakeScript() const {
       timeline_.Once(8)
           ? timeline_.Between(kLongLeast, kLongMost)
           : timeline_.Between(100 * kMillisecond, timeline_.Once(2) ? kUsualMost : kBriefMost);
+  script.launch_us = timeline_.Between(kMillisecond, timeline_.Once(6) ? kSlowLaunch : kLaunch);
+  script.is_program = !timeline_.Once(16);
   script.exit_code = timeline_.Once(8) ? static_cast<int>(timeline_.Between(1, 100)) : 0;
   script.stop_us = timeline_.Once(4) ? -1 : timeline_.Between(kMillisecond, 4 * kSecond);
   return script;
@@ -220,6 +240,24 @@ void Users::DrainSomeNode() {
                   [this, node] { Ask(operator_, UndrainNode{node}); });
 }
 
+void Users::ConfirmDead(int node, std::function<void()> confirmed) {
+  UserRequest request;
+  request.actor = operator_;
+  request.event = ConfirmNodeDead{absl::StrCat("n", node), "its plug is pulled"};
+  Call(request, [this, node, confirmed = std::move(confirmed)](const auto& outcome) {
+    if (outcome.ok()) {
+      confirmed();
+      return;
+    }
+    timeline_.After(kCallAgain, [this, node, confirmed] { ConfirmDead(node, confirmed); });
+  });
+}
+
+void Users::EndHold() {
+  observer_.OnHoldEnded();
+  Ask(operator_, EndLossHold{});
+}
+
 void Users::RequeueSomeJob() {
   if (!jobs_.empty()) {
     const auto pick =
@@ -244,7 +282,7 @@ void Users::Settle() {
     Ask(operator_, quota);
   }
   for (const auto& [id, node] : scheduler_.cluster().nodes()) {
-    if (node.drain_requested) {
+    if (node.drain_requested || node.state == NodeState::kQuarantined) {
       Ask(operator_, UndrainNode{node.name});
     }
   }

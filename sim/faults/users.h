@@ -42,10 +42,16 @@ class Users {
   void DrainSomeNode();
   void RequeueSomeJob();
   void SubmitStorm();
+  // The operator knows that it is off; `confirmed` is called when the scheduler has taken it.
+  void ConfirmDead(int node, std::function<void()> confirmed);
+  // Held nodes are lost after all.
+  void EndHold();
 
  private:
   using Reply = std::function<void(const absl::StatusOr<Outcome>&)>;
 
+  // Now and then somebody looks at the nodes and ends quarantines.
+  void LookAtNodes();
   void SubmitOne();
   SubmitJob MakeJob();
   void MakeShape(JobSpec& spec);

@@ -24,6 +24,7 @@ Policy FaultPolicy() {
   policy.lost_after = Planted(PlantedBug::kLostAfterLease) ? absl::Seconds(60) : absl::Seconds(67);
   policy.suspect_after = absl::Seconds(20);
   policy.heartbeat_interval = absl::Seconds(6);
+  policy.mass_loss_window = absl::Seconds(8);
   policy.prepare_timeout = absl::Seconds(30);
   policy.requeue_delay_max = absl::Seconds(10);
   policy.time_limit_slack = absl::Seconds(10);

@@ -52,8 +52,8 @@ topology
 placement quota_view place_memo
 admission queue_order backfill reclaim budget
 round_books
-planner step job_progress node_protocol booking_progress invariants plan_application
-center_requests job_requests quota_requests booking_requests
+planner step job_progress node_loss node_protocol booking_progress invariants plan_application
+center_requests node_requests job_requests quota_requests booking_requests
 forecast
 explain
 engine

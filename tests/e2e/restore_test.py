@@ -9,7 +9,7 @@ import subprocess
 from center import BIN, Center, expect, finish, shows, wait_until
 
 # A lost node's tasks are dead after 4 s: so long a resume must wait.
-SHORT_LEASE = ["--config", "lease.timeout=2s", "--config", "lease.kill_timeout=1s", "--config", "nodes.lost_after=4s",
+SHORT_LEASE = ["--config", "nodes.mass_loss_percent=100", "--config", "lease.timeout=2s", "--config", "lease.kill_timeout=1s", "--config", "nodes.lost_after=4s",
                "--config", "nodes.heartbeat_interval=200ms", "--config", "nodes.suspect_after=1s"]
 
 

@@ -12,6 +12,7 @@
 #include "scheduler/core/center_requests.h"
 #include "scheduler/core/job_progress.h"
 #include "scheduler/core/job_requests.h"
+#include "scheduler/core/node_requests.h"
 #include "scheduler/core/quota_requests.h"
 #include "tests/simulation/scheduling_history.h"
 

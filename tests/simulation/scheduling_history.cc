@@ -15,6 +15,7 @@
 #include "scheduler/core/job_progress.h"
 #include "scheduler/core/job_requests.h"
 #include "scheduler/core/node_protocol.h"
+#include "scheduler/core/node_requests.h"
 #include "scheduler/core/plan_application.h"
 #include "tests/simulation/history_story.h"
 #include "tests/simulation/plan_checks.h"

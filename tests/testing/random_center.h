@@ -244,11 +244,17 @@ class RandomCenter {
 
   void Release(JobId id) {
     for (AllocationId member : std::vector<AllocationId>(cluster_.GetJob(id).allocations)) {
+      if (cluster_.GetAllocation(member).state == AllocationState::kReserved) {
+        cluster_.MoveAllocation(member, AllocationState::kSent);
+      }
       if (cluster_.GetAllocation(member).state != AllocationState::kReleased) {
         cluster_.ReleaseAllocation(member, ReleaseEvidence::kReported, now_);
       }
     }
     if (cluster_.GetJob(id).state != JobState::kStopping) {
+      if (cluster_.GetJob(id).attempt.state == AttemptState::kCreated) {
+        cluster_.MoveAttempt(id, AttemptState::kPreparing);
+      }
       cluster_.MoveJob(id, JobState::kStopping);
       cluster_.MoveAttempt(id, AttemptState::kStopping);
     }

@@ -112,8 +112,10 @@ class TestCluster {
   // All its devices come back and it is gone.
   void End(JobId job) {
     for (AllocationId id : std::vector<AllocationId>(cluster_.GetJob(job).allocations)) {
+      cluster_.MoveAllocation(id, AllocationState::kSent);
       cluster_.ReleaseAllocation(id, ReleaseEvidence::kReported, now());
     }
+    cluster_.MoveAttempt(job, AttemptState::kPreparing);
     cluster_.MoveJob(job, JobState::kStopping);
     cluster_.MoveAttempt(job, AttemptState::kStopping);
     cluster_.FinishJob(job, JobState::kSucceeded, now());

@@ -242,6 +242,18 @@ TEST_F(AgentCoreTest, TellsAgainWhatIsNotAcknowledged) {
   EXPECT_EQ(messages[0].report().report_seq(), second);
 }
 
+TEST_F(AgentCoreTest, AFaultOfTheNodeIsToldUntilItIsAcknowledged) {
+  const AgentOutput early = core_.OnNodeFault(0, "control groups of nobody", 1);
+  EXPECT_TRUE(early.messages.empty());  // not connected
+  const v1::Hello hello = core_.MakeHello({}, kHelloSent).hello();
+  ASSERT_EQ(hello.reports_size(), 1);
+  EXPECT_EQ(hello.reports(0).kind(), v1::REPORT_KIND_QUARANTINE);
+  EXPECT_EQ(hello.reports(0).message(), "control groups of nobody");
+  Receive(HelloAck());
+  Receive(ReportAck(hello.reports(0).report_seq()));
+  EXPECT_TRUE(core_.TellAgain().empty());
+}
+
 // ---- The lease ----
 
 TEST_F(AgentCoreTest, LeaseCountsFromTheSendOfTheHello) {

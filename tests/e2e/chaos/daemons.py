@@ -7,7 +7,7 @@ import subprocess
 from center import BIN, Center, alive, expect, wait_until
 
 # The shortest lease that a loaded machine keeps: a silent node's tasks are dead after 4 s, and run elsewhere after 5.
-SHORT_LEASE = ["--config", "lease.timeout=3s", "--config", "lease.kill_timeout=1s", "--config", "nodes.lost_after=5s",
+SHORT_LEASE = ["--config", "nodes.mass_loss_percent=100", "--config", "lease.timeout=3s", "--config", "lease.kill_timeout=1s", "--config", "nodes.lost_after=5s",
                "--config", "nodes.heartbeat_interval=200ms", "--config", "nodes.suspect_after=1500ms"]
 
 

@@ -35,7 +35,14 @@ class NodeProtocolTest : public testing::Test {
                            center_.now());
   }
 
-  TestCenter center_;
+  // All its nodes may be silent, and lost.
+  static Policy NeverHeld() {
+    Policy policy;
+    policy.mass_loss_percent = 100;
+    return policy;
+  }
+
+  TestCenter center_{NeverHeld()};
   NodeId n1_;
   NodeId n2_;
 };

@@ -58,7 +58,9 @@ class RestoredCenterTest : public testing::Test {
     StoredState state = StateOf(center_.cluster());
     state.restored_allocation = state.last_allocation;
     state.last_allocation = AllocationId(state.last_allocation.value() + 1000);
-    center_.engine() = Engine(Policy(), 2);
+    Policy policy;
+    policy.mass_loss_percent = 100;  // all nodes are silent after a restart
+    center_.engine() = Engine(policy, 2);
     center_.engine().Restore(std::move(state), center_.now());
   }
   RunningTask TaskOf(JobId job, size_t rank = 0) {

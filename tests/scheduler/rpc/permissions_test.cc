@@ -63,7 +63,7 @@ TEST(Permissions, NodesAndPeopleShareNoMethod) {
 
 TEST(Permissions, AuditorsChangeNothing) {
   for (const char* verb : {"Add", "Set", "Submit", "Cancel", "Hold", "Release", "Create", "Revoke",
-                           "Drain", "Undrain"}) {
+                           "Drain", "Undrain", "Confirm", "End"}) {
     for (const std::string& method : AllMethods()) {
       if (method.rfind(std::string("Client.") + verb, 0) == 0) {
         EXPECT_FALSE(IsAllowed(method, Role::kAuditor)) << method;
@@ -75,7 +75,8 @@ TEST(Permissions, AuditorsChangeNothing) {
 }
 
 TEST(Permissions, TheCenterIsTheOperators) {
-  for (const char* method : {"Client.AddTenant", "Client.DrainNode", "Client.UndrainNode"}) {
+  for (const char* method : {"Client.AddTenant", "Client.DrainNode", "Client.UndrainNode",
+                             "Client.ConfirmNodeDead", "Client.EndLossHold"}) {
     for (const Role role : kRoles) {
       EXPECT_EQ(IsAllowed(method, role), role == Role::kOperator) << method;
     }
