@@ -433,6 +433,7 @@ TEST_F(ShimTest, EndWithoutAnAgentIsRecorded) {
 TEST_F(ShimTest, StrayTerminalSignalsEndNothing) {
   RunShell("echo ready; while :; do sleep 1000; done");
   StartShim();
+  ExpectStarted();
   AwaitLine("ready");
   kill(pid, SIGTERM);
   kill(pid, SIGHUP);
