@@ -97,7 +97,8 @@ void ShimProcess::Send(const AgentCommand& command) const {
 std::optional<ShimEvent> ShimProcess::Receive(bool& ended) const {
   ShimEvent event;
   const ssize_t size = recv(socket_, &event, sizeof(event), MSG_DONTWAIT);
-  ended = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+  // ECONNRESET: it ended before it had read all; what it said before is still there to be read.
+  ended = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET);
   if (size != static_cast<ssize_t>(sizeof(event))) {
     return std::nullopt;
   }

@@ -204,7 +204,8 @@ void TaskShim::OnAgent() {
   if (size == static_cast<ssize_t>(sizeof(command))) {
     command.message[sizeof(command.message) - 1] = 0;
     OnCommand(command);
-  } else if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
+  } else if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET)) {
+    // After ECONNRESET what an agent said before it died is still there.
     close(agent_);
     agent_ = -1;
   }
@@ -280,7 +281,8 @@ bool TaskShim::StartInit() {
 void TaskShim::OnInit() {
   InitEvent event;
   const ssize_t size = recv(init_.socket, &event, sizeof(event), MSG_DONTWAIT);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+  // ECONNRESET: it ended before it had read all; what it said before is still there to be read.
+  if (size < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) {
     return;
   }
   if (size != static_cast<ssize_t>(sizeof(event))) {
