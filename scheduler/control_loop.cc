@@ -435,40 +435,7 @@ void ControlLoop::CommitTurn(Turn& turn) {
   if (!status.ok()) {
     StopProcess(status);
   }
-  LogNodes(turn.changes);
-}
-
-void ControlLoop::LogNodes(const Changes& changes) {
-  for (const Node& node : changes.nodes) {
-    NodeState& logged = logged_states_[node.id];
-    const bool is_news = logged != node.state &&
-                         (node.state == NodeState::kQuarantined || node.state == NodeState::kLost);
-    if (is_news) {
-      LogWarning("node is out", {
-                                    {"node",  node.name                    },
-                                    {"state", std::string(Name(node.state))},
-                                    {"why",   node.state_detail            }
-      });
-    }
-    logged = node.state;
-  }
-  if (changes.nodes.empty()) {
-    return;
-  }
-  int held = 0;
-  for (const auto& [id, node] : engine_.cluster().nodes()) {
-    held += node.loss_held ? 1 : 0;
-  }
-  if (held > 0 && logged_held_ == 0) {
-    LogError("many nodes fell silent together: none is declared lost, and nothing is queued again",
-             {
-                 {"held", held                                              },
-                 {"fix",  "mend the network, or: berth node end-hold [NODE]"}
-    });
-  } else if (held == 0 && logged_held_ > 0) {
-    LogInfo("no node is held any more");
-  }
-  logged_held_ = held;
+  node_log_.Note(turn.changes, engine_.cluster());
 }
 
 // A dated change of a quota that had become impossible is no request, but somebody's decision that

@@ -26,6 +26,7 @@
 #include "scheduler/agent_link.h"
 #include "scheduler/core/engine.h"
 #include "scheduler/job_waiters.h"
+#include "scheduler/node_log.h"
 #include "scheduler/read_view.h"
 #include "scheduler/store/backup.h"
 #include "scheduler/store/store.h"
@@ -181,8 +182,6 @@ class ControlLoop {
   void PlanIfDue(absl::Time now);
   void CommitTurn(Turn& turn);
   void AuditDroppedEdits(Turn& turn) const;
-  // What an operator has to know of: quarantines, and nodes that are held.
-  void LogNodes(const Changes& changes);
   absl::Status WriteTurn(const Turn& turn);
   void Speak(Turn& turn);
   void SendCommands(std::vector<NodeCommand> commands);
@@ -214,8 +213,7 @@ class ControlLoop {
   std::map<NodeId, Session> sessions_;
   JobWaiters waiters_;
   absl::Time last_round_ = absl::InfinitePast();
-  std::map<NodeId, NodeState> logged_states_;
-  int logged_held_ = 0;
+  NodeLog node_log_;
   // The wall clock at the start; from then on time goes as CLOCK_BOOTTIME does, so that no step of
   // the wall clock can declare a node lost.
   absl::Time wall_at_start_;

@@ -124,7 +124,8 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
   if (IsHeardOf(step, *node)) {
     return NodeLives(
         absl::StrFormat("node %s is not dead: its agent was heard of %s ago", node->name,
-                        absl::FormatDuration(step.now - node->silent_since)),
+                        absl::FormatDuration(
+                            absl::Trunc(step.now - node->silent_since, absl::Milliseconds(1)))),
         absl::StrCat("switch it off, or `berth node drain ", node->name,
                      "` and `berth requeue` its jobs"));
   }

@@ -21,7 +21,8 @@ scheduler/store/        scheduler/core/ common/
 scheduler/agent_link    scheduler/core/
 scheduler/read_view     scheduler/core/ scheduler/store/ common/
 scheduler/job_waiters   scheduler/core/ scheduler/store/ scheduler/read_view common/
-scheduler/control_loop  scheduler/core/ scheduler/store/ scheduler/agent_link scheduler/read_view scheduler/job_waiters common/
+scheduler/node_log      scheduler/core/ common/
+scheduler/control_loop  scheduler/core/ scheduler/store/ scheduler/agent_link scheduler/read_view scheduler/job_waiters scheduler/node_log common/
 scheduler/convert       scheduler/core/ scheduler/control_loop scheduler/read_view common/ proto/
 scheduler/rpc/          scheduler/core/ scheduler/control_loop scheduler/read_view scheduler/agent_link scheduler/convert common/ proto/
 scheduler/web/          scheduler/core/ scheduler/control_loop common/
