@@ -33,6 +33,8 @@ enum class PlantedBug {
   kNoReleaseOnReboot,    // a new boot id means nothing
   kGraceOutlivesLease,   // a stop's grace postpones the end that the lease sets
   kNoMassLossHold,       // nodes are lost however many fall silent at once
+  kFailedFenceCounts,    // a fence command that failed has switched the node off
+  kLateFenceCounts,      // so has one of a node that was heard of since
   kUnwrittenForgotten,   // what a full disk held back is never said
 };
 

@@ -162,6 +162,13 @@ struct ConfirmNodeDead {
   std::string reason;
 };
 
+// What came of the fence command's run. From the control loop, as an operator.
+struct NoteFence {
+  NodeId node;
+  absl::Time silent_since = absl::InfinitePast();  // when the run began
+  std::string failure;                             // empty: the node is off
+};
+
 // Nodes that are held because many fell silent at once are lost after all. Operators only.
 struct EndLossHold {
   std::string node;  // empty: all that are held
@@ -280,7 +287,7 @@ using UserEvent =
     std::variant<SubmitJob, CancelJob, HoldJob, ReleaseJob, UpdateJob, RequeueRunningJob,
                  NoteCheckpoint, AddTenant, AddProject, AddUser, AddToken, RevokeToken,
                  BootstrapOperator, SetQuota, SetTenantQueue, AddBooking, EndBooking, DrainNode,
-                 UndrainNode, ConfirmNodeDead, EndLossHold>;
+                 UndrainNode, ConfirmNodeDead, NoteFence, EndLossHold>;
 using AgentEvent =
     std::variant<AgentHello, AgentHeartbeat, AgentReport, AgentFacts, AgentGone, Tick>;
 
@@ -306,7 +313,7 @@ struct Outcome {
   JobId job;                // of requests about one job; SubmitJob: none after a dry run
   std::vector<JobId> jobs;  // DrainNode: still running there
   NodeId node;              // of requests about one node
-  std::vector<ReleasedShare> released;  // ConfirmNodeDead, EndLossHold
+  std::vector<ReleasedShare> released;  // ConfirmNodeDead, NoteFence, EndLossHold
   TenantId tenant;
   ProjectId project;
   UserId user;

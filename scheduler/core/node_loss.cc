@@ -175,6 +175,24 @@ std::string InventoryMismatch(const NodeFacts& before, const NodeFacts& after) {
   return "";
 }
 
+std::vector<NodeId> NodesThatMayBeDead(const Cluster& cluster, const Policy& policy,
+                                       absl::Time now) {
+  std::vector<NodeId> nodes;
+  for (const auto& [id, node] : cluster.nodes()) {
+    const bool is_silent =
+        node.state == NodeState::kSuspect || node.state == NodeState::kLost ||
+        (node.state == NodeState::kQuarantined && now - node.silent_since > policy.suspect_after);
+    if (is_silent && !cluster.AllocationsOn(id).empty()) {
+      nodes.push_back(id);
+    }
+  }
+  if (!nodes.empty()) {
+    const Silences silences(cluster, policy, now);
+    std::erase_if(nodes, [&](NodeId id) { return silences.AreMany(cluster.GetNode(id)); });
+  }
+  return nodes;
+}
+
 bool IsHeardOf(const Step& step, const Node& node) {
   return node.session && step.now - node.silent_since <= step.policy.suspect_after;
 }

@@ -37,6 +37,10 @@ void QuarantineNode(const Step& step, NodeId id, absl::string_view why);
 // Why a node whose inventory was `before` and is `after` contradicts itself; empty: it does not.
 std::string InventoryMismatch(const NodeFacts& before, const NodeFacts& after);
 
+// Silent, with something on them, and not together with many.
+std::vector<NodeId> NodesThatMayBeDead(const Cluster& cluster, const Policy& policy,
+                                       absl::Time now);
+
 // A message of its agent came within Policy::suspect_after, and its stream is open.
 bool IsHeardOf(const Step& step, const Node& node);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 
 #include "common/error_detail.h"
+#include "common/planted_bug.h"
 #include "scheduler/core/node_loss.h"
 
 namespace berth {
@@ -138,6 +139,33 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
   BuryNode(step, node->id, ReleaseEvidence::kConfirmedDead,
            absl::StrCat("confirmed dead by ", actor.user_name, request.reason.empty() ? "" : ": ",
                         request.reason));
+  return outcome;
+}
+
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const NoteFence& request) {
+  if (actor.role != Role::kOperator) {
+    return OperatorsOnly("say that a node is fenced");
+  }
+  const Node* node = step.cluster.FindNode(request.node);
+  const bool has_spoken =
+      node != nullptr && (node->silent_since > request.silent_since || IsHeardOf(step, *node));
+  if (node == nullptr || (has_spoken && !Planted(PlantedBug::kLateFenceCounts))) {
+    return NodeLives("the node was heard of while it was being fenced",
+                     "look at what the fence command does");
+  }
+  Outcome outcome;
+  outcome.node = node->id;
+  if (!request.failure.empty() && !Planted(PlantedBug::kFailedFenceCounts)) {
+    if (node->state == NodeState::kSuspect) {
+      step.cluster.SetNodeState(
+          node->id, node->state,
+          absl::StrCat("its agent is silent, and the fence command failed: ", request.failure));
+    }
+    return outcome;
+  }
+  outcome.released = HeldOn(step, node->id);
+  BuryNode(step, node->id, ReleaseEvidence::kFenced, "switched off by the fence command");
   return outcome;
 }
 

@@ -19,6 +19,10 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
 // heard of.
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const ConfirmNodeDead& request);
+// Rule (d): a fence that succeeded does. FailedPrecondition if the node was heard of since the
+// fence began. A failure is shown at the node.
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const NoteFence& request);
 // Declares nodes lost that are held because many fell silent at once.
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const EndLossHold& request);

@@ -23,6 +23,10 @@ struct Policy {
   int mass_loss_percent = 20;
   absl::Duration mass_loss_window = absl::Seconds(60);
 
+  // A node that holds something and is silent for so long is switched off by the center's fence
+  // command. InfiniteDuration: the center has none.
+  absl::Duration fence_after = absl::InfiniteDuration();
+
   absl::Duration prepare_timeout = absl::Minutes(10);
   absl::Duration requeue_delay = absl::Seconds(1);  // doubles with every requeue
   absl::Duration requeue_delay_max = absl::Minutes(1);

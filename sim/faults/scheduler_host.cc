@@ -50,6 +50,7 @@ void SchedulerHost::Start() {
   engine_.emplace(policy_, epoch_);
   engine_->Restore(*std::move(state), Now());
   last_session_ = 0;
+  fencing_ = Fencing();
   wakes_at_us_ = 0;
   WakeAt(timeline_.now_us());
 }
@@ -195,8 +196,10 @@ void SchedulerHost::RunTurn() {
     return;
   }
   Speak(turn);
-  const absl::Time next =
-      engine_->PlanDue() && !disk_.recovery() ? turn.now + kPlanInterval : engine_->NextTick();
+  FenceSilentNodes(turn.now);
+  const absl::Time next = std::min(
+      engine_->PlanDue() && !disk_.recovery() ? turn.now + kPlanInterval : engine_->NextTick(),
+      disk_.recovery() ? absl::InfiniteFuture() : fencing_.NextLook(policy_));
   if (next <= turn.now) {
     observer_.Broken("idle", "the scheduler would take one turn after the other for nothing");
   }
@@ -204,6 +207,28 @@ void SchedulerHost::RunTurn() {
   wakes_at_us_ = 0;
   const int64_t late_us = timeline_.Between(0, kSecond);
   WakeAt(std::max(clock_.WhenItReads(next - wall_at_start_) + late_us, timeline_.now_us() + 1));
+}
+
+// As the control loop does.
+void SchedulerHost::FenceSilentNodes(absl::Time now) {
+  if (disk_.recovery() || !fence_run_) {
+    return;
+  }
+  for (const FenceOrder& order : fencing_.Look(engine_->cluster(), policy_, now)) {
+    fence_run_(static_cast<int>(order.node.value()) - 1,
+               [this, order, life = life_](const std::string& failure) {
+                 if (!is_up() || life != life_) {
+                   return;
+                 }
+                 UserRequest request;
+                 request.actor.role = Role::kOperator;
+                 request.event = NoteFence{order.node, order.silent_since, failure};
+                 request.reply = [this, order, failure](const absl::StatusOr<Outcome>& outcome) {
+                   fencing_.Ended(order.node, outcome.ok() && failure.empty(), Now());
+                 };
+                 Put(std::move(request));
+               });
+  }
 }
 
 void SchedulerHost::Apply(UserRequest& request, Turn& turn) {

@@ -16,6 +16,7 @@
 
 #include "proto/agent_api.pb.h"
 #include "scheduler/core/engine.h"
+#include "scheduler/core/fencing.h"
 #include "sim/faults/coverage.h"
 #include "sim/faults/network.h"
 #include "sim/faults/observer.h"
@@ -60,6 +61,9 @@ class SchedulerHost {
     away_us_ = away_us;
   }
   void ClearCrash() { crash_at_.reset(); }
+  // Runs the center's fence command; `ended` is told why it failed, if it did.
+  using FenceRun = std::function<void(int node, std::function<void(const std::string&)> ended)>;
+  void SetFenceCommand(FenceRun run) { fence_run_ = std::move(run); }
   // What the present life has done so far.
   void AddCoverage();
   bool is_up() const { return engine_.has_value(); }
@@ -117,6 +121,7 @@ class SchedulerHost {
   bool Commit(Turn& turn);
   void Speak(Turn& turn);
   static void Reply(Turn& turn);
+  void FenceSilentNodes(absl::Time now);
   void SendCommand(NodeCommand command, const Turn& turn);
   void Complete(AssignTask& assign, const Turn& turn);
   void AcceptHello(StreamId stream, int node, const v1::Hello& hello);
@@ -134,6 +139,7 @@ class SchedulerHost {
   bool disk_full_ = false;
   std::optional<CrashPoint> crash_at_;
   int64_t away_us_ = 0;  // after that
+  FenceRun fence_run_;
 
   // Of the process; gone with a crash.
   std::optional<Engine> engine_;
@@ -144,6 +150,7 @@ class SchedulerHost {
   std::map<NodeId, Session> sessions_;
   std::map<StreamId, std::pair<NodeId, SessionId>> streams_;
   uint64_t last_session_ = 0;
+  Fencing fencing_;
   std::vector<Item> inbox_;
   int64_t wakes_at_us_ = 0;  // the turn that is to come
 };

@@ -120,8 +120,9 @@ void Users::MakeShape(JobSpec& spec) {
 
 void Users::MakeRules(JobSpec& spec) {
   spec.time_limit = absl::Seconds(timeline_.Between(20, 200));
-  spec.grace = std::min(absl::Seconds(timeline_.Between(1, timeline_.Once(3) ? 60 : 10)),
-                        spec.time_limit / 2);
+  // Some outlast a lease.
+  const int64_t grace = timeline_.Once(3) ? timeline_.Between(30, 120) : timeline_.Between(1, 10);
+  spec.grace = std::min(absl::Seconds(grace), spec.time_limit / 2);
   spec.preemptible = !timeline_.Once(6);
   spec.may_borrow = !timeline_.Once(8);
   spec.priority = static_cast<int>(timeline_.Between(0, 2));
@@ -146,14 +147,14 @@ SubmitJob Users::MakeJob() {
 
 TaskScript Users::MakeScript() const {
   TaskScript script;
+  script.stop_us = timeline_.Once(4) ? -1 : timeline_.Between(kMillisecond, 4 * kSecond);
   script.run_us =
-      timeline_.Once(8)
+      timeline_.Once(script.stop_us < 0 ? 2 : 8)
           ? timeline_.Between(kLongLeast, kLongMost)
           : timeline_.Between(100 * kMillisecond, timeline_.Once(2) ? kUsualMost : kBriefMost);
   script.launch_us = timeline_.Between(kMillisecond, timeline_.Once(6) ? kSlowLaunch : kLaunch);
   script.is_program = !timeline_.Once(16);
   script.exit_code = timeline_.Once(8) ? static_cast<int>(timeline_.Between(1, 100)) : 0;
-  script.stop_us = timeline_.Once(4) ? -1 : timeline_.Between(kMillisecond, 4 * kSecond);
   return script;
 }
 

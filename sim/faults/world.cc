@@ -17,7 +17,7 @@ constexpr int64_t kPatience = 4000 * kSecond;
 constexpr int64_t kLook = 2 * kSecond;
 
 // Leases of about a minute, as close to what the bound allows as whole seconds are.
-Policy FaultPolicy() {
+Policy FaultPolicy(bool has_fence_command) {
   Policy policy;
   policy.lease_timeout = absl::Seconds(60);
   policy.kill_timeout = absl::Seconds(5);
@@ -29,6 +29,9 @@ Policy FaultPolicy() {
   policy.requeue_delay_max = absl::Seconds(10);
   policy.time_limit_slack = absl::Seconds(10);
   policy.nomination_timeout = absl::Seconds(30);
+  if (has_fence_command) {
+    policy.fence_after = absl::Seconds(30);
+  }
   return policy;
 }
 
@@ -41,7 +44,9 @@ World::World(uint64_t seed)
       nodes_(static_cast<int>(timeline_.Between(1, 3))),
       network_(timeline_, nodes_),
       disk_(std::make_unique<MemoryDisk>()),
-      scheduler_({timeline_, observer_, network_, *disk_, coverage_}, FaultPolicy()),
+      scheduler_({timeline_, observer_, network_, *disk_, coverage_},
+                 FaultPolicy(timeline_.Once(4))),
+      fence_command_(timeline_, machines_),
       users_(timeline_, observer_, scheduler_),
       faults_({timeline_, observer_, network_, *disk_, scheduler_, users_, machines_}) {}
 
@@ -66,6 +71,8 @@ void World::Connect() {
 
 SeedResult World::Run() {
   Connect();
+  scheduler_.SetFenceCommand(
+      [this](int node, FenceCommand::Ended ended) { fence_command_.Run(node, std::move(ended)); });
   scheduler_.Start();
   const int devices = static_cast<int>(timeline_.Between(1, 3));
   users_.SetUp(nodes_, devices);

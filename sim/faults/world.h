@@ -11,6 +11,7 @@
 
 #include "sim/faults/coverage.h"
 #include "sim/faults/fault_schedule.h"
+#include "sim/faults/fence_command.h"
 #include "sim/faults/machine.h"
 #include "sim/faults/network.h"
 #include "sim/faults/observer.h"
@@ -58,6 +59,7 @@ class World {
   std::unique_ptr<SchedulerDisk> disk_;
   SchedulerHost scheduler_;
   std::vector<std::unique_ptr<Machine>> machines_;
+  FenceCommand fence_command_;
   Users users_;
   FaultSchedule faults_;
 };

@@ -22,7 +22,8 @@ scheduler/agent_link    scheduler/core/
 scheduler/read_view     scheduler/core/ scheduler/store/ common/
 scheduler/job_waiters   scheduler/core/ scheduler/store/ scheduler/read_view common/
 scheduler/node_log      scheduler/core/ common/
-scheduler/control_loop  scheduler/core/ scheduler/store/ scheduler/agent_link scheduler/read_view scheduler/job_waiters scheduler/node_log common/
+scheduler/fence_command common/
+scheduler/control_loop  scheduler/core/ scheduler/store/ scheduler/agent_link scheduler/read_view scheduler/job_waiters scheduler/node_log scheduler/fence_command common/
 scheduler/convert       scheduler/core/ scheduler/control_loop scheduler/read_view common/ proto/
 scheduler/rpc/          scheduler/core/ scheduler/control_loop scheduler/read_view scheduler/agent_link scheduler/convert common/ proto/
 scheduler/web/          scheduler/core/ scheduler/control_loop common/
@@ -53,7 +54,7 @@ topology
 placement quota_view place_memo
 admission queue_order backfill reclaim budget
 round_books
-planner step job_progress node_loss node_protocol booking_progress invariants plan_application
+planner step job_progress node_loss fencing node_protocol booking_progress invariants plan_application
 center_requests node_requests job_requests quota_requests booking_requests
 forecast
 explain

@@ -59,7 +59,8 @@ INSTANTIATE_TEST_SUITE_P(
         PlantedBug::kRefusedTakenLater, PlantedBug::kAbsentMeansLost, PlantedBug::kFreedAtKill,
         PlantedBug::kStartBeforePrepared, PlantedBug::kOldSessionHeard, PlantedBug::kOldLifeHeard,
         PlantedBug::kReportOnce, PlantedBug::kLostBeforeItIsGone, PlantedBug::kCancelForgotten,
-        PlantedBug::kGraceOutlivesLease, PlantedBug::kNoMassLossHold, PlantedBug::kNoDeviceLock),
+        PlantedBug::kGraceOutlivesLease, PlantedBug::kNoMassLossHold, PlantedBug::kNoDeviceLock,
+        PlantedBug::kFailedFenceCounts, PlantedBug::kLateFenceCounts),
     [](const auto& bug) { return "Bug" + std::to_string(static_cast<int>(bug.param)); });
 
 // Another rule makes these good, whatever happens in the simulation:
