@@ -68,7 +68,7 @@ bool NeedsRoom(const UserEvent& event) {
   return !JobOf(event) && !std::holds_alternative<RevokeToken>(event) &&
          !std::holds_alternative<DrainNode>(event) &&
          !std::holds_alternative<ConfirmNodeDead>(event) &&
-         !std::holds_alternative<EndLossHold>(event);
+         !std::holds_alternative<NoteFence>(event) && !std::holds_alternative<EndLossHold>(event);
 }
 
 bool ChangesAccess(const Changes& changes) {
@@ -86,7 +86,11 @@ ControlLoop::ControlLoop(std::unique_ptr<Store> store, Policy policy, ControlLoo
       store_(std::move(store)),
       engine_(std::move(policy), sched_epoch_),
       wall_at_start_(clock.Now()),
-      boot_at_start_(clock.SinceBoot()) {}
+      boot_at_start_(clock.SinceBoot()) {
+  if (!options_.fence_command.empty()) {
+    fence_command_ = std::make_unique<FenceCommand>(options_.fence_command, options_.fence_timeout);
+  }
+}
 
 ControlLoop::~ControlLoop() {
   Stop();
@@ -116,6 +120,7 @@ void ControlLoop::Stop() {
   if (backup_thread_.joinable()) {
     backup_thread_.join();
   }
+  fence_command_.reset();
 }
 
 // ---- Any thread ----
@@ -213,6 +218,9 @@ void ControlLoop::Run() {
 
 absl::Time ControlLoop::NextWork() const {
   absl::Time next = engine_.NextTick();
+  if (fence_command_ != nullptr && !store_->recovery()) {
+    next = std::min(next, fencing_.NextLook(engine_.policy()));
+  }
   if (PlanDue()) {
     next = std::min(next, last_round_ + options_.plan_interval);
   }
@@ -232,6 +240,7 @@ void ControlLoop::RunTurn(std::vector<Item> items) {
   PlanIfDue(turn.now);
   CommitTurn(turn);
   Speak(turn);
+  FenceSilentNodes(turn.now);
 }
 
 void ControlLoop::ApplyItem(Item& item, Turn& turn) {

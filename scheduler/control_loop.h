@@ -25,6 +25,8 @@
 #include "common/clock.h"
 #include "scheduler/agent_link.h"
 #include "scheduler/core/engine.h"
+#include "scheduler/core/fencing.h"
+#include "scheduler/fence_command.h"
 #include "scheduler/job_waiters.h"
 #include "scheduler/node_log.h"
 #include "scheduler/read_view.h"
@@ -36,7 +38,9 @@ namespace berth {
 struct ControlLoopOptions {
   absl::Duration plan_interval = absl::Milliseconds(5);  // between rounds while busy
   int events_per_turn_max = 1000;
-  int queue_max = 100000;  // events waiting; more are refused
+  int queue_max = 100000;                  // events waiting; more are refused
+  std::vector<std::string> fence_command;  // empty: the center has none
+  absl::Duration fence_timeout = absl::Minutes(1);
 };
 
 // Names for the audit row of a change.
@@ -184,6 +188,8 @@ class ControlLoop {
   void AuditDroppedEdits(Turn& turn) const;
   absl::Status WriteTurn(const Turn& turn);
   void Speak(Turn& turn);
+  void FenceSilentNodes(absl::Time now);
+  void NoteFenceEnd(const FenceOrder& order, const std::string& failure, Turn& turn);
   void SendCommands(std::vector<NodeCommand> commands);
   void CompleteAssignment(AssignTask& assign);
   void PublishAccess();
@@ -214,6 +220,8 @@ class ControlLoop {
   JobWaiters waiters_;
   absl::Time last_round_ = absl::InfinitePast();
   NodeLog node_log_;
+  Fencing fencing_;
+  std::unique_ptr<FenceCommand> fence_command_;  // null: none is configured
   // The wall clock at the start; from then on time goes as CLOCK_BOOTTIME does, so that no step of
   // the wall clock can declare a node lost.
   absl::Time wall_at_start_;

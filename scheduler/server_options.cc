@@ -1,7 +1,9 @@
 // The configuration of the daemon: its keys, and which values can work together.
 
+#include <cerrno>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -10,10 +12,12 @@
 #include "common/status_macros.h"
 #include "scheduler/server.h"
 #include <arpa/inet.h>
+#include <unistd.h>
 
 namespace berth {
 namespace {
 
+constexpr absl::Duration kFenceAfterDefault = absl::Minutes(2);
 // The bound on the clocks' rate error in the lease rule (policy.h).
 constexpr double kClockRateError = 0.01;
 
@@ -98,6 +102,29 @@ absl::Status CheckTimers(const Policy& policy) {
   return CheckLease(policy);
 }
 
+absl::Status CheckFence(const ServerOptions& options) {
+  if (options.loop.fence_command.empty()) {
+    return absl::OkStatus();
+  }
+  const std::string& program = options.loop.fence_command.front();
+  if (!absl::StartsWith(program, "/") || access(program.c_str(), X_OK) != 0) {
+    return Impossible(absl::StrCat("[nodes] fence_command: cannot run \"", program, "\""),
+                      absl::StartsWith(program, "/") ? std::generic_category().message(errno)
+                                                     : "it is not an absolute path",
+                      "name a program that switches off the node that is its last argument");
+  }
+  const Policy& policy = options.policy;
+  if (policy.fence_after <= policy.suspect_after || policy.fence_after >= policy.lost_after) {
+    return Impossible(
+        absl::StrCat("[nodes] fence_after = \"", Text(policy.fence_after),
+                     "\" is not between suspect_after = \"", Text(policy.suspect_after),
+                     "\" and lost_after = \"", Text(policy.lost_after), "\""),
+        "before, a node may only be slow; after, nothing is left to release",
+        "set a time between them");
+  }
+  return absl::OkStatus();
+}
+
 // A duration between two bounds.
 absl::Duration ReadDuration(ConfigFile& file, absl::string_view section, absl::string_view key,
                             absl::Duration fallback,
@@ -108,6 +135,24 @@ absl::Duration ReadDuration(ConfigFile& file, absl::string_view section, absl::s
               absl::StrCat(key, " must be from ", Text(range.first), " to ", Text(range.second)));
   }
   return value;
+}
+
+void ReadFence(ConfigFile& file, ServerOptions& options) {
+  const std::pair timer(absl::Milliseconds(10), absl::Hours(24));
+  options.loop.fence_command = file.Strings("nodes", "fence_command");
+  const absl::Duration after =
+      ReadDuration(file, "nodes", "fence_after", kFenceAfterDefault, timer);
+  options.loop.fence_timeout =
+      ReadDuration(file, "nodes", "fence_timeout", options.loop.fence_timeout, timer);
+  if (!options.loop.fence_command.empty()) {
+    options.policy.fence_after = after;
+    return;
+  }
+  for (const absl::string_view key : {"fence_after", "fence_timeout"}) {
+    if (file.Has("nodes", key)) {
+      file.Fail("nodes", key, absl::StrCat(key, " does nothing without fence_command"));
+    }
+  }
 }
 
 void ReadPolicy(ConfigFile& file, ServerOptions& options) {
@@ -126,6 +171,7 @@ void ReadPolicy(ConfigFile& file, ServerOptions& options) {
   }
   policy.mass_loss_window =
       ReadDuration(file, "nodes", "mass_loss_window", policy.mass_loss_window, timer);
+  ReadFence(file, options);
   policy.prepare_timeout =
       ReadDuration(file, "scheduling", "prepare_timeout", policy.prepare_timeout, timer);
   options.loop.plan_interval =
@@ -137,7 +183,8 @@ void ReadPolicy(ConfigFile& file, ServerOptions& options) {
 
 absl::Status CheckServerOptions(const ServerOptions& options) {
   RETURN_IF_ERROR(CheckListen(options));
-  return CheckTimers(options.policy);
+  RETURN_IF_ERROR(CheckTimers(options.policy));
+  return CheckFence(options);
 }
 
 absl::StatusOr<ServerOptions> ReadServerOptions(ConfigFile& file) {

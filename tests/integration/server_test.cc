@@ -79,9 +79,23 @@ TEST(ServerOptions, RefusesWhatCannotWork) {
            "[nodes]\nlost_after = \"30m\"",
            "[nodes]\nsuspect_after = \"33m\"",
            "[scheduling]\nplan_interval = \"2h\"",
+           "[nodes]\nfence_after = \"2m\"",
+           "[nodes]\nfence_command = \"/bin/true\"",
+           "[nodes]\nfence_command = [\"true\"]",
+           "[nodes]\nfence_command = [\"/no/such/program\"]",
+           "[nodes]\nfence_command = [\"/bin/true\"]\nfence_after = \"30s\"",
+           "[nodes]\nfence_command = [\"/bin/true\"]\nfence_after = \"32m\"",
        }) {
     EXPECT_EQ(Read(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
+}
+
+TEST(ServerOptions, WithoutAFenceCommandNothingIsFenced) {
+  EXPECT_EQ(Read("")->policy.fence_after, absl::InfiniteDuration());
+  const auto options = Read("[nodes]\nfence_command = [\"/bin/true\", \"-x\"]");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->policy.fence_after, absl::Minutes(2));
+  EXPECT_EQ(options->loop.fence_command, (std::vector<std::string>{"/bin/true", "-x"}));
 }
 
 // T_S (1 - rho) >= T_A (1 + rho) + K, with the numbers in the message.
