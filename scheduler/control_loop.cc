@@ -12,8 +12,6 @@
 #include "common/status_macros.h"
 #include "scheduler/control_loop_turn.h"
 #include "scheduler/core/invariants.h"
-#include "scheduler/core/job_requests.h"
-#include "scheduler/core/node_protocol.h"
 
 namespace berth {
 namespace {
@@ -31,51 +29,19 @@ absl::Status Overloaded() {
       {.code = "B8102", .why = {}, .fix = {"try again in a moment"}, .retryable = true});
 }
 
-absl::Status DiskFull() {
-  return WithDetail(
-      absl::ResourceExhaustedError("the scheduler's disk is full: nothing new is accepted"),
-      {.code = "B8208",
-       .why = {"what runs goes on, and its results are still recorded"},
-       .fix = {"the center's operators must free space under the scheduler's data folder: 32 MiB "
-               "must be free"},
-       .retryable = true});
+bool ChangesAccess(const Changes& changes) {
+  return !changes.tokens.empty() || !changes.users.empty() || !changes.tenants.empty();
 }
 
-// Memory is ahead of disk: going on would tell somebody what a restart does not know.
-[[noreturn]] void StopProcess(const absl::Status& status) {
+}  // namespace
+
+void StopProcess(const absl::Status& status) {
   LogError("commit failed, stopping the scheduler; nothing acknowledged is lost",
            {
                {"error", status.ToString()}
   });
   std::_Exit(EXIT_FAILURE);
 }
-
-// The job that a change of one job is about; none for the others.
-JobId JobOf(const UserEvent& event) {
-  return std::visit(
-      [](const auto& request) {
-        if constexpr (requires { JobId(request.job); }) {
-          return request.job;
-        } else {
-          return JobId();
-        }
-      },
-      event);
-}
-
-// What only takes things back is possible on a full disk, too.
-bool NeedsRoom(const UserEvent& event) {
-  return !JobOf(event) && !std::holds_alternative<RevokeToken>(event) &&
-         !std::holds_alternative<DrainNode>(event) &&
-         !std::holds_alternative<ConfirmNodeDead>(event) &&
-         !std::holds_alternative<NoteFence>(event) && !std::holds_alternative<EndLossHold>(event);
-}
-
-bool ChangesAccess(const Changes& changes) {
-  return !changes.tokens.empty() || !changes.users.empty() || !changes.tenants.empty();
-}
-
-}  // namespace
 
 ControlLoop::ControlLoop(std::unique_ptr<Store> store, Policy policy, ControlLoopOptions options,
                          const Clock& clock)
@@ -96,10 +62,25 @@ ControlLoop::~ControlLoop() {
   Stop();
 }
 
+// The database is checked beside the rebuilding of what it holds: both take their time at a start
+// after which everybody waits.
+absl::Status ControlLoop::Restore() {
+  absl::StatusOr<StoredState> state = store_->Load();
+  if (!state.ok()) {
+    RETURN_IF_ERROR(store_->FinishOpening());  // it says what is damaged
+    return state.status();
+  }
+  absl::Status opened;
+  std::thread checking([this, &opened] { opened = store_->FinishOpening(); });
+  engine_.Restore(*std::move(state), Now());
+  const absl::Status sound = CheckInvariants(engine_.cluster());
+  checking.join();
+  RETURN_IF_ERROR(opened);
+  return sound;
+}
+
 absl::Status ControlLoop::Start(AccessCallback on_access) {
-  ASSIGN_OR_RETURN(StoredState state, store_->Load());
-  engine_.Restore(std::move(state), Now());
-  RETURN_IF_ERROR(CheckInvariants(engine_.cluster()));
+  RETURN_IF_ERROR(Restore());
   if (store_->recovery()) {
     LogWarning("restored from a backup: nothing is started until `berth admin resume`", {});
   }
@@ -261,165 +242,6 @@ void ControlLoop::ApplyItem(Item& item, Turn& turn) {
   }
 }
 
-void ControlLoop::OpenSession(HelloRequest& request, Turn& turn) {
-  if (IsOutdated(engine_.cluster(), request.hello)) {
-    request.link->Send({
-        request.hello.node, request.hello.session,
-        RefuseHello{HelloRefusal::kDuplicateNode,
-                    "a later start of this node's agent has said hello already"}
-    });
-    request.link->Close();
-    return;
-  }
-  Session& session = sessions_[request.hello.node];
-  if (session.link != nullptr) {
-    session.link->Close();
-  }
-  session = {request.hello.session, std::move(request.link)};
-  LogInfo("agent connected", {
-                                 {"node",    engine_.cluster().GetNode(request.hello.node).name},
-                                 {"session", session.id.value()                                },
-                                 {"tasks",   request.hello.tasks.size()                        }
-  });
-  engine_.Apply(AgentEvent(std::move(request.hello)), turn.now);
-}
-
-void ControlLoop::ApplyAgent(const AgentEvent& event, absl::Time now) {
-  engine_.Apply(event, now);
-  if (const auto* heartbeat = std::get_if<AgentHeartbeat>(&event)) {
-    CloseIfLost(*heartbeat, now);
-    return;
-  }
-  const auto* gone = std::get_if<AgentGone>(&event);
-  if (gone == nullptr) {
-    return;
-  }
-  const auto session = sessions_.find(gone->node);
-  if (session != sessions_.end() && session->second.id == gone->session) {
-    LogWarning("agent disconnected", {
-                                         {"node", engine_.cluster().GetNode(gone->node).name}
-    });
-    sessions_.erase(session);
-  }
-}
-
-// A connection that only stood still goes on where it stopped. What the node holds has been given
-// away meanwhile: only a hello, which tells all, brings it back.
-void ControlLoop::CloseIfLost(const AgentHeartbeat& heartbeat, absl::Time now) {
-  const auto session = sessions_.find(heartbeat.node);
-  if (session == sessions_.end() || session->second.id != heartbeat.session ||
-      engine_.cluster().GetNode(heartbeat.node).state != NodeState::kLost) {
-    return;
-  }
-  LogWarning("a lost node speaks again, it must say hello",
-             {
-                 {"node", engine_.cluster().GetNode(heartbeat.node).name}
-  });
-  session->second.link->Close();
-  sessions_.erase(session);
-  engine_.Apply(AgentEvent(AgentGone{heartbeat.node, heartbeat.session}), now);
-}
-
-void ControlLoop::ApplyChange(ChangeRequest& request, Turn& turn) {
-  absl::StatusOr<ChangeResult> result = TryChange(request, turn);
-  if (result.ok() || absl::IsPermissionDenied(result.status())) {
-    const JobId job = result.ok() ? result->outcome.job : JobId();
-    turn.audits.push_back({.at = turn.now,
-                           .user = request.actor.user,
-                           .token_id = request.actor.token_id,
-                           .peer = request.audit.peer,
-                           .action = request.audit.action,
-                           .object = job ? absl::StrCat("job ", job.value()) : request.audit.object,
-                           .tenant = request.actor.tenant,
-                           .decision = result.ok() ? "ok" : "permission-denied",
-                           .digest = request.audit.digest});
-  }
-  turn.replies.emplace_back(
-      [done = std::move(request.done), result = std::move(result)] { done(result); });
-}
-
-absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn& turn) {
-  const bool keyed = request.submit.has_value() && !request.submit->idempotency_key.empty();
-  auto* const submit = std::get_if<SubmitJob>(&request.event);
-  const TenantId key_tenant =
-      keyed ? SubmitTenant(engine_.cluster(), request.actor, *submit) : TenantId();
-  if (keyed) {
-    ASSIGN_OR_RETURN(std::optional<ChangeResult> existing, FindExisting(request, key_tenant, turn));
-    if (existing.has_value()) {
-      return *std::move(existing);
-    }
-  }
-  if (store_->disk_full() && NeedsRoom(request.event)) {
-    return DiskFull();
-  }
-  if (submit != nullptr) {
-    const ReadView view(engine_, *store_, turn.now);
-    RETURN_IF_ERROR(view.FindEndedDependencies(request.actor, *submit));
-  }
-  absl::StatusOr<Outcome> outcome = engine_.Apply(request.actor, request.event, turn.now);
-  if (!outcome.ok()) {
-    return ExplainMissing(request, outcome.status());
-  }
-  if (request.submit.has_value()) {
-    turn.submissions.push_back({.job = outcome->job,
-                                .tenant = engine_.cluster().GetJob(outcome->job).spec.tenant,
-                                .idempotency_key = request.submit->idempotency_key,
-                                .payload_hash = std::move(request.submit->payload_hash),
-                                .payload = std::move(request.submit->payload)});
-    if (keyed) {
-      // Stable: the vector was reserved for all items of the turn.
-      turn.keys[{key_tenant, turn.submissions.back().idempotency_key}] = &turn.submissions.back();
-    }
-  }
-  return ChangeResult{.outcome = *std::move(outcome), .existing = false};
-}
-
-absl::StatusOr<std::optional<ChangeResult>> ControlLoop::FindExisting(const ChangeRequest& request,
-                                                                      TenantId tenant,
-                                                                      const Turn& turn) {
-  const std::string& key = request.submit->idempotency_key;
-  std::optional<Store::KnownSubmission> known;
-  if (const auto pending = turn.keys.find({tenant, key}); pending != turn.keys.end()) {
-    known = {pending->second->job, pending->second->payload_hash};
-  } else {
-    ASSIGN_OR_RETURN(known, store_->FindSubmission(tenant, key));
-  }
-  if (!known.has_value()) {
-    return std::optional<ChangeResult>();
-  }
-  if (known->payload_hash != request.submit->payload_hash) {
-    return MakeError(
-        absl::StatusCode::kAlreadyExists,
-        {.code = "B4003",
-         .message = absl::StrCat("this idempotency key belongs to job ", known->job.value(),
-                                 ", which was submitted with another specification"),
-         .why = "a key names one submission for ever",
-         .fix = absl::StrCat("berth show ", known->job.value())});
-  }
-  ChangeResult result;
-  result.outcome.job = known->job;
-  result.existing = true;
-  return std::optional<ChangeResult>(std::move(result));
-}
-
-absl::Status ControlLoop::ExplainMissing(const ChangeRequest& request,
-                                         const absl::Status& status) const {
-  const JobId id = JobOf(request.event);
-  if (!absl::IsNotFound(status) || !id) {
-    return status;
-  }
-  const auto ended = store_->FindEndedJob(id);
-  if (!ended.ok() || !ended->has_value() || !request.actor.MaySee((*ended)->spec.tenant)) {
-    return status;
-  }
-  return MakeError(absl::StatusCode::kFailedPrecondition,
-                   {.code = "B4002",
-                    .message = absl::StrCat("job ", id.value(), " has already ended (",
-                                            Name((*ended)->state), ")"),
-                    .why = "",
-                    .fix = absl::StrCat("berth show ", id.value())});
-}
-
 void ControlLoop::PlanIfDue(absl::Time now) {
   if (PlanDue() && now >= last_round_ + options_.plan_interval) {
     engine_.RunRound(now);
@@ -506,37 +328,6 @@ void ControlLoop::Speak(Turn& turn) {
     const auto session = sessions_.find(use.node);
     use.use(session == sessions_.end() ? nullptr : session->second.link);
   }
-}
-
-void ControlLoop::SendCommands(std::vector<NodeCommand> commands) {
-  for (NodeCommand& command : commands) {
-    const auto session = sessions_.find(command.node);
-    if (session == sessions_.end() || session->second.id != command.session) {
-      continue;
-    }
-    if (auto* assign = std::get_if<AssignTask>(&command.kind)) {
-      CompleteAssignment(*assign);
-    }
-    session->second.link->Send(command);
-  }
-}
-
-// A task has the payload of its array.
-void ControlLoop::CompleteAssignment(AssignTask& assign) {
-  const JobId id = assign.allocation.job;
-  if (const Job* live = engine_.cluster().FindJob(id); live != nullptr) {
-    assign.array = live->array;
-    assign.array_index = live->array_index;
-  } else if (const auto ended = store_->FindEndedJob(id); ended.ok() && ended->has_value()) {
-    // It ended in the very turn in which it was assigned.
-    assign.array = (*ended)->array;
-    assign.array_index = (*ended)->array_index;
-  }
-  absl::StatusOr<std::string> payload = store_->GetJobPayload(assign.array ? assign.array : id);
-  if (!payload.ok()) {
-    StopProcess(payload.status());
-  }
-  assign.payload = *std::move(payload);
 }
 
 void ControlLoop::PublishAccess() {

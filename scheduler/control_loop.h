@@ -166,6 +166,7 @@ class ControlLoop {
     BackupCallback done;
   };
 
+  absl::Status Restore();
   bool Push(Item item) ABSL_LOCKS_EXCLUDED(mu_);
   // Waits for work until `deadline`; at most events_per_turn_max items.
   std::vector<Item> Drain(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);

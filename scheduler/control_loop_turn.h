@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 
 #include "scheduler/control_loop.h"
@@ -31,6 +32,9 @@ struct ControlLoop::Turn {
     return !changes.empty() || !submissions.empty() || !audits.empty() || ends_recovery;
   }
 };
+
+// Memory is ahead of disk: going on would tell somebody what a restart does not know.
+[[noreturn]] void StopProcess(const absl::Status& status);
 
 }  // namespace berth
 

@@ -245,6 +245,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   RETURN_IF_ERROR(PrepareDataDir(options.data_dir));
   StoreOptions store_options;
   store_options.path = absl::StrCat(options.data_dir, "/berth.db");
+  store_options.open_in_two_steps = true;  // the control loop finishes it
   // The store's lock keeps a second scheduler away from the sockets, too.
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(store_options));
   if (!options.port_file.empty()) {

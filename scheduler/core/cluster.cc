@@ -256,6 +256,7 @@ void Cluster::Restore(StoredState state) {
     }
     nodes_[id] = std::move(node);
   }
+  jobs_.reserve(state.nouns.jobs.size());
   for (Job& job : state.nouns.jobs) {
     job.allocations.clear();
     job.attempt.stop_grace = job.spec.grace;

@@ -4,6 +4,7 @@
 // Values by their id: gone through in the order of ids, and each found without a walk through the
 // tree. A value; its parts stay where they are until they are erased.
 
+#include <cstddef>
 #include <map>
 #include <utility>
 
@@ -38,6 +39,7 @@ class IdMap {
   // Requires: it is there.
   const Value& at(Id id) const { return *places_.at(id); }
   Value& at(Id id) { return *places_.at(id); }
+  void reserve(size_t count) { places_.reserve(count); }
   // Replaces what was there. Fast for the newest id.
   Value& Put(Id id, Value value) {
     Value& place = values_.insert_or_assign(values_.end(), id, std::move(value))->second;

@@ -60,7 +60,7 @@ absl::Status CheckMembers(const Cluster& cluster, GroupId id, const PendingGroup
 
 // Every queued job is in its group; every group with ready jobs has its one place in its tenant's
 // queue.
-absl::Status CheckGroups(const Cluster& cluster) {
+absl::Status CheckGroups(const Cluster& cluster, size_t queued) {
   size_t grouped = 0;
   size_t places = 0;
   for (const auto& [id, group] : cluster.groups()) {
@@ -76,25 +76,18 @@ absl::Status CheckGroups(const Cluster& cluster) {
       queued_groups += queue.size();
     }
   }
-  const auto queued = static_cast<size_t>(
-      std::count_if(cluster.jobs().begin(), cluster.jobs().end(),
-                    [](const auto& entry) { return entry.second.state == JobState::kQueued; }));
   return queued == grouped && queued_groups == places
              ? absl::OkStatus()
              : Broken("groups are broken: %d queued, %d grouped", queued, grouped);
 }
 
-absl::Status CheckCounts(const Cluster& cluster) {
-  std::map<TenantId, int64_t> pending;
-  for (const auto& [id, job] : cluster.jobs()) {
-    if (job.state == JobState::kQueued || job.state == JobState::kHeld) {
-      pending[job.spec.tenant] += Unstarted(job);
-    }
-  }
+absl::Status CheckCounts(const Cluster& cluster, const std::map<TenantId, int64_t>& pending) {
   for (const auto& [id, tenant] : cluster.quota().tenants()) {
-    if (cluster.PendingCount(id) != pending[id]) {
-      return Broken("pending counts are broken: tenant %d has %d, counted %d", id.value(),
-                    pending[id], cluster.PendingCount(id));
+    const auto found = pending.find(id);
+    const int64_t count = found == pending.end() ? 0 : found->second;
+    if (cluster.PendingCount(id) != count) {
+      return Broken("pending counts are broken: tenant %d has %d, counted %d", id.value(), count,
+                    cluster.PendingCount(id));
     }
   }
   return absl::OkStatus();
@@ -181,24 +174,36 @@ absl::Status CheckBookings(const Cluster& cluster) {
   return absl::OkStatus();
 }
 
+absl::Status CheckLinks(const Cluster& cluster, const Job& job) {
+  if (IsTerminal(job.state)) {
+    return absl::OkStatus();
+  }
+  if (job.is_array()) {
+    RETURN_IF_ERROR(CheckArray(cluster, job));
+  } else if (job.array && !cluster.TasksOf(job.array).contains(job.id)) {
+    return Broken("arrays are broken: job %d is not known to its array", job.id.value());
+  }
+  return CheckDependencies(cluster, job);
+}
+
 }  // namespace
 
 absl::Status CheckPendingInvariants(const Cluster& cluster) {
-  RETURN_IF_ERROR(CheckGroups(cluster));
-  RETURN_IF_ERROR(CheckCounts(cluster));
-  RETURN_IF_ERROR(CheckBookings(cluster));
+  // All jobs in one walk: at a start it is the walk that costs.
+  absl::Status jobs;
+  size_t queued = 0;
+  std::map<TenantId, int64_t> pending;
   for (const auto& [id, job] : cluster.jobs()) {
-    if (IsTerminal(job.state)) {
-      continue;
+    queued += job.state == JobState::kQueued ? 1 : 0;
+    if (job.state == JobState::kQueued || job.state == JobState::kHeld) {
+      pending[job.spec.tenant] += Unstarted(job);
     }
-    if (job.is_array()) {
-      RETURN_IF_ERROR(CheckArray(cluster, job));
-    } else if (job.array && !cluster.TasksOf(job.array).contains(id)) {
-      return Broken("arrays are broken: job %d is not known to its array", id.value());
-    }
-    RETURN_IF_ERROR(CheckDependencies(cluster, job));
+    jobs.Update(CheckLinks(cluster, job));
   }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(CheckGroups(cluster, queued));
+  RETURN_IF_ERROR(CheckCounts(cluster, pending));
+  RETURN_IF_ERROR(CheckBookings(cluster));
+  return jobs;
 }
 
 }  // namespace berth

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "scheduler/store/allocation_rows.h"
 #include "scheduler/store/booking_rows.h"
+#include "scheduler/store/database_checks.h"
 #include "scheduler/store/identity_rows.h"
 #include "scheduler/store/job_rows.h"
 #include "scheduler/store/reclaim_rows.h"
@@ -47,6 +48,9 @@ Store::Connection::~Connection() {
   if (in_turn_) {
     Rollback();
   }
+  if (!is_claimed_) {
+    return;  // a file that may be damaged stays as it is
+  }
   if (const absl::Status status = RecordMarks(); !status.ok()) {
     LogError("marks not recorded", {
                                        {"error", status.message()}
@@ -56,12 +60,22 @@ Store::Connection::~Connection() {
 
 absl::Status Store::Connection::Start() {
   RETURN_IF_ERROR(ReadMarks());
-  RETURN_IF_ERROR(VerifyNewestAudit());
+  ++record_.sched_epoch;
+  return VerifyNewestAudit();
+}
+
+absl::Status Store::Connection::CheckSound() {
+  return CheckSoundness(*database_, options_.path, CheckDepth::kQuick);
+}
+
+absl::Status Store::Connection::Claim() {
+  RETURN_IF_ERROR(database_->CheckpointOnClose());
+  is_claimed_ = true;
   disk_full_ = !ballast_.Take();
-  absl::Status status = RaiseEpoch();
+  absl::Status status = WriteEpoch();
   if (absl::IsResourceExhausted(status)) {
     MakeRoom();
-    status = RaiseEpoch();
+    status = WriteEpoch();
   }
   RETURN_IF_ERROR(status);
   return disk_full_ ? absl::OkStatus() : database_->ReserveLog(options_.wal_pages_max);
@@ -90,12 +104,10 @@ absl::Status Store::Connection::VerifyNewestAudit() {
   return VerifyAuditChain(*database_, milestones);
 }
 
-absl::Status Store::Connection::RaiseEpoch() {
+absl::Status Store::Connection::WriteEpoch() {
   Statement row = database_->Prepare("UPDATE meta SET sched_epoch = ? WHERE id = 1");
-  row.BindInt(static_cast<int64_t>(record_.sched_epoch + 1));
-  RETURN_IF_ERROR(row.Run());
-  ++record_.sched_epoch;
-  return absl::OkStatus();
+  row.BindInt(static_cast<int64_t>(record_.sched_epoch));
+  return row.Run();
 }
 
 absl::Status Store::Connection::Begin() {

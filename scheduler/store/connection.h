@@ -25,8 +25,11 @@ class Store::Connection {
  public:
   Connection(std::unique_ptr<Database> database, const StoreOptions& options);
   ~Connection();
-  // Takes the room on the disk and raises the epoch. Call once, first.
+  // Call once, first. Only reads.
   absl::Status Start();
+  absl::Status CheckSound();
+  // Takes the room on the disk and makes the new epoch durable. Call once, before any turn.
+  absl::Status Claim();
   Database& database() { return *database_; }
   const ClusterRecord& record() const { return record_; }
   bool disk_full() const { return disk_full_; }
@@ -58,7 +61,7 @@ class Store::Connection {
   absl::Status SaveJobs(const Changes& changes);
   absl::Status SaveHeld(const std::vector<Allocation>& allocations);
   absl::Status Checkpoint();
-  absl::Status RaiseEpoch();
+  absl::Status WriteEpoch();
   absl::Status ReadMarks();
   absl::Status VerifyNewestAudit();
   absl::Status RecordMarks();
@@ -72,6 +75,7 @@ class Store::Connection {
   Marks durable_;         // as of the last commit
   Marks turn_;            // inside the turn
   bool turn_ends_recovery_ = false;
+  bool is_claimed_ = false;
   bool in_turn_ = false;
   bool disk_full_ = false;
 };

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "sqlite3.h"
@@ -202,10 +203,11 @@ absl::Time Statement::ReadTime(absl::Time if_null) {
 
 void Statement::RefuseWord(absl::string_view word) {
   if (status_.ok()) {
-    status_ = MakeError(absl::StatusCode::kFailedPrecondition,
-                        {"B8204", "the database is damaged",
-                         absl::StrCat("a row holds the unknown word \"", word, "\""),
-                         "keep the file for analysis and restore the last backup"});
+    status_ =
+        MakeError(absl::StatusCode::kFailedPrecondition,
+                  {"B8204", "the database is damaged",
+                   absl::StrCat("a row holds the unknown word \"", absl::CHexEscape(word), "\""),
+                   "keep the file for analysis and restore the last backup"});
   }
 }
 

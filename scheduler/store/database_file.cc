@@ -128,14 +128,20 @@ absl::Status FindOrCreateFile(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Database>> OpenDatabaseFile(const std::string& path) {
+absl::StatusOr<std::unique_ptr<Database>> OpenDatabaseFile(const std::string& path,
+                                                           bool check_later) {
   RETURN_IF_ERROR(FindOrCreateFile(path));
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
   RETURN_IF_ERROR(CheckIdentity(*database, path));
   RETURN_IF_ERROR(UseLog(*database));
-  RETURN_IF_ERROR(CheckSoundness(*database, path, CheckDepth::kQuick));
+  ASSIGN_OR_RETURN(const int64_t version, FindVersion(*database));
+  if (!check_later || version != SchemaVersion()) {
+    RETURN_IF_ERROR(CheckSoundness(*database, path, CheckDepth::kQuick));
+  }
   RETURN_IF_ERROR(Migrate(*database));
-  RETURN_IF_ERROR(database->CheckpointOnClose());
+  if (!check_later) {
+    RETURN_IF_ERROR(database->CheckpointOnClose());
+  }
   return database;
 }
 

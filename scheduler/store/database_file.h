@@ -14,8 +14,10 @@
 namespace berth {
 
 // Opens the database at `path`, creates it (and its folder) if there is none, and migrates it.
-// Refuses what is not a private, sound database of this program on a local disk.
-absl::StatusOr<std::unique_ptr<Database>> OpenDatabaseFile(const std::string& path);
+// Refuses what is not a private, sound database of this program on a local disk. With
+// `check_later`, whether a database of this version is sound is left to the caller.
+absl::StatusOr<std::unique_ptr<Database>> OpenDatabaseFile(const std::string& path,
+                                                           bool check_later = false);
 
 }  // namespace berth
 

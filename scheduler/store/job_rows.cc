@@ -230,13 +230,11 @@ void ReadAttempt(Statement& row, Attempt& attempt) {
   attempt.checkpoint_at = row.ReadTime();
 }
 
-Job ReadJob(Statement& row) {
-  Job job;
+void ReadJob(Statement& row, Job& job) {
   ReadSpec(row, job);
   ReadEditable(row, job.spec);
   ReadProgress(row, job);
   ReadAttempt(row, job.attempt);
-  return job;
 }
 
 absl::StatusOr<std::vector<Job>> ReadJobs(Statement& rows, size_t expected = 0) {
@@ -247,7 +245,7 @@ absl::StatusOr<std::vector<Job>> ReadJobs(Statement& rows, size_t expected = 0) 
     if (!more) {
       return jobs;
     }
-    jobs.push_back(ReadJob(rows));
+    ReadJob(rows, jobs.emplace_back());
   }
 }
 

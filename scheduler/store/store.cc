@@ -15,9 +15,13 @@
 namespace berth {
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenDatabaseFile(options.path));
+  ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                   OpenDatabaseFile(options.path, options.open_in_two_steps));
   auto connection = std::make_unique<Connection>(std::move(database), options);
   RETURN_IF_ERROR(connection->Start());
+  if (!options.open_in_two_steps) {
+    RETURN_IF_ERROR(connection->Claim());
+  }
   return std::unique_ptr<Store>(new Store(std::move(connection)));
 }
 
@@ -41,6 +45,10 @@ bool Store::disk_full() const {
   return connection_->disk_full();
 }
 
+absl::Status Store::FinishOpening() {
+  RETURN_IF_ERROR(connection_->CheckSound());
+  return connection_->Claim();
+}
 absl::StatusOr<StoredState> Store::Load() {
   return connection_->Load();
 }

@@ -27,6 +27,8 @@ struct StoreOptions {
   int64_t wal_pages_max = 4096;  // checkpoint when the log is longer than this
   // So many of the newest audit rows are checked at the start; VerifyAudit checks all.
   int64_t audit_rows_at_start = 10000;
+  // Open only reads; FinishOpening does the rest of it, beside what is done with the rows.
+  bool open_in_two_steps = false;
 };
 
 // The part of a submission that the cluster does not keep.
@@ -88,6 +90,10 @@ class Store {
   // Restored from a backup and not resumed yet: nothing may be started.
   bool recovery() const;
   absl::Time last_backup_at() const;  // InfinitePast: never
+
+  // Only with open_in_two_steps, once, before the first turn; no other call at the same time.
+  // Checks that the database is sound, takes the room on the disk, and makes the epoch durable.
+  absl::Status FinishOpening();
 
   // Everything that is live. Call once, after Open.
   absl::StatusOr<StoredState> Load();
