@@ -74,6 +74,25 @@ void ReadIsolation(ConfigFile& file, IsolationOptions& isolation) {
   }
 }
 
+void ReadImages(ConfigFile& file, ImageOptions& images) {
+  if (file.Has("images", "folders")) {
+    images.folders = file.Strings("images", "folders");
+  }
+  images.mounts = file.Strings("images", "mounts");
+  for (const char* key : {"folders", "mounts"}) {
+    for (const std::string& path : file.Strings("images", key)) {
+      if (path.size() < 2 || path.front() != '/' || path.back() == '/') {
+        file.Fail("images", key, "must be absolute paths, without a / at the end");
+      }
+    }
+  }
+  images.podman = file.String("images", "podman", images.podman);
+  images.pull_timeout = file.Duration("images", "pull_timeout", images.pull_timeout);
+  if (images.pull_timeout <= absl::ZeroDuration()) {
+    file.Fail("images", "pull_timeout", "must be a time, as \"30m\"");
+  }
+}
+
 void ReadLogs(ConfigFile& file, AgentOptions& options) {
   const auto segment = ParseMemoryMib(file.String("logs", "segment", "64MiB"));
   options.log_segment_bytes = segment.value_or(0) << 20;
@@ -141,6 +160,7 @@ absl::StatusOr<AgentOptions> ReadAgentOptions(ConfigFile& file) {
   options.facts.topology.set_rack(file.String("topology", "rack", ""));
   ReadUsers(file, options.users);
   ReadIsolation(file, options.isolation);
+  ReadImages(file, options.images);
   ReadLogs(file, options);
   ReadPorts(file, options.ports);
   ReadDevices(file, options);

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 
 #include "agent/devices/devices.h"
+#include "agent/executor/image_store.h"
 #include "agent/executor/isolation.h"
 #include "agent/executor/rendezvous_port.h"
 #include "agent/executor/task_users.h"
@@ -29,6 +30,7 @@ struct AgentOptions {
   std::string run_as;  // the user of every task; empty: `users` tells
   TaskUsers users;
   IsolationOptions isolation;
+  ImageOptions images;
   int64_t log_segment_bytes = 64L << 20;
   int64_t log_segments_max = 16;
   PortRange ports;

@@ -74,6 +74,7 @@ absl::StatusOr<LaunchOptions> MakeLaunchOptions(const AgentOptions& options,
   launch.node = options.node;
   launch.address = options.facts.address;
   launch.environment = options.environment;
+  launch.images = options.images;
   launch.ports = options.ports;
   launch.capacity = facts.capacity();
   launch.users = options.users;

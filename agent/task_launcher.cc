@@ -1,6 +1,7 @@
 #include "agent/task_launcher.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "absl/strings/match.h"
@@ -19,6 +20,10 @@ namespace {
 constexpr int64_t kBytesPerMib = 1024L * 1024;
 
 constexpr int kPortTriesMax = 50;
+
+// The network is the node's, and so are its names, in an image, too.
+constexpr std::array<const char*, 3> kNameFiles = {"/etc/hosts", "/etc/hostname",
+                                                   "/etc/resolv.conf"};
 
 int RankCount(const v1::Assignment& assignment, const v1::JobSpec& spec) {
   return spec.launch() == v1::LAUNCH_MODE_DEVICE ? std::max(assignment.devices_size(), 1) : 1;
@@ -161,6 +166,13 @@ absl::Status TaskLauncher::MakeSandbox(LaunchedTask& task) {
   needs.device_files.erase(std::unique(needs.device_files.begin(), needs.device_files.end()),
                            needs.device_files.end());
   ASSIGN_OR_RETURN(task.file.sandbox, isolation_.MakeSandbox(needs));
+  if (!task.image.root.empty()) {
+    task.file.sandbox.image_root = task.image.root;
+    task.file.sandbox.image_mounts = {kNameFiles.begin(), kNameFiles.end()};
+    const std::vector<std::string>& shown = options_.images.mounts;
+    task.file.sandbox.image_mounts.insert(task.file.sandbox.image_mounts.end(), shown.begin(),
+                                          shown.end());
+  }
   return absl::OkStatus();
 }
 
@@ -245,6 +257,7 @@ std::vector<std::vector<std::string>> TaskLauncher::Environments(const LaunchedT
   context.node = options_.node;
   context.start_time = absl::Now();
   context.end_time = context.start_time + absl::Milliseconds(task.assignment.time_limit_ms());
+  context.image_environment = task.image.environment;
   context.operator_environment = options_.environment;
   const int ranks = static_cast<int>(task.file.ranks.size());
   const int64_t asked = task.assignment.host().cpu_milli();

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 
 #include "agent/core/agent_core.h"
+#include "agent/executor/image_store.h"
 #include "agent/executor/isolation.h"
 #include "agent/executor/rendezvous_port.h"
 #include "agent/executor/shim_process.h"
@@ -47,12 +48,14 @@ struct LaunchOptions {
   TaskUsers users;
   std::string user_name;  // of `owner` or of the agent; empty: the center's name of the job's user
   std::string home;       // empty: the task's working folder
+  ImageOptions images;
 };
 
 // A task as the agent runs it.
 struct LaunchedTask {
   v1::Assignment assignment;
   v1::JobSpec spec;
+  Image image;  // no root: the node's own
   std::unique_ptr<TaskFolder> folder;
   std::unique_ptr<ShimProcess> shim;
   TaskFile file;  // what the shim was told

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -30,7 +31,10 @@ constexpr absl::Duration kFaultGrace = absl::Seconds(10);
 }  // namespace
 
 TaskRunner::TaskRunner(TaskLauncher launcher, EventLoop& loop, Listener listener)
-    : launcher_(std::move(launcher)), loop_(loop), listener_(std::move(listener)) {}
+    : launcher_(std::move(launcher)),
+      loop_(loop),
+      listener_(std::move(listener)),
+      images_(launcher_.options().images, loop) {}
 
 void TaskRunner::Run(const TaskAction& action) {
   std::visit([this](const auto& kind) { Act(kind); }, action);
@@ -46,10 +50,6 @@ void TaskRunner::Act(const PrepareTask& action) {
 
 void TaskRunner::PrepareWhenClean(const PrepareTask& action, absl::Time give_up) {
   const uint64_t id = action.assignment.allocation_id();
-  if (stopped_early_.erase(id) > 0) {
-    Tell(TaskRefused{id, v1::REFUSAL_FENCED, "a kill came before its devices were clean"});
-    return;
-  }
   for (const v1::DeviceAssignment& device : action.assignment.devices()) {
     // Beside a share the other shares' processes belong on the device.
     const std::string why = IsShare(device) ? "" : gate_(device.index());
@@ -61,10 +61,12 @@ void TaskRunner::PrepareWhenClean(const PrepareTask& action, absl::Time give_up)
       Tell(TaskRefused{id, v1::REFUSAL_LOCK_HELD, why});
       return;
     }
-    waiting_.insert(id);
-    loop_.RunAfter(kCleanAgain, [this, action, give_up] {
-      waiting_.erase(action.assignment.allocation_id());
-      PrepareWhenClean(action, give_up);
+    waiting_[id] = action.lease_deadline;
+    loop_.RunAfter(kCleanAgain, [this, id, again = action, give_up]() mutable {
+      again.lease_deadline = waiting_.at(id);
+      if (EndWait(id)) {
+        PrepareWhenClean(again, give_up);
+      }
     });
     return;
   }
@@ -80,7 +82,43 @@ void TaskRunner::Prepare(const PrepareTask& action) {
     Tell(TaskRefused{id, v1::REFUSAL_BAD_SPEC, "the job's specification did not arrive whole"});
     return;
   }
-  const absl::Status status = launcher_.Prepare(task, action.lease_deadline);
+  if (task.spec.image().empty()) {
+    Launch(std::move(task), action.lease_deadline);
+    return;
+  }
+  if (!launcher_.isolation().has_private_mounts()) {
+    Tell(TaskRefused{id, v1::REFUSAL_IMAGE, "this node cannot give a task a root of its own"});
+    return;
+  }
+  waiting_[id] = action.lease_deadline;
+  const std::string name = task.spec.image();
+  images_.Find(name, [this, id, found = std::make_shared<LaunchedTask>(std::move(task))](
+                         const absl::StatusOr<Image>& image) {
+    const absl::Duration lease_deadline = waiting_.at(id);
+    if (!EndWait(id)) {
+      return;
+    }
+    if (!image.ok()) {
+      Tell(TaskRefused{id, v1::REFUSAL_IMAGE, std::string(image.status().message())});
+      return;
+    }
+    found->image = *image;
+    Launch(std::move(*found), lease_deadline);
+  });
+}
+
+bool TaskRunner::EndWait(uint64_t id) {
+  waiting_.erase(id);
+  if (stopped_early_.erase(id) == 0) {
+    return true;
+  }
+  Tell(TaskRefused{id, v1::REFUSAL_FENCED, "a kill came before it was prepared"});
+  return false;
+}
+
+void TaskRunner::Launch(LaunchedTask task, absl::Duration lease_deadline) {
+  const uint64_t id = task.assignment.allocation_id();
+  const absl::Status status = launcher_.Prepare(task, lease_deadline);
   if (!status.ok()) {
     launcher_.isolation().Release(id);
     const v1::Refusal refusal =
@@ -275,6 +313,10 @@ void TaskRunner::Act(const StopTask& action) {
 }
 
 void TaskRunner::Act(const SetLease& action) {
+  if (const auto waiting = waiting_.find(action.allocation_id); waiting != waiting_.end()) {
+    waiting->second = action.deadline;
+    return;
+  }
   const auto task = tasks_.find(action.allocation_id);
   if (task == tasks_.end()) {
     return;

@@ -62,6 +62,10 @@ class TaskRunner {
   // Once the task's devices are clean, or refuses it when they do not become so in time.
   void PrepareWhenClean(const PrepareTask& action, absl::Time give_up);
   void Prepare(const PrepareTask& action);
+  // With its image at hand, if it asked for one.
+  void Launch(LaunchedTask task, absl::Duration lease_deadline);
+  // A task that waits is done with it. False: it was stopped meanwhile, and is refused.
+  bool EndWait(uint64_t id);
   void Act(const RunTask& action);
   void Act(const StopTask& action);
   void Act(const SetLease& action);
@@ -87,8 +91,9 @@ class TaskRunner {
   FaultListener node_fault_ = [](uint64_t, const std::string&) {};
   std::function<void(const v1::Assignment&)> stuck_ = [](const v1::Assignment&) {};
   std::map<uint64_t, LaunchedTask> tasks_;  // by allocation
-  std::set<uint64_t> waiting_;              // for clean devices
-  std::set<uint64_t> stopped_early_;        // of those that wait
+  ImageStore images_;
+  std::map<uint64_t, absl::Duration> waiting_;  // for clean devices or an image: their leases
+  std::set<uint64_t> stopped_early_;            // of those that wait
 };
 
 }  // namespace berth

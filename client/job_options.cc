@@ -22,6 +22,7 @@ constexpr Option kJobOptions[] = {
     Value("priority", "N", "before others of your tenant, -1000 to 1000 (0)"),
     Repeated("env", "K[=V]", "a variable, or a copy of yours"),
     Value("workdir", "FOLDER", "start in this folder of the nodes (a fresh one)"),
+    Value("image", "IMAGE", "run inside this OCI image, or root folder of the nodes"),
     Value("launch", "node|device", "run the command once per node, or per device (node)"),
     Value("requeue", "LIST",
           "run again after: node-fault, preempt, error; or none (node-fault,preempt)"),

@@ -306,6 +306,9 @@ class SpecBuilder {
       }
       spec_.set_working_directory(AbsolutePath(value->text));
     }
+    if (const OptionValue* const value = arguments_.Find("image"); value != nullptr) {
+      spec_.set_image(value->text);
+    }
     return absl::OkStatus();
   }
 

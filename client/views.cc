@@ -296,6 +296,7 @@ Json SpecJson(const v1::JobSpec& spec) {
   }
   json["working_directory"] =
       spec.working_directory().empty() ? Json() : Json(spec.working_directory());
+  json["image"] = spec.image().empty() ? Json() : Json(spec.image());
   json["launch"] = spec.launch() == v1::LAUNCH_MODE_DEVICE ? "device" : "node";
   json["stop_signal"] = spec.stop_signal().empty() ? "SIGTERM" : spec.stop_signal();
   json["comment"] = spec.comment();

@@ -20,7 +20,8 @@ usage: deploy/dev-cluster.sh up|down|status --dir DIR [options of up]
   --class NAME        class of the simulated devices (default sim-a100-80g)
                       lines appended to DIR/agent-N.faults, as "xid 79 on device 3", happen to them
   --isolation POLICY  off (default), allow or require: what keeps jobs apart. off: they are yours, run as you and see your
-                      files; allow, as root: as on a real node, a user, /tmp, /dev and limits of their own for each
+                      files; allow, as root: as on a real node, a user, /tmp, /dev and limits of their own for each, and
+                      root file systems in DIR/images for --image
   --config KEY=VALUE  a setting of the scheduler, e.g. lease.timeout=10s; may be repeated
 
 Options that are not given are as in the last `up` on this DIR.
@@ -261,6 +262,9 @@ rack = "rack-$(((number + 3) / 4))"
 
 [isolation]
 policy = "$isolation"
+
+[images]
+folders = ["$dir/images"]
 
 END
     device_settings "$number"

@@ -30,6 +30,7 @@ constexpr size_t kCommandBytesMax = 1 << 20;
 constexpr int kVariablesMax = 1000;
 constexpr size_t kEnvironmentBytesMax = 256 << 10;
 constexpr size_t kPathBytesMax = 4095;
+constexpr size_t kImageBytesMax = 1024;
 constexpr size_t kIdempotencyKeyBytesMax = 128;
 constexpr int kPriorityMax = 1000;
 constexpr int kRequeuesMax = 100;
@@ -40,17 +41,16 @@ constexpr absl::Duration kLeaseMax = absl::Hours(24);
 constexpr std::array<const char*, 6> kStopSignals = {"SIGTERM", "SIGINT", "SIGUSR1",
                                                      "SIGUSR2", "SIGHUP", "SIGQUIT"};
 
-absl::Status NotBuilt(absl::string_view feature, absl::string_view fix) {
-  return MakeError(absl::StatusCode::kUnimplemented,
-                   {.code = "B1290",
-                    .message = absl::StrCat("this scheduler does not support ", feature, " yet"),
-                    .why = "the job would run differently from what it asks for",
-                    .fix = fix});
-}
-
-absl::Status CheckSupported(const v1::JobSpec& spec) {
-  if (!spec.image().empty()) {
-    return NotBuilt("container images", "run the command as a process of the node");
+// An absolute path, or a reference as registries have them. Never an option of a program.
+absl::Status CheckImage(const std::string& image) {
+  if (image.empty()) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(CheckPlainText("image", image, kImageBytesMax));
+  if (absl::StrContains(image, ' ') || absl::StartsWith(image, "-")) {
+    return Refused("B1227", absl::StrCat("the image cannot be ", Quoted(image)),
+                   "it is neither a reference to an image nor an absolute path",
+                   "for example registry.example/pytorch:2.5, or a folder of the nodes");
   }
   return absl::OkStatus();
 }
@@ -256,6 +256,7 @@ absl::Status CheckPayload(const v1::JobSpec& spec) {
   RETURN_IF_ERROR(CheckCommand(spec));
   RETURN_IF_ERROR(CheckEnvironment(spec));
   RETURN_IF_ERROR(CheckWorkingDirectory(spec.working_directory()));
+  RETURN_IF_ERROR(CheckImage(spec.image()));
   return CheckStopSignal(spec.stop_signal());
 }
 
@@ -265,7 +266,6 @@ absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request) {
   const v1::JobSpec& spec = request.spec();
   RETURN_IF_ERROR(CheckTexts(request));
   RETURN_IF_ERROR(CheckPayload(spec));
-  RETURN_IF_ERROR(CheckSupported(spec));
   RETURN_IF_ERROR(CheckTimes(spec));
   RETURN_IF_ERROR(CheckRange("the priority", spec.priority(), -kPriorityMax, kPriorityMax));
   SubmitJob event;

@@ -199,9 +199,11 @@ bool IsVariable(const std::string& name, const std::string& value) {
 std::vector<std::string> MakeEnvironment(const TaskContext& task, const RankContext& rank) {
   Environment environment;
   AddHost(task, environment);
-  for (const auto& [name, value] : task.operator_environment) {
-    if (IsVariable(name, value)) {
-      environment[name] = value;
+  for (const auto* variables : {&task.image_environment, &task.operator_environment}) {
+    for (const auto& [name, value] : *variables) {
+      if (IsVariable(name, value)) {
+        environment[name] = value;
+      }
     }
   }
   AddIdentity(task, environment);

@@ -40,6 +40,7 @@ struct TaskContext {
   std::string node = {};
   absl::Time start_time = absl::UnixEpoch();
   absl::Time end_time = absl::InfiniteFuture();  // infinite: no time limit
+  std::map<std::string, std::string> image_environment = {};
   std::map<std::string, std::string> operator_environment = {};
   int cores = 1;  // per process
   std::string user_name = {};

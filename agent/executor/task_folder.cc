@@ -115,6 +115,7 @@ void TaskFolder::Drop() const {
   }
   std::error_code ignored;
   std::filesystem::remove_all(scratch(), ignored);
+  std::filesystem::remove_all(path_ + "/" + kImageFolderName, ignored);
 }
 
 }  // namespace berth

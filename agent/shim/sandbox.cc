@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "agent/shim/image_root.h"
+#include "agent/shim/mounts.h"
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -20,7 +22,6 @@ namespace {
 
 // Where the new /dev is built before it takes its place.
 constexpr char kNewDev[] = "/run/berth/dev";
-constexpr uint64_t kHarmless = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 // The device files that every process may expect.
 constexpr const char* kUsualDevices[] = {"/dev/null",   "/dev/zero",    "/dev/full",
@@ -37,20 +38,8 @@ constexpr Link kDevLinks[] = {
     {"/run/berth/dev/ptmx",   "pts/ptmx"       },
 };
 
-bool SetAttributes(const char* path, uint64_t set, unsigned int flags) {
-  mount_attr attributes{};
-  attributes.attr_set = set;
-  return mount_setattr(AT_FDCWD, path, flags, &attributes, sizeof(attributes)) == 0;
-}
-
 bool MountTmpfs(const char* path, unsigned long flags, const char* options) {
   return mount("tmpfs", path, "tmpfs", flags, options) == 0;
-}
-
-// `source` is also seen at `target`, without set-user-id programs and device files.
-bool Bind(const char* source, const char* target) {
-  return mount(source, target, nullptr, MS_BIND, nullptr) == 0 &&
-         SetAttributes(target, kHarmless, 0);
 }
 
 // Folders between kNewDev and the file, as for /dev/infiniband/uverbs0.
@@ -68,9 +57,10 @@ bool MakeParents(std::string path) {
 }
 
 // The same device file in the new /dev; one that the host does not have is left out.
-bool CopyDevice(const std::string& path) {
+bool CopyDevice(const Sandbox& sandbox, const std::string& path) {
   struct stat info {};
-  if (path.compare(0, 5, "/dev/") != 0 || stat(path.c_str(), &info) != 0 ||
+  const std::string original = HostPath(sandbox, path);
+  if (path.compare(0, 5, "/dev/") != 0 || stat(original.c_str(), &info) != 0 ||
       (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode))) {
     return true;
   }
@@ -88,7 +78,7 @@ bool CopyDevice(const std::string& path) {
     return false;
   }
   close(file);
-  return mount(path.c_str(), copy.c_str(), nullptr, MS_BIND, nullptr) == 0;
+  return mount(original.c_str(), copy.c_str(), nullptr, MS_BIND, nullptr) == 0;
 }
 
 bool MakeDev(const Sandbox& sandbox) {
@@ -97,12 +87,12 @@ bool MakeDev(const Sandbox& sandbox) {
     return false;
   }
   for (const char* path : kUsualDevices) {
-    if (!CopyDevice(path)) {
+    if (!CopyDevice(sandbox, path)) {
       return false;
     }
   }
   for (const std::string& path : sandbox.devices) {
-    if (!CopyDevice(path)) {
+    if (!CopyDevice(sandbox, path)) {
       return false;
     }
   }
@@ -129,8 +119,8 @@ const char* ShowTaskFolders(const Sandbox& sandbox) {
     return "mount on /run/berth";
   }
   if (mkdir(kShownTaskFolder, 0755) != 0 || mkdir(kShownOutputFolder, 0755) != 0 ||
-      !Bind(sandbox.task_folder.c_str(), kShownTaskFolder) ||
-      !Bind(sandbox.output_folder.c_str(), kShownOutputFolder)) {
+      !Bind(HostPath(sandbox, sandbox.task_folder).c_str(), kShownTaskFolder) ||
+      !Bind(HostPath(sandbox, sandbox.output_folder).c_str(), kShownOutputFolder)) {
     return "show the task's folder";
   }
   return nullptr;
@@ -171,13 +161,19 @@ const char* MakePrivateMounts(const Sandbox& sandbox) {
   if (mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
     return "part from the host's mounts";
   }
+  if (!sandbox.image_root.empty()) {
+    if (const char* failed = EnterImage(sandbox)) {
+      return failed;
+    }
+  }
   if (const char* failed = ShowTaskFolders(sandbox)) {
     return failed;
   }
   if (!MakeDev(sandbox)) {
     return "make /dev";
   }
-  if (!SetAttributes("/sys", MOUNT_ATTR_RDONLY | kHarmless | MOUNT_ATTR_NOEXEC, AT_RECURSIVE)) {
+  if (!SetMountAttributes("/sys", MOUNT_ATTR_RDONLY | kHarmless | MOUNT_ATTR_NOEXEC,
+                          AT_RECURSIVE)) {
     return "make /sys read-only";
   }
   const std::string scratch = std::string(kShownTaskFolder) + "/tmp";
@@ -186,7 +182,7 @@ const char* MakePrivateMounts(const Sandbox& sandbox) {
       return "give the task its own /tmp";
     }
   }
-  return nullptr;
+  return sandbox.image_root.empty() ? nullptr : LeaveHost(sandbox);
 }
 
 const char* DropPrivileges(const TaskFile& task) {

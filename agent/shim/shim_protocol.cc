@@ -11,8 +11,10 @@
 namespace berth {
 namespace {
 
-constexpr uint32_t kTaskMagic = 0x42544b32;   // "BTK2"
-constexpr uint32_t kStartMagic = 0x42535431;  // "BST1"
+constexpr uint32_t kTaskMagic = 0x42544b33;  // "BTK3"
+// Written before there were images: such a task may still run when its agent is a newer one.
+constexpr uint32_t kTaskMagicWithoutImage = 0x42544b32;  // "BTK2"
+constexpr uint32_t kStartMagic = 0x42535431;             // "BST1"
 constexpr uint32_t kCountMax = 1 << 20;
 
 class Writer {
@@ -144,12 +146,15 @@ std::string EncodeTaskFile(const TaskFile& task) {
     writer.Number(number);
   }
   Write(task.sandbox, writer);
+  writer.Text(task.sandbox.image_root);
+  writer.Texts(task.sandbox.image_mounts);
   return writer.Take();
 }
 
 std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
   Reader reader(bytes);
-  if (reader.Count() != kTaskMagic) {
+  const uint32_t magic = reader.Count();
+  if (magic != kTaskMagic && magic != kTaskMagicWithoutImage) {
     return std::nullopt;
   }
   TaskFile task;
@@ -170,6 +175,10 @@ std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
     *number = reader.Number();
   }
   Read(reader, task.sandbox);
+  if (magic == kTaskMagic) {
+    task.sandbox.image_root = reader.Text();
+    task.sandbox.image_mounts = reader.Texts();
+  }
   if (!reader.AtEnd() || task.argv.empty() || task.ranks.empty()) {
     return std::nullopt;
   }

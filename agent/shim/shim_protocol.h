@@ -18,6 +18,7 @@ inline constexpr char kStartFileName[] = "start";  // the environments; written 
 inline constexpr char kExitFileName[] = "exit";    // how it ended; written by the shim
 inline constexpr char kSocketFileName[] = "shim.sock";  // where a restarted agent finds the shim
 inline constexpr char kStopFileName[] = "stop";         // appears before the stop signal
+inline constexpr char kImageFolderName[] = "image";     // what a task changed in its image
 // The descriptor of the first agent's end of the conversation in the shim.
 inline constexpr int kAgentDescriptor = 3;
 
@@ -38,12 +39,16 @@ inline constexpr char kShownOutputFolder[] = "/run/berth/output";
 // What keeps a task apart from the rest of its node. All of it or the task does not start: what a
 // node lacks is left out by the agent, which knows from ProbeFacilities.
 struct Sandbox {
-  int64_t namespaces = 0;            // CLONE_NEWIPC, CLONE_NEWUTS; pid and mount are always tried
-  int64_t private_mounts = 0;        // 1: /tmp, /var/tmp, /dev, /dev/shm and /sys of its own
-  int64_t shared_memory_bytes = 0;   // of /dev/shm; 0: the kernel's default
-  int64_t drop_capabilities = 0;     // 1: all, for good
-  std::string task_folder;           // absolute; shown as kShownTaskFolder
-  std::string output_folder;         // absolute; shown as kShownOutputFolder
+  int64_t namespaces = 0;           // CLONE_NEWIPC, CLONE_NEWUTS; pid and mount are always tried
+  int64_t private_mounts = 0;       // 1: /tmp, /var/tmp, /dev, /dev/shm and /sys of its own
+  int64_t shared_memory_bytes = 0;  // of /dev/shm; 0: the kernel's default
+  int64_t drop_capabilities = 0;    // 1: all, for good
+  std::string task_folder;          // absolute; shown as kShownTaskFolder
+  std::string output_folder;        // absolute; shown as kShownOutputFolder
+  // The folder that is the task's root instead of the host's, unchanged by what the task writes;
+  // empty: the host's. Needs private_mounts.
+  std::string image_root;
+  std::vector<std::string> image_mounts;  // files and folders of the host that are seen there, too
   std::vector<std::string> devices;  // device files of the host that its /dev has beside the usual
   std::vector<std::string> groups;  // folders of control groups; every process of the task is there
   std::string seccomp_program;      // as of sock_fprog, without its length; empty: no filter

@@ -31,7 +31,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B1224", "a length of time is out of its range"                                  },
     {"B1225", "a text is too long, empty or holds control characters"                 },
     {"B1226", "a share of a device does not go with this shape"                       },
-    {"B1290", "this scheduler does not support that yet"                              },
+    {"B1227", "a name cannot be that of an image"                                     },
     {"B1301", "wrong usage of the command line"                                       },
     {"B1302", "a mistake in a job file"                                               },
     {"B1303", "an unknown output format or field"                                     },

@@ -208,10 +208,17 @@ TEST(ToSubmitJob, RefusesAbsurdNumbers) {
   }
 }
 
-// What is not built yet is never ignored silently.
-TEST(ToSubmitJob, RefusesWhatItCannotDo) {
-  ExpectRefused({"image", [](v1::JobSpec& s) { s.set_image("registry/x"); }},
-                absl::StatusCode::kUnimplemented);
+TEST(ToSubmitJob, TakesImagesButNoOptionsInTheirPlace) {
+  for (const char* image :
+       {"registry.example:5000/a/b:2.5", "busybox@sha256:00", "/srv/images/a"}) {
+    v1::SubmitJobRequest request = GoodRequest();
+    request.mutable_spec()->set_image(image);
+    EXPECT_TRUE(ToSubmitJob(request).ok()) << image;
+  }
+  for (const char* image : {"--privileged", "a b", "a\nb", " "}) {
+    ExpectRefused({image, [image](v1::JobSpec& s) { s.set_image(image); }},
+                  absl::StatusCode::kInvalidArgument);
+  }
 }
 
 TEST(ToSubmitJob, TakesElasticSharedAndCloseGangsOver) {

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
@@ -122,6 +124,69 @@ TEST_F(SandboxTest, TheHostsMountsStayAsTheyWere) {
   const std::string before = ReadText("/proc/self/mountinfo");
   Output("true");
   EXPECT_EQ(ReadText("/proc/self/mountinfo"), before);
+}
+
+// ---- Images ----
+
+class ImageTest : public SandboxTest {
+ protected:
+  void SetUp() override {
+    SandboxTest::SetUp();
+    // What a shell needs: its program, and the libraries that it is linked with.
+    image_ = image_dir_.File("root");
+    const std::string copy =
+        "mkdir -p " + image_ + "/bin && cp /bin/sh /bin/cat /bin/ls /bin/touch " + image_ +
+        "/bin && for l in $(ldd /bin/sh /bin/cat /bin/ls /bin/touch | grep -o '/[^ ]*'); do "
+        "case $l in *:) ;; *) mkdir -p " +
+        image_ + "$(dirname $l) && cp -L $l " + image_ + "$l;; esac; done";
+    ASSERT_EQ(std::system(copy.c_str()), 0);
+    std::filesystem::create_directory(image_ + "/opt");
+    std::ofstream(image_ + "/opt/mark") << "the image's";
+    task.sandbox.image_root = image_;
+  }
+
+  TempDir image_dir_;
+  std::string image_;
+};
+
+TEST_F(ImageTest, IsTheRootAndNothingOfTheHostIsThere) {
+  EXPECT_EQ(Output("cat /opt/mark; echo; cd /; echo *; ls /root /home /usr/share 2>/dev/null"),
+            "the image's\nbin dev etc lib lib64 opt proc run sys tmp var\n");
+}
+
+TEST_F(ImageTest, HasItsOwnFoldersDevicesAndProcesses) {
+  EXPECT_EQ(Output("cd /proc; echo [0-9]*; ls /dev/null /dev/shm /run/berth; echo x > /dev/null; "
+                   "touch /tmp/a /run/berth/output/b && echo wrote; ls /.berth-host 2>/dev/null; "
+                   "touch /sys/a 2>/dev/null || echo sys is read-only"),
+            "1 2\n/dev/null\n\n/dev/shm:\n\n/run/berth:\njob\noutput\nwrote\nsys is read-only\n");
+  EXPECT_TRUE(std::filesystem::exists(dir.File("output") + "/b"));
+}
+
+// Another task of the same image finds it as it was.
+TEST_F(ImageTest, WhatATaskChangesStaysItsOwn) {
+  chmod((image_ + "/opt").c_str(), 0777);
+  EXPECT_EQ(Output("touch /opt/new && ls /opt"), "mark\nnew\n");
+  EXPECT_FALSE(std::filesystem::exists(image_ + "/opt/new"));
+}
+
+TEST_F(ImageTest, ShowsWhatTheOperatorNames) {
+  TempDir data;
+  chmod(data.path().c_str(), 0755);
+  std::ofstream(data.File("set")) << "data\n";
+  task.sandbox.image_mounts = {data.path(), "/etc/hostname", "/no/such/thing"};
+  EXPECT_EQ(Output("cat " + data.File("set") + "; cat /etc/hostname > /dev/null && echo named"),
+            "data\nnamed\n");
+}
+
+// Links of an image lead to its own files, not to the host's.
+TEST_F(ImageTest, ItsLinksDoNotLeadOutside) {
+  TempDir outside;
+  std::filesystem::create_symlink(outside.path(), image_ + "/run");
+  std::filesystem::create_symlink(outside.path() + "/tmp", image_ + "/tmp");
+  RunShell("true");
+  StartShim();
+  AwaitEnd();
+  EXPECT_TRUE(std::filesystem::is_empty(outside.path()));
 }
 
 }  // namespace

@@ -33,7 +33,9 @@ TaskFile SampleTask() {
       .drop_capabilities = 1,
       .task_folder = "/jobs/1/0",
       .output_folder = "/jobs/1/output",
-      .devices = {"/dev/nvidia0"},
+      .image_root = "/srv/images/a",
+      .image_mounts = {"/data"},
+      .devices = {       "/dev/nvidia0"      },
       .groups = { "/cg/a",       "/cg/b"},
       .seccomp_program = std::string("\0\1\2", 3)
   };
@@ -58,6 +60,8 @@ TEST(ShimProtocol, TaskFileComesBack) {
   EXPECT_EQ(task->sandbox.devices, SampleTask().sandbox.devices);
   EXPECT_EQ(task->sandbox.groups, SampleTask().sandbox.groups);
   EXPECT_EQ(task->sandbox.seccomp_program, SampleTask().sandbox.seccomp_program);
+  EXPECT_EQ(task->sandbox.image_root, "/srv/images/a");
+  EXPECT_EQ(task->sandbox.image_mounts, SampleTask().sandbox.image_mounts);
   EXPECT_EQ(task->user_id, 1000);
   EXPECT_EQ(task->group_id, -1);
   EXPECT_EQ(task->time_limit_ms, 5000);
@@ -71,6 +75,20 @@ TEST(ShimProtocol, ShortenedOrLengthenedTaskFileIsRefused) {
     EXPECT_FALSE(DecodeTaskFile(bytes.substr(0, length)).has_value()) << length;
   }
   EXPECT_FALSE(DecodeTaskFile(bytes + "x").has_value());
+}
+
+// A running task's file may be of the version before.
+TEST(ShimProtocol, TaskFileFromBeforeImagesIsRead) {
+  TaskFile sample = SampleTask();
+  sample.sandbox.image_root.clear();
+  sample.sandbox.image_mounts.clear();
+  std::string bytes = EncodeTaskFile(sample);
+  bytes.resize(bytes.size() - 2 * sizeof(uint32_t));  // an empty text and an empty list
+  bytes[0] = '2';                                     // "BTK2", the last letter first
+  const auto task = DecodeTaskFile(bytes);
+  ASSERT_TRUE(task.has_value());
+  EXPECT_EQ(task->sandbox.seccomp_program, sample.sandbox.seccomp_program);
+  EXPECT_EQ(task->sandbox.image_root, "");
 }
 
 TEST(ShimProtocol, TaskWithoutCommandOrRanksIsRefused) {
