@@ -206,6 +206,7 @@ struct GroupKey {
 
   // Its jobs are owned from the first to the last: nobody recalls them, and they borrow nothing.
   bool must_own() const { return !preemptible || !may_borrow; }
+  absl::Duration time_limit() const { return absl::Milliseconds(time_limit_ms); }
 
   friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
 };

@@ -3,6 +3,7 @@
 
 // The result of one planning round: who starts where, and why the others do not.
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,15 @@ struct Placement {
   NodeId node;
   std::vector<DeviceShare> devices;
 };
+
+// Of all the members; a share counts as a device.
+inline int64_t DevicesOf(const std::vector<Placement>& members) {
+  int64_t devices = 0;
+  for (const Placement& member : members) {
+    devices += static_cast<int64_t>(member.devices.size());
+  }
+  return devices;
+}
 
 struct Start {
   JobId job;
