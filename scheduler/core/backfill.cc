@@ -409,15 +409,15 @@ bool Guard::TryTake(const PlaceRequest& request, const std::vector<Placement>& m
     return true;
   }
   // The places of a recall may still be held by others at the shadow: taking them cannot be undone.
-  FreeView after = at_shadow_;
-  after.Take(request, members);
-  Returns returns = returns_;
-  returns[request.tenant] -= devices;
-  if (!Fits(quota_, returns, request_, after)) {
-    return false;
+  auto before = at_shadow_.LoadsOf(members);
+  at_shadow_.Take(request, members);
+  returns_[request.tenant] -= devices;
+  const bool fits = Fits(quota_, returns_, request_, at_shadow_);
+  returns_[request.tenant] += devices;
+  if (!fits) {
+    at_shadow_.PutBack(std::move(before));
   }
-  at_shadow_ = std::move(after);
-  return true;
+  return fits;
 }
 
 }  // namespace berth

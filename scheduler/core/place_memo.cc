@@ -30,6 +30,18 @@ PlaceMemo::Finding& PlaceMemo::Find(const FreeView& view, const PlaceRequest& re
   return entry.finding;
 }
 
+std::optional<absl::Time> PlaceMemo::DelayingSwap(const Swap& swap) const {
+  const auto found = delaying_.find(swap);
+  return found == delaying_.end() ? std::nullopt : std::optional<absl::Time>(found->second);
+}
+
+void PlaceMemo::NoteDelayingSwap(const FreeView& view, const PlaceRequest& request,
+                                 const Swap& swap, absl::Time due) {
+  if (IsCommon(view, request)) {
+    delaying_.emplace(swap, due);
+  }
+}
+
 bool PlaceMemo::IsHopeless(const PlaceRequest& request, ShapeId shape) const {
   const auto entry = entries_.find(KeyOf(request, shape));
   return entry != entries_.end() && entry->second.hopeless;

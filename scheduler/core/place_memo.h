@@ -5,6 +5,7 @@
 // nothing changes for them until the round gives something away. Owned by the round.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <tuple>
 #include <vector>
@@ -27,7 +28,29 @@ class PlaceMemo {
   // call.
   Finding& Find(const FreeView& view, const PlaceRequest& request, ShapeId shape);
   // The view has changed.
-  void Invalidate() { ++version_; }
+  void Invalidate() {
+    ++version_;
+    delaying_.clear();
+  }
+
+  // A swap inside a tenant that other places than those of the anchor are not enough for. Until the
+  // view changes, one that asks for the same finds the same places.
+  struct Swap {
+    TenantId tenant;
+    int priority = 0;
+    ShapeId shape;
+    ClassId device_class;
+    Funding funding = Funding::kNone;
+    int64_t to_free = 0;
+    ProjectId from_project;
+
+    friend auto operator<=>(const Swap&, const Swap&) = default;
+  };
+  // When the devices for such a swap, which would have delayed the anchor, would all be back;
+  // nothing if none is known.
+  std::optional<absl::Time> DelayingSwap(const Swap& swap) const;
+  void NoteDelayingSwap(const FreeView& view, const PlaceRequest& request, const Swap& swap,
+                        absl::Time due);
 
   // Whether an anchor of this shape was looked for in vain: not even all ends would do.
   bool IsHopeless(const PlaceRequest& request, ShapeId shape) const;
@@ -48,6 +71,7 @@ class PlaceMemo {
   }
 
   absl::flat_hash_map<Key, Entry> entries_;
+  std::map<Swap, absl::Time> delaying_;
   Finding own_;  // of the last request that is not common
   int64_t version_ = 0;
 };

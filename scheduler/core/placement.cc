@@ -69,6 +69,22 @@ void FreeView::Take(const PlaceRequest& request, const std::vector<Placement>& m
   }
 }
 
+std::vector<std::pair<NodeId, NodeLoad>> FreeView::LoadsOf(
+    const std::vector<Placement>& members) const {
+  std::vector<std::pair<NodeId, NodeLoad>> loads;
+  loads.reserve(members.size());
+  for (const Placement& member : members) {
+    loads.emplace_back(member.node, Load(member.node));
+  }
+  return loads;
+}
+
+void FreeView::PutBack(std::vector<std::pair<NodeId, NodeLoad>> loads) {
+  for (auto& [node, before] : loads) {
+    ChangeLoad(node, [&before](NodeLoad& load) { load = std::move(before); });
+  }
+}
+
 void FreeView::Give(const Allocation& allocation) {
   const Job* job = cluster_->FindJob(allocation.job);
   const ShareOwner owner = job == nullptr ? ShareOwner() : Cluster::OwnerOf(*job);
@@ -173,7 +189,7 @@ bool FreeView::CanPlace(const PlaceRequest& request) const {
     return !PickHosts(request, filter).empty();
   }
   return (request.gang.device_share_milli > 0 && FindOpenNode(request, filter).has_value()) ||
-         !PickNodes(request, filter).empty();
+         HasNodes(request, filter);
 }
 
 std::vector<Placement> FreeView::FindPlaces(const PlaceRequest& request,

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -87,6 +88,10 @@ class FreeView {
 
   // Makes the places of a decided start unavailable to the next.
   void Take(const PlaceRequest& request, const std::vector<Placement>& members);
+  // What is free on the members' nodes, and makes it so again: undoes a Take, even of places that
+  // were not free.
+  std::vector<std::pair<NodeId, NodeLoad>> LoadsOf(const std::vector<Placement>& members) const;
+  void PutBack(std::vector<std::pair<NodeId, NodeLoad>> loads);
   // As if the allocation were released. What is kept for a claim stays kept.
   void Give(const Allocation& allocation);
   // Undoes Give.
@@ -178,6 +183,8 @@ class FreeView {
   NodeSet SafeNodes(const PlaceRequest& request, const NodeSet* filter) const;
   // At least request.least_nodes() nodes, or none.
   std::vector<NodeId> PickNodes(const PlaceRequest& request, const NodeSet* filter) const;
+  // Whether PickNodes would find them: close together is a wish, unless it is required.
+  bool HasNodes(const PlaceRequest& request, const NodeSet* filter) const;
   std::vector<NodeId> PickHosts(const PlaceRequest& request, const NodeSet* filter) const;
   // For one member whose node matters beyond its devices: the place with the least cost.
   bool IsScored(const PlaceRequest& request) const;

@@ -122,6 +122,16 @@ std::vector<NodeId> FreeView::PickNodes(const PlaceRequest& request, const NodeS
   return picked;
 }
 
+bool FreeView::HasNodes(const PlaceRequest& request, const NodeSet* filter) const {
+  const GangShape& gang = request.gang;
+  if (gang.topology_required && gang.topology > TopologyLevel::kRing) {
+    return !PickNodes(request, filter).empty();
+  }
+  const int least = request.least_nodes();
+  return Free(request.device_class).NodesWith(gang.devices_per_node) >= least &&
+         static_cast<int>(Candidates(request, filter, false, least).size()) >= least;
+}
+
 std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request, const NodeSet* filter) const {
   std::vector<std::pair<int, NodeId>> hosts;  // the least busy first
   index_->ready().ForEach(filter, [&](NodeId node) {

@@ -253,6 +253,9 @@ class Round {
   // Whether nothing of its tenant may pass the first job of the group (quota.md, "Order").
   bool IsLock(GroupState& state) {
     const Tenant& tenant = *cluster_.quota().FindTenant(state.group->key.tenant);
+    if (MayBePassed(tenant.id)) {
+      return false;
+    }
     const JobId job = NextJob(state);
     if (!job) {
       return false;

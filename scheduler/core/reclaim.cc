@@ -73,7 +73,7 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
     }
   }
   for (AllocationId id : cluster.ReturningOf(device_class)) {
-    ExpectMember(id);
+    ExpectMember(cluster.GetAllocation(id));
   }
 }
 
@@ -144,19 +144,19 @@ void Reclaimer::NoteFailure(const ReclaimRequest& request) {
 }
 
 void Reclaimer::Expect(const Job& job) {
+  spent_.insert(job.id);
   for (AllocationId id : job.allocations) {
-    if (cluster_.GetAllocation(id).state != AllocationState::kReleased) {
-      ExpectMember(id);
+    const Allocation& allocation = cluster_.GetAllocation(id);
+    // Those that are being given back are expected as such.
+    if (allocation.state != AllocationState::kReleased &&
+        allocation.state != AllocationState::kReleasing) {
+      ExpectMember(allocation);
     }
   }
-  spent_[job.id] = cluster_.HeldDevices(job);
 }
 
-void Reclaimer::ExpectMember(AllocationId id) {
-  const Allocation& allocation = cluster_.GetAllocation(id);
-  if (!expected_.insert(id).second) {
-    return;
-  }
+void Reclaimer::ExpectMember(const Allocation& allocation) {
+  expected_.push_back(&allocation);
   expected_devices_ += static_cast<int64_t>(allocation.devices.size());
   if (base_.has_value()) {
     base_->Give(allocation);
@@ -166,8 +166,8 @@ void Reclaimer::ExpectMember(AllocationId id) {
 FreeView& Reclaimer::Base() {
   if (!base_.has_value()) {
     base_ = round_;
-    for (AllocationId id : expected_) {
-      base_->Give(cluster_.GetAllocation(id));
+    for (const Allocation* allocation : expected_) {
+      base_->Give(*allocation);
     }
   }
   return *base_;
@@ -260,13 +260,13 @@ std::pair<int64_t, size_t> Reclaimer::CostOf(const Units& units) const {
 }
 
 // The cheapest sufficient subset of what the greedy choice went through: fewest lost
-// device-seconds, fewest units, first ones.
-Reclaimer::Units Reclaimer::BestSubset(const Units& prefix, Units best,
-                                       const ReclaimRequest& request) const {
+// device-seconds, fewest units, first ones. `trial` has `best` given, and then what is returned.
+Reclaimer::Units Reclaimer::BestSubset(const Units& prefix, Units best, Trial& trial) const {
   auto best_cost = CostOf(best);
-  Trial trial(*this, request);
   for (size_t unit : prefix) {
-    trial.Give(unit);
+    if (std::find(best.begin(), best.end(), unit) == best.end()) {
+      trial.Give(unit);
+    }
   }
   // Depth first: every unit of the prefix is left out, or kept; what is left must always do.
   Units kept;
@@ -293,6 +293,11 @@ Reclaimer::Units Reclaimer::BestSubset(const Units& prefix, Units best,
     }
   };
   search(search, 0);
+  for (size_t unit : prefix) {
+    if (std::find(best.begin(), best.end(), unit) == best.end()) {
+      trial.Take(unit);
+    }
+  }
   return best;
 }
 
@@ -311,14 +316,7 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
   Units chosen = *prefix;
   Prune(chosen, trial);
   if (prefix->size() <= kExactMax) {
-    Units better = BestSubset(*prefix, chosen, request);
-    for (size_t unit : chosen) {
-      trial.Take(unit);
-    }
-    chosen = std::move(better);
-    for (size_t unit : chosen) {
-      trial.Give(unit);
-    }
+    chosen = BestSubset(*prefix, std::move(chosen), trial);
   }
   std::optional<std::vector<Placement>> members = trial.Place();
   if (!members.has_value()) {
@@ -338,7 +336,7 @@ void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
   candidates_scope_.reset();
   for (size_t index : found_) {
     const GiveBack& unit = units_[index];
-    spent_[unit.job] += unit.devices;
+    spent_.insert(unit.job);
     given_[unit.tenant] += unit.devices;
     const int64_t free = base_->FreeCount(device_class_);
     for (AllocationId id : unit.allocations) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 
 #include "scheduler/core/cluster.h"
@@ -89,7 +90,7 @@ class Reclaimer {
   FreeView& Base();
   // It gives its devices back whoever asks.
   void Expect(const Job& job);
-  void ExpectMember(AllocationId id);
+  void ExpectMember(const Allocation& allocation);
   // A request that not even all that could be asked was enough for.
   struct Failure {
     const GroupKey* key = nullptr;
@@ -113,7 +114,7 @@ class Reclaimer {
   // Gives back in the order of R3 until the claim fits; nothing if it never does.
   std::optional<Units> Greedy(const Candidates& candidates, TenantId claimant, Trial& trial) const;
   void Prune(Units& chosen, Trial& trial) const;
-  Units BestSubset(const Units& prefix, Units best, const ReclaimRequest& request) const;
+  Units BestSubset(const Units& prefix, Units best, Trial& trial) const;
   std::pair<int64_t, size_t> CostOf(const Units& units) const;
   std::vector<ReclaimCandidate> Rows(const Units& asked, const Units& chosen) const;
   Reclaim Certify(const ReclaimRequest& request, const Units& asked, const Units& chosen) const;
@@ -122,12 +123,14 @@ class Reclaimer {
   const Policy& policy_;
   const ClassId device_class_;
   const absl::Time now_;
-  const FreeView& round_;            // free now
-  std::optional<FreeView> base_;     // made when it is asked for
-  std::set<AllocationId> expected_;  // members that give back whoever asks
-  std::vector<GiveBack> units_;      // of the last request
-  Units found_;                      // the chosen ones
-  std::map<JobId, int64_t> spent_;   // devices that gangs give back for earlier claims
+  const FreeView& round_;         // free now
+  std::optional<FreeView> base_;  // made when it is asked for
+  // Members that give back whoever asks, each once: pointers into the cluster.
+  std::vector<const Allocation*> expected_;
+  std::vector<GiveBack> units_;  // of the last request
+  Units found_;                  // the chosen ones
+  // Gangs that give devices back for earlier claims, or are expected to.
+  absl::flat_hash_set<JobId> spent_;
   std::map<TenantId, int64_t> given_;
   int64_t borrowed_ = 0;  // of the class, at most, without what was given
   int64_t expected_devices_ = 0;

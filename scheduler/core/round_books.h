@@ -84,6 +84,8 @@ class RoundBooks {
   bool LeavesQuota(const Guard& guard, const PlaceRequest& request, int64_t devices) const;
   // That, or it is over before the anchor starts.
   bool LeavesQuotaThen(const Guard& guard, const PlaceRequest& request, int64_t devices);
+  // Whether such a swap is known to hold places that the anchor needs when it starts.
+  bool DelaysAnchor(const Trial& trial, const PlaceMemo::Swap& swap) const;
   // Whether the anchor keeps its start beside what the recall is for.
   bool LeavesAnchor(const Trial& trial, const PlaceRequest& request, const Recall& recall);
   // Whether an anchor lets the next round decide more: what is recalled in this one comes back

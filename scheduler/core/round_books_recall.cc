@@ -43,7 +43,8 @@ std::optional<RoundBooks::Swap> RoundBooks::SwapWithin(const Trial& trial) const
   Swap swap;
   swap.to_free = std::max<int64_t>(used + asked - bound, 0);
   const QuotaKey project{key.tenant, key.project, trial.device_class};
-  const auto project_limit = cluster_.quota().Limits(project).limit;
+  const auto project_limit =
+      cluster_.quota().has_project_limits() ? cluster_.quota().Limits(project).limit : std::nullopt;
   const int64_t over =
       project_limit.has_value() ? quota_.ProjectUse(project).used() + asked - *project_limit : 0;
   if (over > 0) {
@@ -69,6 +70,16 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
     return false;
   }
   const PlaceRequest request = MakeRequest(key, trial.device_class, swap->grant);
+  const PlaceMemo::Swap alike{.tenant = key.tenant,
+                              .priority = key.priority,
+                              .shape = trial.group.shape,
+                              .device_class = trial.device_class,
+                              .funding = request.funding,
+                              .to_free = swap->to_free,
+                              .from_project = swap->from_project};
+  if (scope == ReclaimScope::kLowerPriority && DelaysAnchor(trial, alike)) {
+    return false;
+  }
   Reclaimer& reclaimer = ReclaimerOf(trial.device_class);
   std::optional<Recall> recall =
       reclaimer.Find({key, trial.job, request, scope, swap->to_free, swap->from_project});
@@ -80,6 +91,9 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
     return false;
   }
   if (!LeavesAnchor(trial, request, *recall)) {
+    if (scope == ReclaimScope::kLowerPriority) {
+      memo_.NoteDelayingSwap(free_, request, alike, recall->certificate.due);
+    }
     return false;
   }
   // Nobody need be asked: it was the anchor that other places would have delayed.
@@ -90,6 +104,12 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
   }
   Accept(trial, request, *std::move(recall));
   return true;
+}
+
+bool RoundBooks::DelaysAnchor(const Trial& trial, const PlaceMemo::Swap& swap) const {
+  const std::optional<absl::Time> due = memo_.DelayingSwap(swap);
+  return due.has_value() &&
+         *due + trial.group.key.time_limit() > guards_.at(trial.device_class).anchor().shadow;
 }
 
 bool RoundBooks::LeavesAnchor(const Trial& trial, const PlaceRequest& request,
