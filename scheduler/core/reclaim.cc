@@ -55,25 +55,34 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
   for (const auto& [tenant, record] : cluster.quota().tenants()) {
     borrowed_ += cluster.quota().Use({tenant, ProjectId(), device_class}).borrowed;
   }
-  // What is being given back already, or ends by itself within the notice that a reclaim would
-  // need.
-  const absl::Time soon = now + cluster.LongestGrace(device_class) + policy.kill_timeout;
-  for (const auto& [end, id] : cluster.EndsOf(device_class)) {
+}
+
+absl::Time Reclaimer::ExpectedFrom(const Job& job) const {
+  return job.ends_by - job.spec.grace - policy_.kill_timeout;
+}
+
+void Reclaimer::ListExpected() {
+  if (listed_) {
+    return;
+  }
+  listed_ = true;
+  const absl::Time soon = now_ + cluster_.LongestGrace(device_class_) + policy_.kill_timeout;
+  for (const auto& [end, id] : cluster_.EndsOf(device_class_)) {
     if (end > soon) {
-      next_look_ = std::min(next_look_, now + (end - soon));
+      next_look_ = std::min(next_look_, now_ + (end - soon));
       break;
     }
-    const Job& job = cluster.GetJob(id);
-    const absl::Time expected = end - job.spec.grace - policy.kill_timeout;
+    const Job& job = cluster_.GetJob(id);
+    const absl::Time expected = ExpectedFrom(job);
     const bool runs = job.state == JobState::kRunning;
-    if (job.state == JobState::kStopping || (runs && expected <= now)) {
+    if (job.state == JobState::kStopping || (runs && expected <= now_)) {
       Expect(job);
     } else if (runs) {
       next_look_ = std::min(next_look_, expected);
     }
   }
-  for (AllocationId id : cluster.ReturningOf(device_class)) {
-    ExpectMember(cluster.GetAllocation(id));
+  for (AllocationId id : cluster_.ReturningOf(device_class_)) {
+    ExpectMember(cluster_.GetAllocation(id));
   }
 }
 
@@ -122,6 +131,7 @@ bool Reclaimer::IsHopeless(const ReclaimRequest& request) {
   if (request.scope != ReclaimScope::kBorrowers) {
     return false;
   }
+  ListExpected();
   const int64_t free = base_.has_value() ? base_->FreeCount(device_class_)
                                          : round_.FreeCount(device_class_) + expected_devices_;
   if (free + borrowed_ < gang.least_devices()) {
@@ -165,6 +175,7 @@ void Reclaimer::ExpectMember(const Allocation& allocation) {
 
 FreeView& Reclaimer::Base() {
   if (!base_.has_value()) {
+    ListExpected();
     base_ = round_;
     for (const Allocation* allocation : expected_) {
       base_->Give(*allocation);
@@ -174,6 +185,7 @@ FreeView& Reclaimer::Base() {
 }
 
 void Reclaimer::ExpectEndsBy(absl::Time time) {
+  ListExpected();
   failed_.clear();
   candidates_scope_.reset();
   for (JobId id : cluster_.HoldersOf(device_class_)) {
@@ -305,8 +317,13 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
   if (IsHopeless(request)) {
     return std::nullopt;
   }
-  Base();
   const Candidates& candidates = FindCandidates(request);
+  // Whatever ends by itself: it must come from them.
+  if (candidates.devices < request.devices_at_least) {
+    NoteFailure(request);
+    return std::nullopt;
+  }
+  Base();
   Trial trial(*this, request);
   std::optional<Units> prefix = Greedy(candidates, request.key.tenant, trial);
   if (!prefix.has_value()) {

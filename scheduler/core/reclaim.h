@@ -84,10 +84,16 @@ class Reclaimer {
     std::map<TenantId, Units> shrinks;  // in the order of R3
     std::map<TenantId, Units> wholes;
     int64_t gangs = 0;
+    int64_t devices = 0;  // that they could give back
   };
 
   // Free now, or being given back already.
   FreeView& Base();
+  // From when on a running job ends by itself within the notice that a reclaim would need.
+  absl::Time ExpectedFrom(const Job& job) const;
+  // Finds what is being given back already, or ends by itself within the notice. For many claims it
+  // does not matter, and a large center has much of it.
+  void ListExpected();
   // It gives its devices back whoever asks.
   void Expect(const Job& job);
   void ExpectMember(const Allocation& allocation);
@@ -134,6 +140,7 @@ class Reclaimer {
   std::map<TenantId, int64_t> given_;
   int64_t borrowed_ = 0;  // of the class, at most, without what was given
   int64_t expected_devices_ = 0;
+  bool listed_ = false;  // what is expected
   std::vector<Failure> failed_;
   std::optional<bool> has_rings_;  // found when asked for
   // Of the last request; null scope: what they were found from has changed.

@@ -20,7 +20,8 @@ absl::Duration LostWork(const Job& job, absl::Time now) {
 bool Reclaimer::MayBeAsked(const Job& job, const ReclaimRequest& request) {
   const bool live = job.state == JobState::kRunning || job.state == JobState::kStarting ||
                     job.state == JobState::kDispatching;
-  if (!live || !job.spec.preemptible || spent_.contains(job.id)) {
+  const bool ends = job.state == JobState::kRunning && ExpectedFrom(job) <= now_;
+  if (!live || !job.spec.preemptible || ends || spent_.contains(job.id)) {
     return false;
   }
   if (request.scope == ReclaimScope::kLowerPriority) {
@@ -66,12 +67,14 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
                         .after = rest.after});
       rest.after = units_.size() - 1;
       candidates.shrinks[job.spec.tenant].push_back(units_.size() - 1);
+      candidates.devices += units_.back().devices;
     }
   }
   for (size_t i = 0; i < kept; ++i) {
     rest.allocations.push_back(members[i]->id);
     rest.devices += static_cast<int64_t>(members[i]->devices.size());
   }
+  candidates.devices += rest.devices;
   rest.lost_device_seconds = absl::ToInt64Seconds(lost) * cluster_.HeldDevices(job);
   units_.push_back(std::move(rest));
   candidates.wholes[job.spec.tenant].push_back(units_.size() - 1);
