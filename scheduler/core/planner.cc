@@ -106,9 +106,14 @@ class Round {
       Turn turn = line.extract(line.begin()).value();
       const TenantQueue& groups = tenants.at(turn.tenant);
       const Reach reach = ReachOf(phase, turn.tenant, device_class);
+      const bool alike = MayBeRefusedAlike(phase, turn.tenant);
+      const std::optional<int> lowest =
+          alike ? cluster_.LowestPriority(turn.tenant, device_class) : std::nullopt;
+      refusals_.clear();
       bool started = false;
       while (!started && turn.next_group != groups.end()) {
-        if (reach.IsBeyond(*turn.next_group)) {
+        if (reach.IsBeyond(*turn.next_group) ||
+            (alike && IsRefusedAlike(*turn.next_group, lowest))) {
           ++turn.next_group;
           continue;
         }
@@ -123,6 +128,44 @@ class Round {
         turn.share = ShareOf(phase, turn.tenant, device_class);
         line.insert(turn);
       }
+    }
+  }
+
+  // Whether borrow requests of the tenant for the same shape have the same chances, while nothing
+  // starts: apart from when they end, they differ in their projects only.
+  bool MayBeRefusedAlike(Phase phase, TenantId tenant) const {
+    return phase == Phase::kBorrow && MayBePassed(tenant) && cluster_.bookings().empty() &&
+           !cluster_.quota().has_project_limits();
+  }
+
+  // Whether a group before this one in its tenant's queue was refused what this one asks for. It
+  // has the same blocker then, and there is no more to find out about it: a large center has
+  // thousands of such groups.
+  // `lowest`: priority of those of its tenant that may make room.
+  bool IsRefusedAlike(const QueuePlace& place, std::optional<int> lowest) {
+    if (!place.plain || lowest.value_or(place.priority) < place.priority) {
+      return false;
+    }
+    const PendingGroup& group = cluster_.GetGroup(place.group);
+    const auto refusal =
+        std::find_if(refusals_.begin(), refusals_.end(),
+                     [&group](const auto& known) { return known.first == group.shape; });
+    // One that has been considered may have started.
+    if (refusal == refusals_.end() || group.key.must_own() || states_.contains(place.group) ||
+        books_.IsNominated(place.oldest)) {
+      return false;
+    }
+    if (!(group.blocker == refusal->second)) {
+      StateOf(place.group).blocker = refusal->second;
+    }
+    return true;
+  }
+
+  void NoteRefusal(Phase phase, const PendingGroup& group, const Blocker& blocker) {
+    // Whether it delays the anchor depends on when it ends.
+    if (phase == Phase::kBorrow && !group.key.must_own() &&
+        blocker.code != ReasonCode::kBehindAnchor) {
+      refusals_.emplace_back(group.shape, blocker);
     }
   }
 
@@ -184,6 +227,7 @@ class Round {
       first = first.has_value() ? first : blocker;
     }
     state.blocker = first.value_or(Blocker{.code = ReasonCode::kNoNodes});
+    NoteRefusal(phase, group, state.blocker);
     // An elastic gang may borrow more nodes than it could own, and those in other places.
     state.hopeless = !by_quota && !group.key.gang.is_elastic();
     // What it may still borrow, nobody of its tenant has to give up.
@@ -354,6 +398,7 @@ class Round {
   RoundBooks books_;
   absl::flat_hash_map<GroupId, GroupState> states_;
   std::vector<GroupId> touched_;
+  std::vector<std::pair<ShapeId, Blocker>> refusals_;  // of this turn
 };
 
 }  // namespace

@@ -66,9 +66,12 @@ bool RoundBooks::IsStillFit(const GroupKey& key, const Start& claim) const {
 int64_t RoundBooks::Returning(const Reclaim& certificate) const {
   int64_t devices = 0;
   for (const ReclaimCandidate& candidate : certificate.candidates) {
+    if (!candidate.chosen || candidate.tenant != certificate.tenant) {
+      continue;
+    }
     const Job* job = cluster_.FindJob(candidate.job);
-    if (candidate.chosen && candidate.tenant == certificate.tenant && job != nullptr &&
-        job->state == JobState::kStopping && job->attempt.number == candidate.attempt) {
+    if (job != nullptr && job->state == JobState::kStopping &&
+        job->attempt.number == candidate.attempt) {
       devices += cluster_.HeldDevices(*job);
     }
   }
@@ -81,9 +84,11 @@ void RoundBooks::ChargeClaim(const GroupKey& key, const Start& claim, const Recl
   const int64_t devices = DevicesOf(claim.members);
   int64_t left = devices;
   for (const ReclaimCandidate& candidate : certificate.candidates) {
+    if (!candidate.chosen || candidate.tenant != key.tenant) {
+      continue;
+    }
     const Job* job = cluster_.FindJob(candidate.job);
-    if (!candidate.chosen || candidate.tenant != key.tenant || job == nullptr ||
-        job->allocations.empty() || job->attempt.number != candidate.attempt ||
+    if (job == nullptr || job->allocations.empty() || job->attempt.number != candidate.attempt ||
         job->spec.project != key.project ||
         (job->attempt.funding == Funding::kOwned && claim.funding != Funding::kOwned)) {
       continue;
