@@ -188,6 +188,7 @@ void Agent::Run() {
     });
   }
   runner_->Close();
+  channel_->CloseChannels();
   if (session_ != nullptr) {
     session_->Close();
   }
@@ -217,6 +218,11 @@ void Agent::OnMessage(uint64_t session, const v1::SchedulerMessage& message) {
   }
   if (message.has_open_log()) {
     channel_->UploadLog(message.open_log(), options_.data_dir);
+    return;
+  }
+  if (message.has_open_channel()) {
+    const v1::OpenChannel& open = message.open_channel();
+    channel_->EnterTask(open, runner_->FindEntry(open.allocation_id(), open.request().rank()));
     return;
   }
   if (message.has_hello_refused()) {

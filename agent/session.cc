@@ -8,6 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include <grpcpp/grpcpp.h>
 
+#include "agent/job_channel.h"
 #include "agent/log_upload.h"
 #include "common/grpc_status.h"
 #include "proto/agent_api.grpc.pb.h"
@@ -127,6 +128,7 @@ class SchedulerChannel::Stubs {
   }
   std::string token;
   std::unique_ptr<v1::Agent::Stub> stub;
+  JobChannels channels;
 };
 
 SchedulerChannel::SchedulerChannel(const SchedulerAddress& address)
@@ -142,6 +144,15 @@ std::shared_ptr<Session> SchedulerChannel::OpenSession(Session::Listener listene
 
 void SchedulerChannel::UploadLog(const v1::OpenLog& request, const std::string& data_dir) {
   StartLogUpload(*stubs_->stub, stubs_->token, request, data_dir);
+}
+
+void SchedulerChannel::EnterTask(const v1::OpenChannel& request,
+                                 absl::StatusOr<EntryTarget> target) {
+  stubs_->channels.Open(*stubs_->stub, stubs_->token, request, std::move(target));
+}
+
+void SchedulerChannel::CloseChannels() {
+  stubs_->channels.Close();
 }
 
 }  // namespace berth

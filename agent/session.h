@@ -9,7 +9,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
+#include "agent/executor/entry_process.h"
 #include "proto/agent_api.pb.h"
 
 namespace berth {
@@ -41,6 +43,10 @@ class SchedulerChannel {
   // Sends a task's log, or why it cannot be read, on a stream of its own. `data_dir` is the
   // agent's.
   void UploadLog(const v1::OpenLog& request, const std::string& data_dir);
+  // Dials back for a way into a task, or to say why there is none.
+  void EnterTask(const v1::OpenChannel& request, absl::StatusOr<EntryTarget> target);
+  // Ends all ways into tasks; tasks go on.
+  void CloseChannels();
 
  private:
   class Stubs;

@@ -61,6 +61,7 @@ struct LaunchedTask {
   TaskFile file;  // what the shim was told
   int rendezvous_port = 0;
   int port_tries = 0;
+  pid_t init = -1;                     // of the task, once it runs
   std::optional<TaskRefused> refused;  // said when the shim has ended
   std::string fault;                   // of a device of its own while it ran
 };

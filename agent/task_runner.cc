@@ -6,12 +6,14 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 #include "agent/log_reader.h"
 #include "common/credentials.h"
 #include "common/log.h"
+#include "common/status_macros.h"
 #include <unistd.h>
 
 namespace berth {
@@ -27,6 +29,12 @@ constexpr absl::Duration kCleanAgain = absl::Milliseconds(100);
 constexpr absl::Duration kCleanPatience = absl::Seconds(10);
 // What is left to write a last word in, where the device still lets it.
 constexpr absl::Duration kFaultGrace = absl::Seconds(10);
+
+// -1: the task does not run, or its shim is of a version that does not say.
+pid_t InitOf(const ShimEvent& event) {
+  int init = 0;
+  return absl::SimpleAtoi(event.message, &init) && init > 0 ? init : -1;
+}
 
 }  // namespace
 
@@ -156,6 +164,7 @@ void TaskRunner::OnShimEvent(LaunchedTask& task, const ShimEvent& event) {
       listener_(TaskPrepared{id, launcher_.options().address, task.rendezvous_port});
       return;
     case ShimEvent::Kind::kStarted:
+      task.init = InitOf(event);
       listener_(TaskStarted{id});
       return;
     case ShimEvent::Kind::kLockHeld:
@@ -375,7 +384,8 @@ TaskRunner::Adopted TaskRunner::Adopt(const JournaledTask& journaled) {
     return adopted;
   }
   absl::StatusOr<ShimProcess> shim = ShimProcess::Find(folder->descriptor());
-  const int status = shim.ok() ? shim->AskStatus() : -1;
+  const auto told = shim.ok() ? shim->AskStatus() : std::nullopt;
+  const int status = told.has_value() ? told->value : -1;
   const auto file = ReadFileAt(folder->descriptor(), kTaskFileName);
   auto decoded = file.has_value() ? DecodeTaskFile(*file) : std::nullopt;
   if (status < 0 || !decoded.has_value()) {
@@ -399,11 +409,34 @@ TaskRunner::Adopted TaskRunner::Adopt(const JournaledTask& journaled) {
   task.shim = std::make_unique<ShimProcess>(*std::move(shim));
   task.file = *std::move(decoded);
   task.rendezvous_port = journaled.rendezvous_port;
+  task.init = InitOf(*told);
   WatchShim(task);
   constexpr std::array<v1::TaskState, 3> kStates = {v1::TASK_STATE_PREPARED, v1::TASK_STATE_RUNNING,
                                                     v1::TASK_STATE_STOPPING};
   adopted.state = kStates.at(static_cast<size_t>(status));
   return adopted;
+}
+
+absl::StatusOr<EntryTarget> TaskRunner::FindEntry(uint64_t allocation_id, int rank) const {
+  const auto found = tasks_.find(allocation_id);
+  if (found == tasks_.end()) {
+    return absl::NotFoundError("the task does not run on this node");
+  }
+  const LaunchedTask& task = found->second;
+  if (task.init <= 0) {
+    return absl::FailedPreconditionError(
+        "the task has not started, or was started by an earlier version of the agent");
+  }
+  const auto ranks = static_cast<int>(task.file.ranks.size());
+  EntryTarget target{.shim_path = launcher_.options().shim_path,
+                     .folder = task.folder->path(),
+                     .rank = rank - task.assignment.rank() * ranks,
+                     .init = task.init,
+                     .init_descriptor = Descriptor(),
+                     .user_id = task.file.user_id,
+                     .group_id = task.file.group_id};
+  ASSIGN_OR_RETURN(target.init_descriptor, OpenInit(task.init, task.shim->pid()));
+  return target;
 }
 
 }  // namespace berth

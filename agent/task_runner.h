@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 
 #include "agent/core/agent_core.h"
+#include "agent/executor/entry_process.h"
 #include "agent/executor/event_loop.h"
 #include "agent/task_launcher.h"
 
@@ -53,6 +54,10 @@ class TaskRunner {
   void SetOnNodeFault(FaultListener fault) { node_fault_ = std::move(fault); }
   // Called when a killed task does not die.
   void SetOnStuck(std::function<void(const v1::Assignment&)> stuck) { stuck_ = std::move(stuck); }
+
+  // What it takes to enter a running task by the rank of one of its processes. NotFound,
+  // FailedPrecondition: it does not run here, or not in a way that can be entered.
+  absl::StatusOr<EntryTarget> FindEntry(uint64_t allocation_id, int rank) const;
 
   // At the agent's end; tasks go on.
   void Close() { launcher_.isolation().Close(); }

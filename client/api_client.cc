@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include <grpcpp/grpcpp.h>
 
@@ -105,6 +106,48 @@ absl::Status Unreachable(const absl::Status& status, absl::string_view server,
                                                              server, " (", CauseOf(status), ")")),
                     detail);
 }
+
+}  // namespace
+
+namespace {
+
+class StreamChannel final : public JobChannel {
+ public:
+  StreamChannel(v1::Client::Stub& stub, std::string server, const std::string& authorization)
+      : server_(std::move(server)) {
+    context_.AddMetadata("authorization", authorization);
+    stream_ = stub.EnterJob(&context_);
+  }
+
+  bool Write(const v1::ChannelInput& input) override {
+    absl::MutexLock lock(&mu_);
+    return stream_->Write(input);
+  }
+
+  bool TryWrite(const v1::ChannelInput& input) override {
+    if (!mu_.TryLock()) {
+      return false;
+    }
+    const bool written = stream_->Write(input);
+    mu_.Unlock();
+    return written;
+  }
+
+  bool Read(v1::ChannelOutput& output) override { return stream_->Read(&output); }
+
+  absl::Status Finish() override {
+    const absl::Status status = FromGrpcStatus(stream_->Finish(), context_);
+    return IsUnreachable(status) ? Unreachable(status, server_, absl::ZeroDuration()) : status;
+  }
+
+  void Cancel() override { context_.TryCancel(); }
+
+ private:
+  const std::string server_;
+  grpc::ClientContext context_;
+  absl::Mutex mu_;  // one write at a time
+  std::unique_ptr<grpc::ClientReaderWriter<v1::ChannelInput, v1::ChannelOutput>> stream_;
+};
 
 }  // namespace
 
@@ -205,6 +248,14 @@ absl::Status ApiClient::StreamLogs(const v1::StreamLogsRequest& request, absl::T
   }
   const absl::Status status = FromGrpcStatus(reader->Finish(), context);
   return IsUnreachable(status) ? Unreachable(status, wire_->server, absl::ZeroDuration()) : status;
+}
+
+std::unique_ptr<JobChannel> ApiClient::EnterJob(const v1::EnterJobRequest& request) {
+  auto channel = std::make_unique<StreamChannel>(*wire_->stub, wire_->server, wire_->authorization);
+  v1::ChannelInput first;
+  *first.mutable_enter() = request;
+  channel->Write(first);
+  return channel;
 }
 
 namespace {

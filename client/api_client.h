@@ -66,6 +66,21 @@ struct Patience {
   CALL(ListBookings)             \
   CALL(EndBooking)
 
+// One way into a job, as long as it lasts. One thread reads; any may write.
+class JobChannel {
+ public:
+  virtual ~JobChannel() = default;
+  // Waits for the other side to have room. False: it is over.
+  virtual bool Write(const v1::ChannelInput& input) = 0;
+  // Only if nobody else is writing. False: somebody is, or it is over.
+  virtual bool TryWrite(const v1::ChannelInput& input) = 0;
+  // Waits for the next frame. False: it is over, Finish says why.
+  virtual bool Read(v1::ChannelOutput& output) = 0;
+  virtual absl::Status Finish() = 0;
+  // Ends it from any thread; what it runs in the job ends, too.
+  virtual void Cancel() = 0;
+};
+
 // Calls block the caller; safe from any thread.
 class ApiClient {
  public:
@@ -92,6 +107,9 @@ class ApiClient {
   // Hands every piece of the log to `take` until the log ends or the deadline comes. One try.
   absl::Status StreamLogs(const v1::StreamLogsRequest& request, absl::Time deadline,
                           const std::function<void(const v1::StreamLogsResponse&)>& take);
+
+  // Opens a way into a job; whether it may be, and what came of it, is in what is read.
+  std::unique_ptr<JobChannel> EnterJob(const v1::EnterJobRequest& request);
 
  private:
   struct Wire;

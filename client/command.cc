@@ -79,4 +79,14 @@ absl::Status CheckWordCount(const Arguments& arguments, size_t least, size_t mos
   return absl::OkStatus();
 }
 
+absl::Status CheckWordAndCommand(const Arguments& arguments, absl::string_view usage) {
+  if (arguments.words.size() != 1 || arguments.after_dashes.empty()) {
+    return ErrorAt({},
+                   arguments.after_dashes.empty() ? "name the command to run"
+                                                  : "give one place and, after \"--\", a command",
+                   usage);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace berth

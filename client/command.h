@@ -51,6 +51,7 @@ class Context {
 enum class CommandGroup {
   kRun,
   kWatch,
+  kInside,
   kControl,
   kQuota,
   kNodes,
@@ -70,6 +71,8 @@ struct Command {
   const char* examples;  // lines
   std::span<const Option> options;
   bool takes_job_options;
+  // What follows the first word is the command of another program, options and all.
+  bool ends_at_word = false;
   // Returns the exit code; an error is printed by the caller and decides the code itself.
   absl::StatusOr<int> (*run)(Context& context);
 };
@@ -80,6 +83,9 @@ std::span<const Option> CommonOptions();
 // Requires one word (or none, if optional) beside the options; says which.
 absl::Status CheckWordCount(const Arguments& arguments, size_t least, size_t most,
                             absl::string_view what);
+
+// Requires one word and a command after "--"; `usage` is how that is written.
+absl::Status CheckWordAndCommand(const Arguments& arguments, absl::string_view usage);
 
 }  // namespace berth
 

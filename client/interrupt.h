@@ -5,24 +5,28 @@
 
 #include <csignal>
 #include <functional>
+#include <initializer_list>
 #include <thread>
 
 namespace berth {
 
-// Takes SIGINT and SIGTERM away from the process and hands them to a thread of its own. Make it
-// before any other thread starts.
+// Takes signals away from the process and hands them to a thread of its own. Make it before any
+// other thread starts.
 class InterruptWatcher {
  public:
-  InterruptWatcher();
+  explicit InterruptWatcher(std::initializer_list<int> signals = {SIGINT, SIGTERM});
   ~InterruptWatcher();
   InterruptWatcher(const InterruptWatcher&) = delete;
   InterruptWatcher& operator=(const InterruptWatcher&) = delete;
 
   // Calls `on_signal` with the number of each signal, and with 0 about five times a second.
   void Start(std::function<void(int signal)> on_signal);
+  // It is not called any more.
+  void Stop();
 
  private:
   sigset_t signals_{};
+  int wake_ = 0;  // one of them
   sigset_t before_{};
   std::jthread thread_;
 };

@@ -72,7 +72,7 @@ struct ChangeRequest {
   std::function<void(const absl::StatusOr<ChangeResult>&)> done;
 };
 
-// A change that comes over the local socket, for its audit row.
+// Who did what, for the audit row of what is no change of the engine's.
 struct LocalRequest {
   Actor actor;
   AuditContext audit;
@@ -130,6 +130,11 @@ class ControlLoop {
   // Finds the link of a node's present session on the loop's thread; null: not connected.
   void PostToAgent(NodeId node, std::function<void(std::shared_ptr<AgentLink>)> use)
       ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Records what changes nothing that the loop owns: `decision` is what the caller was told. `done`
+  // is called on the loop's thread once that is durable, or with why it cannot be.
+  void PostAudit(LocalRequest request, const absl::Status& decision,
+                 std::function<void(const absl::Status&)> done);
 
   // ---- From any thread, for the local socket. `done` is called on the loop's thread, or never if
   // the loop stops. ----

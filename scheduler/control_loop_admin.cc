@@ -121,6 +121,21 @@ void ControlLoop::PostResume(LocalRequest request, bool at_once,
   }));
 }
 
+void ControlLoop::PostAudit(LocalRequest request, const absl::Status& decision,
+                            std::function<void(const absl::Status&)> done) {
+  Push(Task([this, request = std::move(request), decision, done = std::move(done)](Turn& turn) {
+    const absl::Status status = store_->disk_full() ? DiskFull() : absl::OkStatus();
+    if (status.ok()) {
+      AuditEntry entry = EntryOf(request, turn.now);
+      entry.token_id = request.actor.token_id;
+      entry.tenant = request.actor.tenant;
+      entry.decision = absl::IsPermissionDenied(decision) ? "permission-denied" : "ok";
+      turn.audits.push_back(std::move(entry));
+    }
+    turn.replies.emplace_back([done, status] { done(status); });
+  }));
+}
+
 void ControlLoop::PostBackup(LocalRequest request, std::string path, BackupCallback done) {
   Push(Task([this, request = std::move(request), path = std::move(path),
              done = std::move(done)](Turn& turn) {

@@ -13,16 +13,6 @@
 namespace berth {
 namespace {
 
-absl::Status DiskFull() {
-  return WithDetail(
-      absl::ResourceExhaustedError("the scheduler's disk is full: nothing new is accepted"),
-      {.code = "B8208",
-       .why = {"what runs goes on, and its results are still recorded"},
-       .fix = {"the center's operators must free space under the scheduler's data folder: 32 MiB "
-               "must be free"},
-       .retryable = true});
-}
-
 // The job that a change of one job is about; none for the others.
 JobId JobOf(const UserEvent& event) {
   return std::visit(
@@ -45,6 +35,16 @@ bool NeedsRoom(const UserEvent& event) {
 }
 
 }  // namespace
+
+absl::Status DiskFull() {
+  return WithDetail(
+      absl::ResourceExhaustedError("the scheduler's disk is full: nothing new is accepted"),
+      {.code = "B8208",
+       .why = {"what runs goes on, and its results are still recorded"},
+       .fix = {"the center's operators must free space under the scheduler's data folder: 32 MiB "
+               "must be free"},
+       .retryable = true});
+}
 
 void ControlLoop::ApplyChange(ChangeRequest& request, Turn& turn) {
   absl::StatusOr<ChangeResult> result = TryChange(request, turn);

@@ -35,6 +35,8 @@ struct ControlLoop::Turn {
 
 // Memory is ahead of disk: going on would tell somebody what a restart does not know.
 [[noreturn]] void StopProcess(const absl::Status& status);
+// Why nothing more is taken in.
+absl::Status DiskFull();
 
 }  // namespace berth
 

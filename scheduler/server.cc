@@ -20,6 +20,7 @@
 #include "scheduler/rpc/auth.h"
 #include "scheduler/rpc/background_worker.h"
 #include "scheduler/rpc/call.h"
+#include "scheduler/rpc/channel_relay.h"
 #include "scheduler/rpc/client_service.h"
 #include "scheduler/rpc/local_admin.h"
 #include "scheduler/rpc/log_relay.h"
@@ -148,12 +149,17 @@ struct Server::Parts {
         authenticator(clock),
         loop(std::move(store), options.policy, options.loop, clock),
         router(loop, authenticator),
-        agent_service(router, relay),
+        agent_service(router, relay, channels),
         client_service(router,
                        {.relay = &relay,
                         .open =
                             [this](NodeId node, const v1::OpenLog& message) {
                               return agent_service.OpenLog(node, message);
+                            }},
+                       {.relay = &channels,
+                        .open =
+                            [this](NodeId node, const v1::OpenChannel& message) {
+                              return agent_service.OpenChannel(node, message);
                             }},
                        worker),
         local_admin(loop,
@@ -167,6 +173,7 @@ struct Server::Parts {
     };
     agent_service.CloseRefused(check);
     relay.CloseRefused(check);
+    channels.CloseRefused(check);
   }
 
   absl::Status Listen();
@@ -176,6 +183,7 @@ struct Server::Parts {
   const ServerOptions options;
   Authenticator authenticator;
   LogRelay relay;
+  ChannelRelay channels;
   ControlLoop loop;
   CallRouter router;
   BackgroundWorker worker;
@@ -279,8 +287,11 @@ void Server::Stop() {
   parts_->agent_service.Stop();
   parts_->loop.Stop();
   parts_->worker.Stop();
-  parts_->relay.CloseRefused(
-      [](absl::string_view) { return absl::UnavailableError("the scheduler is stopping"); });
+  const auto stopping = [](absl::string_view) {
+    return absl::UnavailableError("the scheduler is stopping");
+  };
+  parts_->relay.CloseRefused(stopping);
+  parts_->channels.CloseRefused(stopping);
   closing.join();
   parts_.reset();
 }

@@ -136,6 +136,7 @@ AgentOutput AgentCore::OnMessage(const v1::SchedulerMessage& message, absl::Dura
       break;
     case v1::SchedulerMessage::kHelloRefused:
     case v1::SchedulerMessage::kOpenLog:
+    case v1::SchedulerMessage::kOpenChannel:
     case v1::SchedulerMessage::KIND_NOT_SET:
       break;
   }

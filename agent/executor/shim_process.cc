@@ -106,20 +106,30 @@ std::optional<ShimEvent> ShimProcess::Receive(bool& ended) const {
   return event;
 }
 
-int ShimProcess::AskStatus() const {
+std::optional<ShimEvent> ShimProcess::AskStatus() const {
   Send({});
   pollfd readable{socket_, POLLIN, 0};
   while (poll(&readable, 1, kStatusTimeoutMs) > 0) {
     bool ended = false;
     const auto event = Receive(ended);
     if (ended) {
-      return -1;
+      return std::nullopt;
     }
     if (event.has_value() && event->kind == ShimEvent::Kind::kStatus) {
-      return event->value;
+      return event;
     }
   }
-  return -1;
+  return std::nullopt;
+}
+
+pid_t ShimProcess::pid() const {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  // Of a socketpair the kernel names who made it.
+  if (pid_ > 0 || getsockopt(socket_, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+    return pid_;
+  }
+  return peer.pid;
 }
 
 void ShimProcess::Reap() {

@@ -30,9 +30,10 @@ class ShimProcess {
   void Send(const AgentCommand& command) const;
   // The next event, if one is there. `ended`: the shim has closed the conversation.
   std::optional<ShimEvent> Receive(bool& ended) const;
-  // Waits up to a second for the answer to a status command: 0 prepared, 1 running, 2 stopping; -1:
-  // none.
-  int AskStatus() const;
+  // Waits up to a second for the answer to a status command, kStatus; none: it does not come.
+  std::optional<ShimEvent> AskStatus() const;
+  // The shim's own, whoever started it; -1 if it is gone.
+  pid_t pid() const;
   // After `ended`: takes the dead child away.
   void Reap();
 

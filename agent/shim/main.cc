@@ -1,4 +1,5 @@
 // berth-shim FOLDER: supervises the task described in FOLDER. Started by berth-agent.
+// berth-shim --enter ...: runs one more command in a task, see task_entry.h.
 // berth-shim --probe FOLDER: says which isolation works here, with FOLDER in a task's place.
 
 #include <cerrno>
@@ -6,6 +7,7 @@
 #include <cstring>
 
 #include "agent/shim/probe.h"
+#include "agent/shim/task_entry.h"
 #include "agent/shim/task_shim.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -30,6 +32,11 @@ int main(int argc, char** argv) {
   }
   if (argc == 3 && std::strcmp(argv[1], "--probe") == 0) {
     return berth::ProbeFacilities(argv[2]);
+  }
+  berth::EntryOrder order;
+  if (berth::DecodeEntryOrder({argv + 1, argv + argc}, order)) {
+    IgnoreSignals();
+    return berth::EnterTask(order);
   }
   if (argc != 2) {
     std::fprintf(stderr, "berth-shim is started by berth-agent: berth-shim FOLDER\n");

@@ -101,7 +101,7 @@ struct ShimEvent {
   Kind kind = Kind::kPrepared;
   int32_t value = 0;
   int64_t started_at_us = 0;  // kStarted, kStatus: wall clock
-  char message[256] = {};
+  char message[256] = {};     // kStarted, kStatus: the pid of the init while it runs, or nothing
 };
 
 // How a task ended.

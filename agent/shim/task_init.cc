@@ -2,15 +2,13 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "agent/shim/process_tree.h"
 #include "agent/shim/sandbox.h"
 #include "agent/shim/task_group.h"
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -25,59 +23,6 @@
 
 namespace berth {
 namespace {
-
-std::vector<char*> Pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  pointers.reserve(strings.size() + 1);
-  for (const std::string& text : strings) {
-    pointers.push_back(const_cast<char*>(text.c_str()));
-  }
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-// The parent of every process that can be seen.
-std::map<pid_t, pid_t> ReadParents() {
-  std::map<pid_t, pid_t> parents;
-  DIR* proc = opendir("/proc");
-  if (proc == nullptr) {
-    return parents;
-  }
-  while (const dirent* entry = readdir(proc)) {
-    const pid_t pid = std::atoi(entry->d_name);
-    if (pid <= 0) {
-      continue;
-    }
-    char path[64];
-    char line[512] = {};
-    std::snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    const ssize_t size = file < 0 ? -1 : read(file, line, sizeof(line) - 1);
-    close(file);
-    // The name in parentheses may hold anything; the state and the parent follow the last one.
-    const char* after_name = size > 0 ? std::strrchr(line, ')') : nullptr;
-    int parent = 0;
-    if (after_name != nullptr && std::sscanf(after_name, ") %*c %d", &parent) == 1) {
-      parents[pid] = parent;
-    }
-  }
-  closedir(proc);
-  return parents;
-}
-
-bool Descends(const std::map<pid_t, pid_t>& parents, pid_t pid, pid_t ancestor) {
-  for (int depth = 0; depth < 1000; ++depth) {
-    const auto parent = parents.find(pid);
-    if (parent == parents.end()) {
-      return false;
-    }
-    if (parent->second == ancestor) {
-      return true;
-    }
-    pid = parent->second;
-  }
-  return false;
-}
 
 class Init {
  public:
@@ -178,12 +123,7 @@ class Init {
   [[noreturn]] void ExecuteRank(size_t rank, int failures) {
     setsid();
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    for (int number = 1; number < NSIG; ++number) {
-      signal(number, SIG_DFL);
-    }
+    ResetSignals();
     InitEvent failure{InitEvent::Kind::kNoFolder, static_cast<int32_t>(rank), 0};
     if (dup2(null, STDIN_FILENO) >= 0 && dup2(outputs_[rank], STDOUT_FILENO) >= 0 &&
         dup2(outputs_[rank], STDERR_FILENO) >= 0 && chdir(task_.working_directory.c_str()) == 0) {
@@ -241,13 +181,8 @@ class Init {
   void Signal(int number) {
     if (in_namespace_) {
       kill(-1, number);
-      return;
-    }
-    const auto parents = ReadParents();
-    for (const auto& [pid, parent] : parents) {
-      if (Descends(parents, pid, getpid())) {
-        kill(pid, number);
-      }
+    } else {
+      SignalDescendants(number);
     }
   }
 
@@ -261,11 +196,8 @@ class Init {
 
   // In a namespace the kernel takes everything with its init; else hunt until nothing is left.
   [[noreturn]] void End() {
-    while (!in_namespace_) {
-      Signal(SIGKILL);
-      if (waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) {
-        break;
-      }
+    if (!in_namespace_) {
+      EndDescendants();
     }
     _exit(0);
   }

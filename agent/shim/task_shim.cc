@@ -223,7 +223,7 @@ void TaskShim::OnCommand(const AgentCommand& command) {
       task_.lease_deadline_ns = command.value;
       return;
     case AgentCommand::Kind::kStatus:
-      Tell(ShimEvent::Kind::kStatus, "");
+      Tell(ShimEvent::Kind::kStatus, InitText().c_str());
       return;
   }
 }
@@ -303,7 +303,7 @@ void TaskShim::OnInit() {
   switch (event.kind) {
     case InitEvent::Kind::kStarted:
       running_ = true;
-      Tell(ShimEvent::Kind::kStarted, "");
+      Tell(ShimEvent::Kind::kStarted, InitText().c_str());
       return;
     case InitEvent::Kind::kExecFailed:
       record_.exec_failed = 1;
@@ -413,6 +413,10 @@ void TaskShim::Finish() {
   }
   WriteFileDurably(folder_, kExitFileName, EncodeExitRecord(record_));
   unlink(kSocketFileName);
+}
+
+std::string TaskShim::InitText() const {
+  return running_ && !init_gone_ ? std::to_string(init_.pid) : "";
 }
 
 void TaskShim::Tell(ShimEvent::Kind kind, const char* message) {

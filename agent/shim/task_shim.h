@@ -51,6 +51,8 @@ class TaskShim {
   void AwaitEmpty();
   void Finish();
   void Tell(ShimEvent::Kind kind, const char* message);
+  // The pid of the init while the task runs, as text for an event.
+  std::string InitText() const;
   int64_t NextDeadlineNs() const;
 
   const int folder_;

@@ -116,6 +116,19 @@ absl::StatusOr<Call> FindCommand(const std::vector<std::string>& words) {
   return UnknownCommand(first, second);
 }
 
+// As if "--" stood behind the first word that is no option.
+void EndOptionsAtWord(const Command& command, std::vector<std::string>& words) {
+  for (size_t at = 0; at < words.size() && words[at] != "--"; ++at) {
+    if (words[at].size() < 2 || words[at][0] != '-') {
+      words.insert(words.begin() + static_cast<std::ptrdiff_t>(at) + 1, "--");
+      return;
+    }
+    for (const Option& option : command.options) {
+      at += option.value != nullptr && words[at] == std::string{'-', option.letter} ? 1 : 0;
+    }
+  }
+}
+
 bool AsksForHelp(const std::vector<std::string>& words) {
   const auto end = std::find(words.begin(), words.end(), "--");
   return std::any_of(words.begin(), end,
@@ -183,9 +196,12 @@ int RunClient(const std::vector<std::string>& words, Context& context) {
   if (words[0] == "--version") {
     return Finish(context, kVersionCommand.run(context));
   }
-  const auto call = FindCommand(words);
+  auto call = FindCommand(words);
   if (!call.ok()) {
     return Finish(context, call.status());
+  }
+  if (call->command->ends_at_word) {
+    EndOptionsAtWord(*call->command, call->words);
   }
   if (AsksForHelp(call->words)) {
     context.console.Out(CommandHelp(*call->command));

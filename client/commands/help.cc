@@ -25,6 +25,7 @@ struct GroupTitle {
 constexpr GroupTitle kGroups[] = {
     {CommandGroup::kRun,       "Run"      },
     {CommandGroup::kWatch,     "Watch"    },
+    {CommandGroup::kInside,    "Inside"   },
     {CommandGroup::kControl,   "Control"  },
     {CommandGroup::kQuota,     "Quota"    },
     {CommandGroup::kNodes,     "Nodes"    },

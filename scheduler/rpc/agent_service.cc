@@ -8,6 +8,7 @@
 
 #include "common/grpc_status.h"
 #include "common/status_macros.h"
+#include "scheduler/rpc/enter_stream.h"
 #include "scheduler/rpc/log_upload.h"
 
 namespace berth {
@@ -60,20 +61,30 @@ grpc::ServerReadReactor<v1::LogChunk>* AgentService::LogUpload(grpc::CallbackSer
   return StartLogUpload(context, principal->actor, relay_);
 }
 
-absl::Status AgentService::OpenLog(NodeId node, const v1::OpenLog& message) {
-  std::shared_ptr<AgentSession> open;
-  {
-    absl::MutexLock lock(&mu_);
-    for (const auto& session : sessions_) {
-      if (session->node() == node && session->is_open()) {
-        open = session;
-      }
+grpc::ServerBidiReactor<v1::ChannelOutput, v1::ChannelInput>* AgentService::Channel(
+    grpc::CallbackServerContext* context) {
+  return StartAgentChannel(context, router_, channels_);
+}
+
+absl::StatusOr<std::shared_ptr<AgentSession>> AgentService::FindOpen(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  for (const auto& session : sessions_) {
+    if (session->node() == node && session->is_open()) {
+      return session;
     }
   }
-  if (open == nullptr) {
-    return absl::UnavailableError("the node is not connected");
-  }
-  open->OpenLog(message);
+  return absl::UnavailableError("the node is not connected");
+}
+
+absl::Status AgentService::OpenLog(NodeId node, const v1::OpenLog& message) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<AgentSession> session, FindOpen(node));
+  session->OpenLog(message);
+  return absl::OkStatus();
+}
+
+absl::Status AgentService::OpenChannel(NodeId node, const v1::OpenChannel& message) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<AgentSession> session, FindOpen(node));
+  session->OpenChannel(message);
   return absl::OkStatus();
 }
 

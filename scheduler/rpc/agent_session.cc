@@ -77,6 +77,13 @@ void AgentSession::OpenLog(const v1::OpenLog& message) {
   Enqueue(std::move(envelope));
 }
 
+void AgentSession::OpenChannel(const v1::OpenChannel& message) {
+  v1::SchedulerMessage envelope;
+  *envelope.mutable_open_channel() = message;
+  absl::MutexLock lock(&mu_);
+  Enqueue(std::move(envelope));
+}
+
 bool AgentSession::is_open() const {
   absl::MutexLock lock(&mu_);
   return accepted_ && !ending_;

@@ -49,6 +49,7 @@ class AgentSession final : public AgentLink,
   void Close() override ABSL_LOCKS_EXCLUDED(mu_);
   void CloseWith(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   void OpenLog(const v1::OpenLog& message) ABSL_LOCKS_EXCLUDED(mu_);
+  void OpenChannel(const v1::OpenChannel& message) ABSL_LOCKS_EXCLUDED(mu_);
 
   NodeId node() const { return actor_.node; }
   const std::string& token_id() const { return actor_.token_id; }

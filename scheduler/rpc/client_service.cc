@@ -320,6 +320,11 @@ grpc::ServerWriteReactor<v1::StreamLogsResponse>* ClientService::StreamLogs(
   return StartLogStream(context, *request, router_, logs_);
 }
 
+grpc::ServerBidiReactor<v1::ChannelInput, v1::ChannelOutput>* ClientService::EnterJob(
+    Context* context) {
+  return StartEnterStream(context, router_, entry_);
+}
+
 ClientService::Reactor* ClientService::ListAllocations(Context* context,
                                                        const v1::ListAllocationsRequest* request,
                                                        v1::ListAllocationsResponse* response) {

@@ -9,6 +9,7 @@
 #include "proto/client_api.grpc.pb.h"
 #include "scheduler/rpc/background_worker.h"
 #include "scheduler/rpc/call.h"
+#include "scheduler/rpc/enter_stream.h"
 #include "scheduler/rpc/log_stream.h"
 
 namespace berth {
@@ -16,8 +17,8 @@ namespace berth {
 // Owned by the Server. Requires: what is handed over outlives it.
 class ClientService final : public v1::Client::CallbackService {
  public:
-  ClientService(CallRouter& router, LogSource logs, BackgroundWorker& worker)
-      : router_(router), logs_(std::move(logs)), worker_(worker) {}
+  ClientService(CallRouter& router, LogSource logs, JobEntry entry, BackgroundWorker& worker)
+      : router_(router), logs_(std::move(logs)), entry_(std::move(entry)), worker_(worker) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -39,6 +40,7 @@ class ClientService final : public v1::Client::CallbackService {
                    v1::WaitJobResponse* response) override;
   grpc::ServerWriteReactor<v1::StreamLogsResponse>* StreamLogs(
       Context* context, const v1::StreamLogsRequest* request) override;
+  grpc::ServerBidiReactor<v1::ChannelInput, v1::ChannelOutput>* EnterJob(Context* context) override;
   Reactor* ListAllocations(Context* context, const v1::ListAllocationsRequest* request,
                            v1::ListAllocationsResponse* response) override;
 
@@ -110,6 +112,7 @@ class ClientService final : public v1::Client::CallbackService {
  private:
   CallRouter& router_;
   const LogSource logs_;
+  const JobEntry entry_;
   BackgroundWorker& worker_;
 };
 

@@ -31,6 +31,7 @@ struct Row {
 
 // By name. LocalAdmin is not here for any role: its door is the socket's folder.
 constexpr std::array kRows = {
+    Row{"Agent.Channel",           kNode                                  },
     Row{"Agent.LogUpload",         kNode                                  },
     Row{"Agent.Session",           kNode                                  },
     Row{"Client.AddBooking",       kOperator                              },
@@ -43,6 +44,7 @@ constexpr std::array kRows = {
     Row{"Client.DrainNode",        kOperator                              },
     Row{"Client.EndBooking",       kOperator                              },
     Row{"Client.EndLossHold",      kOperator                              },
+    Row{"Client.EnterJob",         kMember | kAdmin | kOperator           },
     Row{"Client.ExplainJob",       kPeople                                },
     Row{"Client.FindArrayTask",    kPeople                                },
     Row{"Client.GetJob",           kPeople                                },

@@ -129,7 +129,7 @@ const std::vector<LibraryRule>& LibraryRules() {
   static const auto* const kRules = new std::vector<LibraryRule>{
       Rule("gRPC", R"(^(grpc|grpcpp|grpc\+\+)/|\.grpc\.pb\.h$)",
            "common/grpc_status scheduler/rpc/ scheduler/server agent/agent. agent/session "
-           "agent/log_upload client/api_client sim/bench/ tests/",
+           "agent/log_upload agent/job_channel client/api_client sim/bench/ tests/",
            ""),
       Rule("protobuf", R"(\.pb\.h$|^google/protobuf/)",
            "common/grpc_status common/error_detail scheduler/convert scheduler/rpc/ "

@@ -187,6 +187,17 @@ TEST_F(Access, AForeignJobDoesNotExist) {
   EXPECT_FALSE(stream->Read(&ignored));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
 
+  grpc::ClientContext entering;
+  client.Prepare(entering);
+  auto channel = client.stub().EnterJob(&entering);
+  v1::ChannelInput enter;
+  enter.mutable_enter()->set_job_id(job_);
+  enter.mutable_enter()->mutable_command()->add_argv("true");
+  channel->Write(enter);
+  v1::ChannelOutput output;
+  EXPECT_FALSE(channel->Read(&output));
+  EXPECT_EQ(channel->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
+
   v1::ListJobsResponse listed;
   ASSERT_TRUE(client.Call(&Stub::ListJobs, v1::ListJobsRequest(), &listed).ok());
   EXPECT_EQ(listed.jobs_size(), 0);

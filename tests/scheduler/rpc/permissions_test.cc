@@ -71,6 +71,8 @@ TEST(Permissions, AuditorsChangeNothing) {
     }
   }
   EXPECT_FALSE(IsAllowed("Client.StreamLogs", Role::kAuditor));
+  EXPECT_FALSE(IsAllowed("Client.EnterJob", Role::kAuditor));
+  EXPECT_FALSE(IsAllowed("Client.EnterJob", Role::kNode));
   EXPECT_TRUE(IsAllowed("Client.ListJobs", Role::kAuditor));
 }
 

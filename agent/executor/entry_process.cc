@@ -1,0 +1,198 @@
+#include "agent/executor/entry_process.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "agent/shim/process_tree.h"
+#include "common/status_macros.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+// Of every end that the agent has; more is in flight, and less often asked for.
+constexpr int kPipeBytes = 256 << 10;
+// How long a guard may take to end.
+constexpr int kEndTimeoutMs = 5000;
+
+struct Pipe {
+  Descriptor reader;
+  Descriptor writer;
+};
+
+// `own` is the end that the agent keeps.
+absl::StatusOr<Pipe> MakePipe(const EntryTarget& target, bool own_reader) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot make a pipe");
+  }
+  Pipe made{Descriptor(ends[0]), Descriptor(ends[1])};
+  fcntl(ends[0], F_SETPIPE_SZ, kPipeBytes);
+  fcntl(ends[own_reader ? 0 : 1], F_SETFL, O_NONBLOCK);
+  // A command opens /dev/stdout as the task's user.
+  if (target.user_id >= 0 && fchown(ends[0], static_cast<uid_t>(target.user_id),
+                                    static_cast<gid_t>(target.group_id)) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot give a pipe to the task's user");
+  }
+  return made;
+}
+
+// What the program gets, from descriptor 0 on; -1: /dev/null.
+absl::StatusOr<pid_t> Spawn(const std::string& path, const EntryOrder& order,
+                            const std::vector<int>& descriptors) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  // First away from the numbers where they go, so that none is overwritten before its turn.
+  const int above = static_cast<int>(descriptors.size());
+  std::vector<Descriptor> copies;
+  for (int number = 0; number < above; ++number) {
+    const int source = descriptors[static_cast<size_t>(number)];
+    copies.emplace_back(source < 0 ? -1 : fcntl(source, F_DUPFD_CLOEXEC, above));
+    if (copies.back().is_open()) {
+      posix_spawn_file_actions_adddup2(&actions, copies.back().get(), number);
+    } else {
+      posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0);
+    }
+  }
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+  std::vector<std::string> words = EncodeEntryOrder(order);
+  words.insert(words.begin(), path);
+  char* const environment[] = {nullptr};
+  pid_t pid = -1;
+  const int error =
+      posix_spawn(&pid, path.c_str(), &actions, &attributes, Pointers(words).data(), environment);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", path));
+  }
+  return pid;
+}
+
+// The parent of a process; -1: there is no such process->
+pid_t ParentOf(pid_t pid) {
+  char line[512] = {};
+  const Descriptor file(open(absl::StrCat("/proc/", pid, "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+  const ssize_t size = file.is_open() ? read(file.get(), line, sizeof(line) - 1) : -1;
+  // The name in parentheses may hold anything; the state and the parent follow the last one.
+  const char* after_name = size > 0 ? std::strrchr(line, ')') : nullptr;
+  pid_t parent = -1;
+  return after_name != nullptr && std::sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : -1;
+}
+
+}  // namespace
+
+void Descriptor::Close() {
+  if (number_ >= 0) {
+    close(std::exchange(number_, -1));
+  }
+}
+
+absl::StatusOr<Descriptor> OpenInit(pid_t init, pid_t shim) {
+  Descriptor descriptor(init > 0 ? static_cast<int>(syscall(SYS_pidfd_open, init, 0)) : -1);
+  // In this order: what the descriptor is of cannot change any more.
+  if (!descriptor.is_open() || shim <= 0 || ParentOf(init) != shim) {
+    return absl::NotFoundError("the task has ended");
+  }
+  return descriptor;
+}
+
+absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::Start(const EntryTarget& target,
+                                                                  EntryOrder order) {
+  order.folder = target.folder;
+  order.rank = target.rank;
+  order.init = target.init;
+  std::unique_ptr<EntryProcess> process(new EntryProcess());
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot make a socket");
+  }
+  process->conversation = Descriptor(sockets[0]);
+  const Descriptor guard(sockets[1]);
+  std::vector<int> given(3, -1);
+  std::vector<Pipe> pipes;
+  const bool has_streams = order.port == 0 && order.rows == 0;
+  if (has_streams) {
+    for (const bool own_reader : {false, true, true}) {
+      ASSIGN_OR_RETURN(Pipe made, MakePipe(target, own_reader));
+      pipes.push_back(std::move(made));
+    }
+    given = {pipes[0].reader.get(), pipes[1].writer.get(), pipes[2].writer.get()};
+  }
+  given.push_back(guard.get());
+  given.push_back(target.init_descriptor.get());
+  ASSIGN_OR_RETURN(process->pid_, Spawn(target.shim_path, order, given));
+  if (has_streams) {
+    process->input = std::move(pipes[0].writer);
+    process->output = std::move(pipes[1].reader);
+    process->error_output = std::move(pipes[2].reader);
+  }
+  return process;
+}
+
+EntryProcess::~EntryProcess() {
+  if (pid_ <= 0) {
+    return;
+  }
+  // The guard ends everything when nobody listens any more. A command that reads or writes is not
+  // in its way: it is killed.
+  conversation.Close();
+  const Descriptor program(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  pollfd ended{program.get(), POLLIN, 0};
+  if (poll(&ended, 1, kEndTimeoutMs) <= 0) {
+    // The task's user has stopped the guard: that is the task's affair, not ours.
+    kill(pid_, SIGKILL);
+  }
+  waitpid(pid_, nullptr, 0);
+}
+
+std::optional<EntryEvent> EntryProcess::Receive(bool& ended) {
+  EntryEvent event;
+  iovec data{&event, sizeof(event)};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  const ssize_t size = recvmsg(conversation.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  ended = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET);
+  if (size != static_cast<ssize_t>(sizeof(event))) {
+    return std::nullopt;
+  }
+  event.step[sizeof(event.step) - 1] = 0;
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+    int received = -1;
+    std::memcpy(&received, CMSG_DATA(header), sizeof(received));
+    fcntl(received, F_SETFL, O_NONBLOCK | fcntl(received, F_GETFL));
+    output = Descriptor(received);
+    input = Descriptor(fcntl(received, F_DUPFD_CLOEXEC, 0));
+  }
+  return event;
+}
+
+void EntryProcess::Signal(int number) const {
+  const EntryCommand command{number};
+  // A guard that has ended is noticed by its closed socket.
+  const ssize_t sent = send(conversation.get(), &command, sizeof(command), MSG_NOSIGNAL);
+  static_cast<void>(sent);
+}
+
+}  // namespace berth

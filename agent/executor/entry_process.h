@@ -1,0 +1,83 @@
+#ifndef BERTH_AGENT_EXECUTOR_ENTRY_PROCESS_H_
+#define BERTH_AGENT_EXECUTOR_ENTRY_PROCESS_H_
+
+// The agent's end of one `berth-shim --enter`: the command's streams, and what its guard tells.
+// Any thread, one at a time.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "agent/shim/task_entry.h"
+#include <sys/types.h>
+
+namespace berth {
+
+// Owns a descriptor; -1: none.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~Descriptor() { Close(); }
+  int get() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+  void Close();
+
+ private:
+  int number_;
+};
+
+// A task that runs, and may be entered.
+struct EntryTarget {
+  std::string shim_path;
+  std::string folder;
+  int rank = 0;  // in the task
+  pid_t init = -1;
+  Descriptor init_descriptor;  // a pidfd of it
+  int64_t user_id = -1;        // who the command's streams belong to; -1: the agent's own
+  int64_t group_id = -1;
+};
+
+// The init of a running task, whose parent must be `shim`: a pid that another process has got
+// meanwhile is not it. NotFound: it is gone.
+absl::StatusOr<Descriptor> OpenInit(pid_t init, pid_t shim);
+
+class EntryProcess {
+ public:
+  // The order's folder, rank and init are the target's.
+  static absl::StatusOr<std::unique_ptr<EntryProcess>> Start(const EntryTarget& target,
+                                                             EntryOrder order);
+  EntryProcess(const EntryProcess&) = delete;
+  EntryProcess& operator=(const EntryProcess&) = delete;
+  // Ends what runs, and waits for the program.
+  ~EntryProcess();
+
+  // None of these block; closed ones are -1. With a terminal or a connection `input` and `output`
+  // are that, from kStarted on.
+  Descriptor input;
+  Descriptor output;
+  Descriptor error_output;
+  Descriptor conversation;
+
+  // The next event, if one is there; takes over what comes with it. `ended`: nothing more will
+  // come.
+  std::optional<EntryEvent> Receive(bool& ended);
+  void Signal(int number) const;
+
+ private:
+  EntryProcess() = default;
+  pid_t pid_ = -1;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_EXECUTOR_ENTRY_PROCESS_H_

@@ -1,0 +1,437 @@
+#include "agent/job_channel.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include <grpcpp/grpcpp.h>
+
+#include "agent/shim/shim_protocol.h"
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace berth {
+namespace {
+
+constexpr size_t kFrameBytes = 64 << 10;
+// While the command does not read, nothing is read from the stream either, and only a write notices
+// its end: an empty one, this often.
+constexpr int kProbeMs = 250;
+// How long the scheduler may take to end the call after the last frame.
+constexpr int kFarewellMs = 10000;
+constexpr int kTerminalSideDefault = 24;
+constexpr int kTerminalWidthDefault = 80;
+// What ends the input of a program at a terminal.
+constexpr char kEndOfTransmission = 4;
+
+EntryOrder OrderOf(const v1::EnterJobRequest& request) {
+  EntryOrder order;
+  order.port = static_cast<int>(request.port());
+  const v1::EnterJobRequest::Command& command = request.command();
+  order.argv.assign(command.argv().begin(), command.argv().end());
+  if (command.terminal()) {
+    const auto rows = static_cast<int>(command.size().rows());
+    const auto columns = static_cast<int>(command.size().columns());
+    order.rows = rows > 0 ? rows : kTerminalSideDefault;
+    order.columns = columns > 0 ? columns : kTerminalWidthDefault;
+    order.terminal_type = command.terminal_type();
+  }
+  return order;
+}
+
+v1::ChannelEnd EndOfExit(int status) {
+  v1::ChannelEnd end;
+  if (WIFSIGNALED(status)) {
+    end.set_signal(WTERMSIG(status));
+  } else {
+    end.set_exit_code(WEXITSTATUS(status));
+  }
+  return end;
+}
+
+v1::ChannelEnd EndOfFailure(const EntryEvent& event, const EntryOrder& order) {
+  v1::ChannelEnd end;
+  const bool not_executed = event.kind == EntryEvent::Kind::kExecFailed;
+  end.set_exit_code(event.status == ENOENT ? kExitNotFound : kExitNotExecutable);
+  end.set_not_found(not_executed && event.status == ENOENT);
+  end.set_error(absl::StrCat(
+      not_executed ? absl::StrCat("cannot execute ", order.argv[0])
+                   : absl::StrCat("cannot ", event.step,
+                                  order.port > 0 ? absl::StrCat(" ", order.port) : std::string()),
+      ": ", std::strerror(event.status)));
+  return end;
+}
+
+}  // namespace
+
+// The stream's reactions only note what happened and wake the thread, which does the rest.
+class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::ChannelInput> {
+ public:
+  explicit JobChannel(const v1::OpenChannel& request)
+      : order_(OrderOf(request.request())), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    out_.set_channel_id(request.channel_id());
+  }
+
+  void Begin(v1::Agent::Stub& stub, const std::string& token, std::shared_ptr<JobChannel> self) {
+    self_ = std::move(self);
+    context_.AddMetadata("authorization", absl::StrCat("Bearer ", token));
+    stub.async()->Channel(&context_, this);
+    // The thread reads and writes outside the reactions.
+    AddHold();
+    StartWrite(&out_);
+    StartRead(&in_);
+    StartCall();
+  }
+
+  void Run(absl::StatusOr<EntryTarget> target) {
+    if (!target.ok()) {
+      EndWith(target.status());
+    } else if (auto process = EntryProcess::Start(*target, order_); !process.ok()) {
+      EndWith(process.status());
+    } else {
+      process_ = *std::move(process);
+      init_ = std::move(target->init_descriptor);
+    }
+    while (!IsOver()) {
+      Turn();
+    }
+    context_.TryCancel();
+    process_.reset();
+    RemoveHold();
+  }
+
+  // From any thread: the thread ends soon.
+  void Cancel() { Note(&JobChannel::over_); }
+
+  void OnReadDone(bool ok) override { Note(ok ? &JobChannel::has_input_ : &JobChannel::over_); }
+  void OnWriteDone(bool ok) override { Note(ok ? &JobChannel::written_ : &JobChannel::over_); }
+  void OnDone(const grpc::Status& /*status*/) override {
+    Note(&JobChannel::over_);
+    const auto self = std::move(self_);
+  }
+
+ private:
+  void Note(bool JobChannel::*fact) {
+    absl::MutexLock lock(&mu_);
+    this->*fact = true;
+    const uint64_t one = 1;
+    const ssize_t woken = write(wake_.get(), &one, sizeof(one));
+    static_cast<void>(woken);
+  }
+
+  bool IsOver() {
+    absl::MutexLock lock(&mu_);
+    return over_;
+  }
+
+  void EndWith(const absl::Status& status) {
+    v1::ChannelEnd end;
+    end.set_exit_code(kExitNotExecutable);
+    end.set_error(std::string(status.message()));
+    end_ = std::move(end);
+  }
+
+  // One look at everything that may be ready.
+  void Turn() {
+    TakeNotes();
+    if (input_taken_ && pending_.empty()) {
+      input_taken_ = false;
+      StartRead(&in_);
+    }
+    if (!writing_ && end_.has_value() && !has_output()) {
+      WriteEnd();
+    }
+    Wait();
+  }
+
+  bool has_output() const {
+    return process_ != nullptr && (process_->output.is_open() || process_->error_output.is_open());
+  }
+
+  void TakeNotes() {
+    uint64_t count = 0;
+    const ssize_t size = read(wake_.get(), &count, sizeof(count));
+    static_cast<void>(size);
+    bool has_input = false;
+    {
+      absl::MutexLock lock(&mu_);
+      has_input = std::exchange(has_input_, false);
+      writing_ = writing_ && !std::exchange(written_, false);
+    }
+    if (has_input) {
+      input_taken_ = true;
+      TakeInput();
+    }
+  }
+
+  void TakeInput() {
+    if (process_ == nullptr) {
+      return;
+    }
+    switch (in_.kind_case()) {
+      case v1::ChannelInput::kData:
+        if (!input_ended_) {
+          pending_ = std::move(*in_.mutable_data());
+        }
+        return;
+      case v1::ChannelInput::kEndOfData:
+        EndInput();
+        return;
+      case v1::ChannelInput::kSize: {
+        winsize size{};
+        size.ws_row = static_cast<unsigned short>(in_.size().rows());
+        size.ws_col = static_cast<unsigned short>(in_.size().columns());
+        ioctl(process_->output.get(), TIOCSWINSZ, &size);
+        return;
+      }
+      case v1::ChannelInput::kSignal:
+        process_->Signal(in_.signal());
+        return;
+      case v1::ChannelInput::kEnter:
+      case v1::ChannelInput::KIND_NOT_SET:
+        return;
+    }
+  }
+
+  // The kinds differ in how a program learns that its input is over. Before a terminal or a
+  // connection is there, it waits for that.
+  void EndInput() {
+    input_ended_ = true;
+    if (order_.rows > 0) {
+      pending_ = kEndOfTransmission;
+    } else if (order_.port == 0) {
+      process_->input.Close();
+    } else if (process_->input.is_open()) {
+      shutdown(process_->input.get(), SHUT_WR);
+    }
+  }
+
+  void Wait() {
+    enum { kWake, kInit, kConversation, kInput, kOutput, kErrorOutput, kCount };
+    std::array<pollfd, kCount> fds{};
+    fds.fill({-1, POLLIN, 0});
+    fds[kWake].fd = wake_.get();
+    if (process_ != nullptr) {
+      fds[kInit].fd = init_.get();
+      fds[kConversation].fd = process_->conversation.get();
+      fds[kInput] = {pending_.empty() ? -1 : process_->input.get(), POLLOUT, 0};
+      fds[kOutput].fd = writing_ ? -1 : process_->output.get();
+      fds[kErrorOutput].fd = writing_ ? -1 : process_->error_output.get();
+    }
+    const int ready = poll(fds.data(), fds.size(), TimeoutMs());
+    if (ready == 0) {
+      OnTimeout();
+    }
+    if (ready <= 0) {
+      return;
+    }
+    if (fds[kInput].revents != 0) {
+      PassInput();
+    }
+    if (fds[kConversation].revents != 0) {
+      OnConversation();
+    }
+    if (fds[kInit].revents != 0) {
+      OnTaskEnded();
+    }
+    if (fds[kOutput].revents != 0) {
+      PassOutput(process_->output, &v1::ChannelOutput::set_data);
+    }
+    if (fds[kErrorOutput].revents != 0 && !writing_) {
+      PassOutput(process_->error_output, &v1::ChannelOutput::set_error_data);
+    }
+  }
+
+  int TimeoutMs() const {
+    if (said_farewell_) {
+      return kFarewellMs;
+    }
+    const bool drains = end_.has_value() && has_output();
+    return !writing_ && (drains || !pending_.empty()) ? kProbeMs : -1;
+  }
+
+  void OnTimeout() {
+    if (said_farewell_) {
+      Cancel();
+      return;
+    }
+    if (end_.has_value()) {
+      // Everything that the command started has ended; somebody else has its output open.
+      process_->output.Close();
+      process_->error_output.Close();
+      return;
+    }
+    out_.set_data("");
+    Send();
+  }
+
+  void PassInput() {
+    const ssize_t size =
+        order_.port > 0
+            ? send(process_->input.get(), pending_.data(), pending_.size(), MSG_NOSIGNAL)
+            : write(process_->input.get(), pending_.data(), pending_.size());
+    if (size >= 0) {
+      pending_.erase(0, static_cast<size_t>(size));
+    } else if (errno != EAGAIN && errno != EINTR) {
+      // Nobody reads it any more.
+      pending_.clear();
+      input_ended_ = true;
+      process_->input.Close();
+    }
+  }
+
+  using SetBytes = void (v1::ChannelOutput::*)(std::string&&);
+  void PassOutput(Descriptor& source, SetBytes set) {
+    std::string bytes(kFrameBytes, '\0');
+    const ssize_t size = read(source.get(), bytes.data(), bytes.size());
+    if (size > 0) {
+      bytes.resize(static_cast<size_t>(size));
+      (out_.*set)(std::move(bytes));
+      Send();
+      return;
+    }
+    if (size == 0 || (errno != EAGAIN && errno != EINTR)) {
+      // EIO: nobody has the terminal open any more.
+      source.Close();
+      if (order_.port > 0) {
+        end_.emplace();
+      }
+    }
+  }
+
+  void OnConversation() {
+    bool ended = false;
+    const auto event = process_->Receive(ended);
+    if (event.has_value()) {
+      switch (event->kind) {
+        case EntryEvent::Kind::kStarted:
+          OnStarted();
+          return;
+        case EntryEvent::Kind::kExited:
+          end_ = EndOfExit(event->status);
+          return;
+        case EntryEvent::Kind::kExecFailed:
+        case EntryEvent::Kind::kFailed:
+          end_ = EndOfFailure(*event, order_);
+          return;
+      }
+    }
+    if (ended) {
+      process_->conversation.Close();
+      if (order_.port == 0 && !end_.has_value()) {
+        SayTaskEnded();
+      }
+    }
+  }
+
+  void OnStarted() {
+    if (order_.port > 0 && input_ended_) {
+      shutdown(process_->input.get(), SHUT_WR);
+    }
+  }
+
+  void SayTaskEnded() {
+    v1::ChannelEnd end;
+    end.set_job_ended(true);
+    end_ = std::move(end);
+  }
+
+  void OnTaskEnded() {
+    init_.Close();
+    // Where the task has no namespace, its end does not end the command.
+    process_->conversation.Close();
+    if (!end_.has_value()) {
+      SayTaskEnded();
+    }
+    if (order_.port > 0) {
+      process_->output.Close();
+    }
+  }
+
+  void WriteEnd() {
+    if (said_farewell_) {
+      return;
+    }
+    said_farewell_ = true;
+    *out_.mutable_end() = *end_;
+    Send();
+  }
+
+  void Send() {
+    writing_ = true;
+    StartWrite(&out_);
+  }
+
+  const EntryOrder order_;
+  const Descriptor wake_;
+  grpc::ClientContext context_;
+  std::shared_ptr<JobChannel> self_;  // until the call is done
+
+  // The thread's, and gRPC's between the start of an operation and its end.
+  v1::ChannelInput in_;
+  v1::ChannelOutput out_;
+
+  // The thread's.
+  std::unique_ptr<EntryProcess> process_;
+  Descriptor init_;
+  std::string pending_;  // input that the command has not taken yet
+  std::optional<v1::ChannelEnd> end_;
+  bool writing_ = true;  // since Begin
+  bool input_taken_ = false;
+  bool input_ended_ = false;
+  bool said_farewell_ = false;
+
+  absl::Mutex mu_;
+  bool has_input_ ABSL_GUARDED_BY(mu_) = false;
+  bool written_ ABSL_GUARDED_BY(mu_) = false;
+  bool over_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+void JobChannels::Open(v1::Agent::Stub& stub, const std::string& token,
+                       const v1::OpenChannel& request, absl::StatusOr<EntryTarget> target) {
+  DropEnded();
+  if (running_.size() >= kChannelsMax) {
+    target = absl::ResourceExhaustedError(
+        absl::StrCat("this node has ", kChannelsMax, " ways into jobs open already"));
+  }
+  Running& running = running_.emplace_back();
+  running.channel = std::make_shared<JobChannel>(request);
+  running.channel->Begin(stub, token, running.channel);
+  running.thread = std::thread(
+      [channel = running.channel, &done = running.done, target = std::move(target)]() mutable {
+        channel->Run(std::move(target));
+        done = true;
+      });
+}
+
+void JobChannels::DropEnded() {
+  for (auto running = running_.begin(); running != running_.end();) {
+    if (running->done) {
+      running->thread.join();
+      running = running_.erase(running);
+    } else {
+      ++running;
+    }
+  }
+}
+
+void JobChannels::Close() {
+  for (Running& running : running_) {
+    running.channel->Cancel();
+  }
+  for (Running& running : running_) {
+    running.thread.join();
+  }
+  running_.clear();
+}
+
+}  // namespace berth

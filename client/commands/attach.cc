@@ -1,0 +1,68 @@
+#include "absl/strings/str_cat.h"
+
+#include "client/commands/commands.h"
+#include "client/exit_codes.h"
+#include "client/follow.h"
+#include "client/job_rank.h"
+#include "client/text.h"
+#include "client/views.h"
+#include "common/status_macros.h"
+
+namespace berth {
+namespace {
+
+constexpr int64_t kTailLines = 20;
+
+// As `berth run` does from the moment that the job runs. The log is what a job's processes write
+// to; they read from nothing.
+absl::StatusOr<int> RunAttach(Context& context) {
+  RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1, "the job, e.g. `berth attach 4812`"));
+  FollowLimits limits;
+  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  ASSIGN_OR_RETURN(const JobRank place, FindJobRank(*api, context.arguments.words[0]));
+  v1::StreamLogsRequest request;
+  request.set_job_id(place.job);
+  request.set_attempt(-1);
+  request.set_rank(place.rank);
+  request.set_follow(true);
+  request.set_tail_lines(kTailLines);
+  const absl::Status status = CopyLog(*api, request, limits, [&](const std::string& data) {
+    context.console.Out(data);
+    context.console.Flush();
+  });
+  if (IsUnreachable(status)) {
+    context.PrintError(status);
+    return kExitServerLost;
+  }
+  RETURN_IF_ERROR(status);
+  v1::WaitJobRequest wait;
+  wait.set_job_id(place.job);
+  const auto result = WaitForJob(*api, wait, limits, nullptr);
+  if (!result.ok() && IsUnreachable(result.status())) {
+    context.PrintError(result.status());
+    return kExitServerLost;
+  }
+  RETURN_IF_ERROR(result.status());
+  context.console.Err(absl::StrCat("job ", place.job, " ", StateSummary(result->job), "\n"));
+  return ExitCodeOfJob(result->job);
+}
+
+}  // namespace
+
+const Command kAttachCommand = {
+    .name = "attach",
+    .plural = nullptr,
+    .group = CommandGroup::kInside,
+    .summary = "follow a job's output to its end, exit with its code",
+    .usage = "JOB[/RANK]",
+    .examples =
+        "berth attach 4812\n"
+        "berth attach last\n"
+        "berth attach 4812/16\n",
+    .options = {},
+    .takes_job_options = false,
+    .run = RunAttach,
+};
+
+}  // namespace berth

@@ -1,0 +1,50 @@
+#ifndef BERTH_CLIENT_JOB_SESSION_H_
+#define BERTH_CLIENT_JOB_SESSION_H_
+
+// A command that runs inside a job, with the caller's own streams, signals and terminal.
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "client/command.h"
+#include "client/interrupt.h"
+
+namespace berth {
+
+// Where the command's input comes from and its output goes to. The output's functions are called on
+// the caller's thread; false ends the command.
+struct JobStreams {
+  // Called on a thread of its own; it returns when there is no more, or when Write fails.
+  std::function<void(JobChannel&)> feed;
+  // The command has ended: feed returns soon.
+  std::function<void()> stop_feed;
+  std::function<bool(const std::string&)> take_output;
+  std::function<bool(const std::string&)> take_error_output;
+};
+
+// The watcher of the signals that RunInJob passes on. Make it before the context's first call.
+class JobSignals {
+ public:
+  JobSignals();
+
+ private:
+  friend absl::StatusOr<int> RunInJob(Context& context, const v1::EnterJobRequest& request,
+                                      const JobStreams& streams, JobSignals& signals);
+  InterruptWatcher watcher_;
+};
+
+// Runs the command of `request` to its end. Returns its exit code, or 128 and the signal that ended
+// it, or 125 if the scheduler was lost meanwhile; what ended with the job is said, too.
+absl::StatusOr<int> RunInJob(Context& context, const v1::EnterJobRequest& request,
+                             const JobStreams& streams, JobSignals& signals);
+
+// The same with the caller's streams. `with_input`: else the command has none.
+absl::StatusOr<int> RunInJobHere(Context& context, v1::EnterJobRequest request, bool with_input,
+                                 JobSignals& signals);
+
+}  // namespace berth
+
+#endif  // BERTH_CLIENT_JOB_SESSION_H_

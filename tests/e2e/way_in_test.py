@@ -1,0 +1,444 @@
+#!/usr/bin/env python3
+"""People get inside their running jobs: exec, shell, attach, forward, cp and rsh; nobody else does, and nothing stays."""
+
+import fcntl
+import hashlib
+import io
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import tarfile
+import termios
+import threading
+import time
+
+from center import BIN, Center, alive, expect, finish, shows, wait_until
+
+MARK = "way-in-%d" % os.getpid()
+SERVER = r"""
+import socketserver
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo)
+print("port %d" % server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+
+class Inside(Center):
+    def run_in(self, job, *command, token, options=(), **rest):
+        return self.try_berth("exec", *options, str(job), "--", *command, token=token, **rest)
+
+    def start(self, *arguments, token, **options):
+        return subprocess.Popen([os.path.join(BIN, "berth"), *arguments], env=self.environment(token),
+                                stdin=options.pop("stdin", subprocess.DEVNULL), stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, **options)
+
+
+def pids_with(text):
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % name, "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        # Neither the client that asked for it nor the guard, which has the command on its line too.
+        if text.encode() in words and not words[0].endswith((b"berth", b"berth-shim")) and alive(int(name)):
+            found.append(int(name))
+    return found
+
+
+def start_sleeper(center, job, token, seconds):
+    """A client whose command and whose command's stray child can be found on the node by their seconds."""
+    client = center.start("exec", str(job), "--", "sh", "-c",
+                          "setsid sleep %d & sleep %d" % (seconds, seconds), token=token)
+    wait_until(lambda: len(pids_with(str(seconds))) == 2, 10, "the command runs")
+    return client
+
+
+def basics(center, token, job, isolated):
+    with shows("exec brings output, errors and the exit code"):
+        result = center.run_in(job, "sh", "-c", "echo out; echo err >&2; exit 7", token=token)
+        expect((result.code, result.out, result.err) == (7, "out\n", "err\n"), str(result))
+        result = center.run_in(job, "sh", "-c", "kill -9 $$", token=token)
+        expect(result.code == 137, str(result))
+        result = center.run_in(job, "no-such-command", token=token)
+        expect(result.code == 127 and "error[B4305]" in result.err, str(result))
+        result = center.run_in(job, "/etc/passwd", token=token)
+        expect(result.code == 126 and "error[B4305]" in result.err, str(result))
+    with shows("exec has the environment and the folder of the job's rank"):
+        result = center.run_in(job, "sh", "-c", 'echo $BERTH_JOB_ID $BERTH_TENANT ${CUDA_VISIBLE_DEVICES+set}; pwd',
+                               token=token)
+        expect(result.out.startswith("%d acme " % job) and "/work\n" in result.out, str(result))
+    with shows("exec passes its input on, to the end"):
+        process = center.start("exec", "-i", str(job), "--", "md5sum", token=token, stdin=subprocess.PIPE)
+        out, _ = process.communicate(b"x" * 300000, timeout=30)
+        expect(out.decode().split()[0] == hashlib.md5(b"x" * 300000).hexdigest(), out)
+        result = center.run_in(job, "cat", token=token)
+        expect(result.code == 0 and result.out == "", "without -i there is no input: " + str(result))
+    if not isolated:
+        return
+    with shows("exec sees the job's processes only, as its user, without capabilities, behind the filter"):
+        result = center.run_in(job, "sh", "-c", "ls -d /proc/[0-9]* | wc -l; id -u; cat /proc/self/status", token=token)
+        lines = result.out.split("\n")
+        expect(int(lines[0]) < 12 and int(lines[1]) >= 1000, str(result))
+        for line in ("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"):
+            expect(line in lines, line + " is missing: " + result.out)
+        result = center.run_in(job, "sh", "-c", "echo hi > /dev/stdout; mount -t tmpfs none /mnt || echo refused; "
+                               "unshare -U true || echo refused; cat /proc/1/environ || echo refused", token=token)
+        expect(result.out.startswith("hi\n") and result.out.count("refused") == 3, str(result))
+        names = "mnt ipc uts pid cgroup net"
+        same = "for n in %s; do readlink /proc/self/ns/$n; done; cat /proc/self/cgroup" % names
+        # Pid 2 is the rank's own process.
+        result = center.run_in(job, "sh", "-c", "{ %s; } > a; { %s; } > b; cmp a b" %
+                               (same, same.replace("self", "2")), token=token)
+        expect(result.code == 0, "other namespaces or groups than the job's: " + str(result))
+
+
+def terminal(center, token, job):
+    with shows("a terminal: its name, its size, a new size, Ctrl-C, and the end of input"):
+        pid, master = pty.fork()
+        if pid == 0:
+            os.execve(os.path.join(BIN, "berth"), ["berth", "exec", "-it", str(job), "--", "sh"],
+                      center.environment(token) | {"TERM": "xterm-256color"})
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+        os.kill(pid, signal.SIGWINCH)
+        seen = b""
+
+        def say(text, pattern):
+            nonlocal seen
+            seen = b""
+            os.write(master, text)
+            deadline = time.monotonic() + 15
+            while not re.search(pattern, seen):
+                expect(time.monotonic() < deadline, "no %r in %r" % (pattern, seen))
+                if select.select([master], [], [], 0.2)[0]:
+                    seen += os.read(master, 65536)
+
+        say(b"echo tty is $(tty) term $TERM\n", rb"tty is /dev/pts/\d+ term xterm-256color\r\n")
+        say(b"stty size\n", rb"\D33 111\r\n")
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
+        os.kill(pid, signal.SIGWINCH)
+        say(b"sleep 0.3; stty size\n", rb"\D50 100\r\n")
+        say(b"sleep 1000; echo code $?\n", rb"sleep 1000")
+        time.sleep(0.3)
+        say(b"\x03", rb"\^C")
+        say(b"echo back $((40 + 2))\n", rb"back 42\r\n")
+        os.write(master, b"exit 9\n")
+        expect(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9, "not the shell's code")
+    with shows("shell runs one in the job"):
+        process = center.start("shell", str(job), token=token, stdin=subprocess.PIPE)
+        out, err = process.communicate(b"echo sum $((40 + 2))\nexit 5\n", timeout=30)
+        expect(process.returncode == 5 and b"sum 42" in out, (process.returncode, out, err))
+
+
+def endings(center, token, job):
+    with shows("a killed client leaves no process, not even a stray one"):
+        client = start_sleeper(center, job, token, 86001)
+        client.kill()
+        client.wait()
+        wait_until(lambda: not pids_with("86001"), 10, "its processes are gone")
+    with shows("Ctrl-C ends the command"):
+        client = start_sleeper(center, job, token, 86002)
+        client.send_signal(signal.SIGINT)
+        code = client.wait(timeout=10)
+        expect(code in (130, 0, 137), "exit code %d" % code)
+        wait_until(lambda: not pids_with("86002"), 10, "its processes are gone")
+    with shows("a command that does not read its input ends with its client, too"):
+        client = center.start("exec", "-i", str(job), "--", "sleep", "86003", token=token, stdin=subprocess.PIPE)
+        wait_until(lambda: pids_with("86003"), 10, "the command runs")
+        os.set_blocking(client.stdin.fileno(), False)
+        stalled = time.monotonic() + 1
+        while time.monotonic() < stalled:
+            try:
+                client.stdin.raw.write(b"x" * 65536) or time.sleep(0.02)
+            except BlockingIOError:
+                time.sleep(0.02)
+        client.kill()
+        client.wait()
+        wait_until(lambda: not pids_with("86003"), 10, "its process is gone")
+    with shows("what a command leaves running ends with it"):
+        result = center.run_in(job, "sh", "-c", "setsid sleep 86004 & exit 3", token=token)
+        expect(result.code == 3, str(result))
+        expect(not pids_with("86004"), "a process stayed")
+    with shows("a revoked token ends it at once"):
+        kept = open(token).read()
+        doomed = center.path("doomed.token")
+        os.rename(center.create_token("acme", "acme-user"), doomed)
+        with open(os.open(token, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(kept)
+        with open(doomed) as file:
+            token_id = file.read().split("_")[1]
+        client = start_sleeper(center, job, doomed, 86005)
+        center.berth("token", "revoke", token_id)
+        began = time.monotonic()
+        code = client.wait(timeout=10)
+        expect(code == 4, "exit code %d: %r" % (code, client.stderr.read()))
+        wait_until(lambda: not pids_with("86005"), 5, "its processes are gone")
+        expect(time.monotonic() - began < 3, "it took %.1f s" % (time.monotonic() - began))
+    with shows("the end of the job ends it"):
+        short = center.submit("--devices", "1", "--", "sleep", "300", token=token)
+        center.await_state(short, ["running"], 20, token=token)
+        client = start_sleeper(center, short, token, 86006)
+        center.berth("cancel", "--now", str(short), token=token)
+        code = client.wait(timeout=20)
+        err = client.stderr.read().decode()
+        expect(code == 137 and "B4304" in err, "exit code %d: %s" % (code, err))
+        wait_until(lambda: not pids_with("86006"), 5, "its processes are gone")
+        result = center.run_in(short, "true", token=token)
+        expect(result.code == 5 and "error[B4303]" in result.err, str(result))
+
+
+def permissions(center, token, job, stranger):
+    with shows("only the job's own user gets in; for another tenant there is no such job"):
+        result = center.run_in(job, "true", token=stranger)
+        expect(result.code == 3 and "no job %d" % job in result.err, str(result))
+        foreign = center.run_in(job + 1000, "true", token=stranger)
+        expect(re.sub(r"job \d+", "", result.err) == re.sub(r"job \d+", "", foreign.err),
+               "%s is not as %s" % (result, foreign))
+        center.berth("user", "add", "colleague", "--tenant", "acme")
+        center.berth("user", "add", "chief", "--tenant", "acme", "--role", "tenant-admin")
+        for who in (center.create_token("acme", "colleague"), center.create_token("acme", "chief"), None):
+            result = center.run_in(job, "true", token=who)
+            expect(result.code == 4 and "error[B7209]" in result.err, str(result))
+    with shows("who entered, and who was refused, is in the audit"):
+        backup = center.path("backup.db")
+        center.berth("admin", "backup", "create", backup, "--socket", center.path("data", "admin.sock"))
+        db = sqlite3.connect(backup)
+        rows = db.execute("SELECT object, decision FROM audit WHERE action = 'Client.EnterJob'").fetchall()
+        db.close()
+        name = "job %d rank 0 command" % job
+        expect((name, "ok") in rows and (name, "permission-denied") in rows, rows[:5])
+
+
+def bulk(center, token, job):
+    with shows("100 MB go through unchanged, and no heartbeat is late"):
+        script = ("import hashlib,random,sys; r=random.Random(7); h=hashlib.sha256()\n"
+                  "for i in range(100):\n"
+                  "    b=r.randbytes(1<<20); h.update(b); sys.stdout.buffer.write(b)\n"
+                  "sys.stderr.write(h.hexdigest())\n")
+        process = center.start("exec", str(job), "--", "/usr/bin/python3", "-c", script, token=token)
+        digest = hashlib.sha256()
+        size = 0
+        slowest = 0.0
+        stop = threading.Event()
+
+        def watch():
+            nonlocal slowest
+            while not stop.is_set():
+                began = time.monotonic()
+                nodes = center.items("nodes")
+                slowest = max(slowest, time.monotonic() - began)
+                if any(node["state"] != "ready" for node in nodes):
+                    slowest = 1e9
+                stop.wait(0.2)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        began = time.monotonic()
+        while data := process.stdout.read(1 << 20):
+            digest.update(data)
+            size += len(data)
+        took = time.monotonic() - began
+        stop.set()
+        watcher.join()
+        expect(process.wait(timeout=30) == 0 and size == 100 << 20, "%d bytes" % size)
+        expect(process.stderr.read().decode() == digest.hexdigest(), "other bytes came")
+        expect(slowest < 3, "the scheduler answered after %.1f s" % slowest)
+        print("  %.0f MB/s; the slowest answer meanwhile took %.2f s" % (size / took / 1e6, slowest))
+
+
+def ports(center, token, job):
+    with shows("forward carries connections to a server in the job"):
+        server = center.submit("--devices", "1", "--", "/usr/bin/python3", "-c", SERVER, token=token)
+        port = int(re.search(r"port (\d+)", center.await_log(server, r"port \d+", 20, token=token)).group(1))
+        process = center.start("forward", str(server), "0:%d" % port, token=token)
+        line = process.stderr.readline().decode()
+        local = int(re.search(r"127\.0\.0\.1:(\d+)", line).group(1))
+        payload = os.urandom(3 << 20)
+
+        def once(data):
+            with socket.create_connection(("127.0.0.1", local), timeout=20) as connection:
+                sender = threading.Thread(target=lambda: (connection.sendall(data),
+                                                          connection.shutdown(socket.SHUT_WR)))
+                sender.start()
+                back = b""
+                while part := connection.recv(65536):
+                    back += part
+                sender.join()
+            return back
+
+        expect(once(payload) == payload and once(b"again") == b"again", "not what was sent came back")
+        center.berth("cancel", "--now", str(server), token=token)
+        expect(process.wait(timeout=20) == 0, "forward does not end with its job")
+    with shows("forward to a port where nobody listens says so"):
+        process = center.start("forward", str(job), "0:1", token=token)
+        local = int(re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline().decode()).group(1))
+        with socket.create_connection(("127.0.0.1", local), timeout=20) as connection:
+            expect(connection.recv(1) == b"", "something came")
+        expect(b"connect to the port" in process.stderr.readline(), "no reason is given")
+        process.send_signal(signal.SIGINT)
+        expect(process.wait(timeout=10) == 0, "Ctrl-C")
+
+
+def tree_of(folder):
+    found = {}
+    for path, folders, files in os.walk(folder):
+        for name in folders + files:
+            full = os.path.join(path, name)
+            key = os.path.relpath(full, folder)
+            if os.path.islink(full):
+                found[key] = os.readlink(full)
+            elif os.path.isfile(full):
+                with open(full, "rb") as file:
+                    found[key] = (file.read(), os.stat(full).st_mode & 0o777)
+            else:
+                found[key] = "folder"
+    return found
+
+
+def evil_tars():
+    def entry(name, **fields):
+        info = tarfile.TarInfo(name)
+        for key, value in fields.items():
+            setattr(info, key, value)
+        return info
+
+    link = {"type": tarfile.SYMTYPE}
+    cases = {"parent": [entry("evil/../../escaped", size=4)],
+             "absolute": [entry(MARK + "/x", size=4)],
+             "link": [entry("evil", type=tarfile.DIRTYPE, mode=0o755),
+                      entry("evil/out", linkname="../../..", **link), entry("evil/out/escaped", size=4)],
+             "absolute-link": [entry("evil", linkname="/etc", **link)],
+             "hard-link": [entry("evil", type=tarfile.LNKTYPE, linkname="/etc/passwd")],
+             "device": [entry("evil", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
+             "other": [entry("other", size=4)]}
+    for name, entries in cases.items():
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            for info in entries:
+                tar.addfile(info, io.BytesIO(b"evil") if info.size else None)
+        raw = data.getvalue()
+        if name == "absolute":  # tarfile takes the slash off; the sum must fit the new name
+            block = bytearray(raw[:512])
+            block[0:100] = b"/tmp/" + MARK.encode() + b"/x" + bytes(100 - 7 - len(MARK))
+            block[148:156] = b" " * 8
+            block[148:156] = b"%06o\0 " % sum(block)
+            raw = bytes(block) + raw[512:]
+        yield name, raw
+
+
+def copies(center, token, job):
+    local = center.path("copied")
+    os.makedirs(os.path.join(local, "deep", "x" * 120))
+    for name, data in (("a", b"alpha\n"), ("deep/" + "x" * 120 + "/" + "y" * 90, os.urandom(200000)), ("empty", b"")):
+        with open(os.path.join(local, name), "wb") as file:
+            file.write(data)
+    os.chmod(os.path.join(local, "a"), 0o755)
+    os.symlink("a", os.path.join(local, "link"))
+    with shows("cp carries folders and files both ways, unchanged"):
+        center.berth("cp", local, "%d:" % job, token=token)
+        center.berth("cp", "%d:copied" % job, center.path("back"), token=token)
+        expect(tree_of(local) == tree_of(center.path("back")), "not what was sent came back")
+        center.berth("cp", os.path.join(local, "a"), "%d:renamed" % job, token=token)
+        os.mkdir(center.path("into"))
+        center.berth("cp", "%d:renamed" % job, center.path("into"), token=token)
+        with open(center.path("into", "renamed"), "rb") as file:
+            expect(file.read() == b"alpha\n", "another file")
+        result = center.try_berth("cp", "%d:nowhere" % job, center.path("into"), token=token)
+        expect(result.code != 0 and "nowhere" in result.err, str(result))
+    with shows("cp refuses what would be written outside of its target"):
+        fake = center.submit("--devices", "1", "--env", "PATH=/tmp/fake:/usr/bin:/bin", "--", "sh", "-c",
+                             "mkdir -p /tmp/fake; printf '#!/bin/sh\\ncat /tmp/fake/evil\\n' > /tmp/fake/tar; "
+                             "chmod +x /tmp/fake/tar; echo ready; sleep 300", token=token)
+        center.await_log(fake, "ready", 20, token=token)
+        for name, raw in evil_tars():
+            process = center.start("exec", "-i", str(fake), "--", "sh", "-c", "cat > /tmp/fake/evil", token=token,
+                                   stdin=subprocess.PIPE)
+            process.communicate(raw, timeout=20)
+            os.makedirs(center.path("jail", name, "in"))
+            result = center.try_berth("cp", "%d:evil" % fake, center.path("jail", name, "in"), token=token)
+            expect(result.code == 5 and "error[B1307]" in result.err, "%s: %s" % (name, result))
+        left = [key for key, value in tree_of(center.path("jail")).items() if value != "folder"]
+        expect(not left and not os.path.exists("/tmp/" + MARK), "written: %s" % left)
+        center.berth("cancel", "--now", str(fake), token=token)
+
+
+def gang(center, token):
+    job = center.submit("--nodes", "2", "--devices", "1", "--", "sh", "-c", "echo rank $NODE_RANK; sleep 300", token=token)
+    center.await_state(job, ["running"], 30, token=token)
+    with shows("a rank is entered on its own node, with its own environment"):
+        for rank in (0, 1):
+            result = center.run_in("%d/%d" % (job, rank), "sh", "-c", "echo $NODE_RANK", token=token)
+            expect(result.out == "%d\n" % rank, str(result))
+        result = center.run_in("%d/7" % job, "true", token=token)
+        expect(result.code == 2 and "rank 7" in result.err, str(result))
+    with shows("rsh reaches the other node from inside, with a token that the job was given"):
+        token_text = open(token).read()
+        process = center.start("exec", "-i", str(job), "--", "sh", "-c", "umask 077; cat > token", token=token,
+                               stdin=subprocess.PIPE)
+        process.communicate(token_text.encode(), timeout=20)
+        with open(center.path("address")) as file:
+            server = file.read().strip()
+        script = ("export BERTH_SERVER=%s BERTH_TOKEN_FILE=$PWD/token BERTH_CONFIG=/dev/null; "
+                  "echo from stdin | %s rsh -l me @OTHER@ echo '$NODE_RANK' -n --flag '&&' cat" %
+                  (server, os.path.join(BIN, "berth")))
+        nodes = center.items("allocations", str(job), token=token)
+        other = [row["node"] for row in nodes if row["rank"] == 1][0]
+        result = center.run_in(job, "sh", "-c", script.replace("@OTHER@", other), token=token)
+        expect(result.code == 0 and result.out == "1 -n --flag\nfrom stdin\n", str(result))
+    center.berth("cancel", "--now", str(job), token=token)
+
+
+def survival(center, token):
+    job = center.submit("--devices", "1", "--", "sh", "-c", "echo line; sleep 4; exit 6", token=token)
+    center.await_state(job, ["running"], 20, token=token)
+    with shows("attach follows the log and exits with the job's code"):
+        result = center.try_berth("attach", str(job), token=token, timeout=60)
+        expect(result.code == 6 and "line\n" in result.out, str(result))
+    job = center.submit("--devices", "1", "--", "sleep", "300", token=token)
+    center.await_state(job, ["running"], 20, token=token)
+    with shows("a task that a restarted agent has adopted is entered as before"):
+        client = start_sleeper(center, job, token, 86007)
+        center.kill("agent-1")
+        wait_until(lambda: not pids_with("86007"), 10, "what was entered by way of the dead agent is gone")
+        expect(client.wait(timeout=20) == 125, "the client's exit code")
+        center.up()
+        wait_until(lambda: center.run_in(job, "true", token=token).code == 0, 30, "the job is entered again")
+        expect(center.job(job, token=token)["state"] == "running", "the job did not survive")
+    center.berth("cancel", "--now", str(job), token=token)
+
+
+def main():
+    is_root = os.geteuid() == 0
+    with Inside("--nodes", "1", "--devices", "8", "--isolation", "allow" if is_root else "off") as center:
+        token = center.add_tenant("acme", 8, 8)
+        stranger = center.add_tenant("other", 0, 8)
+        job = center.submit("--devices", "1", "--", "sleep", "3000", token=token)
+        center.await_state(job, ["running"], 20, token=token)
+        basics(center, token, job, is_root)
+        terminal(center, token, job)
+        endings(center, token, job)
+        permissions(center, token, job, stranger)
+        bulk(center, token, job)
+        ports(center, token, job)
+        copies(center, token, job)
+        survival(center, token)
+    with Inside("--nodes", "2", "--devices", "1", "--isolation", "off") as center:
+        token = center.add_tenant("acme", 2, 2)
+        gang(center, token)
+    finish()
+
+
+if __name__ == "__main__":
+    main()
