@@ -107,7 +107,8 @@ void FaultSchedule::DoToNetwork(Fault fault) {
 
 void FaultSchedule::DoToNode(Fault fault) {
   Timeline& timeline = parts_.timeline;
-  Machine& machine = PickMachine();
+  const int node = PickNode();
+  Machine& machine = *parts_.machines[static_cast<size_t>(node)];
   const auto pick = static_cast<uint64_t>(timeline.Between(0, 1000));
   switch (fault) {
     case Fault::kAgentCrash:
@@ -136,8 +137,10 @@ void FaultSchedule::DoToNode(Fault fault) {
       timeline.After(timeline.Between(kSecond, timeline.Once(3) ? kLong : kShort),
                      [&machine] { machine.SetDiskFull(false); });
       if (timeline.Once(4)) {
-        // So that the agent cannot write down the epoch of the next life.
+        // So that the agent cannot write down the epoch of the next life; and what happens before
+        // it hears of that is told with the answer that brings it.
         parts_.scheduler.CrashAt(CrashPoint::kAfterCommit, timeline.Between(0, 5 * kSecond));
+        parts_.network.SetDelay(node, timeline.Between(kSecond, kShort));
       }
       return;
   }

@@ -42,8 +42,6 @@ int Search(PlantedBug bug, int64_t seeds) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// Missing: kUnwrittenForgotten. It shows only where a task ends between a hello and its answer,
-// which brings a new epoch, while the disk is full: about once in more than 10,000 seeds.
 class PlantedBugs : public testing::TestWithParam<PlantedBug> {};
 
 TEST_P(PlantedBugs, IsFound) {
