@@ -47,7 +47,7 @@ class Search {
         return;
       }
       running_seed = seed;
-      Add(World(static_cast<uint64_t>(seed)).Run());
+      Add(World(static_cast<uint64_t>(seed), database_).Run());
     }
   }
 
@@ -72,6 +72,7 @@ class Search {
     }
   }
 
+  const NewDatabase database_;
   std::atomic<int64_t> next_;
   const int64_t end_;
   std::atomic<bool> failed_ = false;

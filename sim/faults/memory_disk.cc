@@ -1,8 +1,12 @@
 #include "sim/faults/memory_disk.h"
 
+#include <map>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 
 #include "common/check.h"
+#include "common/status_macros.h"
 
 namespace berth::sim {
 namespace {
@@ -45,6 +49,23 @@ absl::Status CheckNouns(const std::map<Id, Noun>& memory, const std::map<Id, Nou
   return on_disk == disk.end() ? absl::OkStatus() : Differ(name, on_disk->first.value());
 }
 
+absl::Status CheckAll(const std::map<JobId, Job>& jobs,
+                      const std::map<AllocationId, Allocation>& allocations,
+                      const std::map<NodeId, Node>& nodes, const MemoryStore& disk) {
+  RETURN_IF_ERROR(CheckNouns(jobs, disk.jobs(), "job", SameJob));
+  RETURN_IF_ERROR(CheckNouns(allocations, disk.allocations(), "allocation", SameAllocation));
+  return CheckNouns(nodes, disk.nodes(), "node", SameNode);
+}
+
+template <typename Noun>
+auto ById(const std::vector<Noun>& nouns) {
+  std::map<decltype(Noun::id), Noun> by_id;
+  for (const Noun& noun : nouns) {
+    by_id.emplace(noun.id, noun);
+  }
+  return by_id;
+}
+
 }  // namespace
 
 absl::Status MemoryDisk::Commit(const DiskTurn& turn) {
@@ -78,13 +99,16 @@ bool MemoryDisk::Knows(JobId job) {
 }
 
 absl::Status MemoryDisk::CheckSame(const Cluster& cluster) {
-  absl::Status status = CheckNouns(cluster.jobs(), content_.nouns.jobs(), "job", SameJob);
-  if (status.ok()) {
-    status = CheckNouns(cluster.allocations(), content_.nouns.allocations(), "allocation",
-                        SameAllocation);
+  return CheckAll(cluster.jobs(), cluster.allocations(), cluster.nodes(), content_.nouns);
+}
+
+absl::Status MemoryDisk::CheckSame(const StoredState& state) {
+  const StoredState known = content_.nouns.Load();
+  if (state.last_job != known.last_job || state.last_allocation != known.last_allocation) {
+    return absl::InternalError("the last identifiers on disk are not those that were given out");
   }
-  return status.ok() ? CheckNouns(cluster.nodes(), content_.nouns.nodes(), "node", SameNode)
-                     : status;
+  return CheckAll(ById(state.nouns.jobs), ById(state.nouns.allocations), ById(state.nouns.nodes),
+                  content_.nouns);
 }
 
 void MemoryDisk::Restore() {

@@ -26,6 +26,8 @@ class MemoryDisk : public SchedulerDisk {
 
   bool Knows(JobId job) override;
   absl::Status CheckSame(const Cluster& cluster) override;
+  // OK if it says the same as what another disk has loaded.
+  absl::Status CheckSame(const StoredState& state);
   void Backup() override { backup_ = content_; }
   bool HasBackup() const override { return backup_.has_value(); }
   void Restore() override;

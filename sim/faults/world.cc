@@ -15,6 +15,8 @@ constexpr int64_t kFaultsEnd = 150 * kSecond;
 // Long enough for every job to be lost, and to run again as often as it may.
 constexpr int64_t kPatience = 4000 * kSecond;
 constexpr int64_t kLook = 2 * kSecond;
+// One seed in so many has the real store.
+constexpr uint64_t kRealStoreOnce = 50;
 
 // Leases of about a minute, as close to what the bound allows as whole seconds are.
 Policy FaultPolicy(bool has_fence_command) {
@@ -35,15 +37,22 @@ Policy FaultPolicy(bool has_fence_command) {
   return policy;
 }
 
+std::unique_ptr<SchedulerDisk> MakeDisk(uint64_t seed, const NewDatabase& database) {
+  if (seed % kRealStoreOnce == 0) {
+    return std::make_unique<SqliteDisk>(database, seed);
+  }
+  return std::make_unique<MemoryDisk>();
+}
+
 }  // namespace
 
-World::World(uint64_t seed)
+World::World(uint64_t seed, const NewDatabase& database)
     : seed_(seed),
       timeline_(seed),
       observer_(timeline_),
       nodes_(static_cast<int>(timeline_.Between(1, 3))),
       network_(timeline_, nodes_),
-      disk_(std::make_unique<MemoryDisk>()),
+      disk_(MakeDisk(seed, database)),
       scheduler_({timeline_, observer_, network_, *disk_, coverage_},
                  FaultPolicy(timeline_.Once(4))),
       fence_command_(timeline_, machines_),
@@ -74,6 +83,17 @@ SeedResult World::Run() {
   scheduler_.SetFenceCommand(
       [this](int node, FenceCommand::Ended ended) { fence_command_.Run(node, std::move(ended)); });
   scheduler_.Start();
+  if (!observer_.broken()) {
+    Play();
+  }
+  scheduler_.AddCoverage();
+  for (const auto& machine : machines_) {
+    machine->AddCoverage();
+  }
+  return Result();
+}
+
+void World::Play() {
   const int devices = static_cast<int>(timeline_.Between(1, 3));
   users_.SetUp(nodes_, devices);
   for (int node = 0; node < nodes_; ++node) {
@@ -88,10 +108,9 @@ SeedResult World::Run() {
     faults_.Stop();
     Settle();
   }
-  scheduler_.AddCoverage();
-  for (const auto& machine : machines_) {
-    machine->AddCoverage();
-  }
+}
+
+SeedResult World::Result() const {
   SeedResult result;
   result.seed = seed_;
   result.invariant = observer_.invariant();

@@ -17,6 +17,7 @@
 #include "sim/faults/observer.h"
 #include "sim/faults/scheduler_disk.h"
 #include "sim/faults/scheduler_host.h"
+#include "sim/faults/sqlite_disk.h"
 #include "sim/faults/timeline.h"
 #include "sim/faults/users.h"
 
@@ -35,7 +36,8 @@ struct SeedResult {
 
 class World {
  public:
-  explicit World(uint64_t seed);
+  // Some seeds have the real store, on a copy of `database`.
+  World(uint64_t seed, const NewDatabase& database);
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
@@ -44,6 +46,9 @@ class World {
 
  private:
   void Connect();
+  // Requires: the scheduler has started.
+  void Play();
+  SeedResult Result() const;
   void RunUntil(int64_t until_us);
   // After the faults: looks now and then until everything has ended.
   void Settle();

@@ -135,7 +135,7 @@ const std::vector<LibraryRule>& LibraryRules() {
            "common/grpc_status common/error_detail scheduler/convert scheduler/rpc/ "
            "scheduler/server agent/ client/ sim/ tests/",
            "agent/shim/"),
-      Rule("SQLite", "^sqlite3", "scheduler/store/ sim/bench/ tests/", ""),
+      Rule("SQLite", "^sqlite3", "scheduler/store/ sim/faults/crash_vfs sim/bench/ tests/", ""),
       Rule("toml++", "^toml", "common/config_file.cc", ""),
       Rule("CLI11", "^CLI", "scheduler/main.cc agent/main.cc client/main.cc sim/", ""),
       Rule("spdlog", "^spdlog/", "common/log.cc", ""),
