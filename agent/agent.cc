@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -7,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "agent/found_tasks.h"
 #include "agent/launch_options.h"
 #include "agent/shim/shim_protocol.h"
 #include "common/credentials.h"
@@ -23,6 +25,8 @@ namespace {
 constexpr absl::Duration kReconnectFirst = absl::Milliseconds(100);
 constexpr absl::Duration kReconnectMost = absl::Seconds(10);
 constexpr absl::Duration kDeviceLook = absl::Seconds(1);
+// Numbers of new journals are counted in seconds from here: 2020-01-01.
+constexpr absl::Time kIncarnationsBegin = absl::FromUnixSeconds(1577836800);
 
 absl::Duration SinceBoot() {
   return absl::Nanoseconds(BootTimeNs());
@@ -70,12 +74,7 @@ absl::Status Agent::Prepare() {
   }
   AgentState state;
   ASSIGN_OR_RETURN(journal_, Journal::Open(options_.data_dir, state));
-  if (state.incarnation == 0) {
-    // A new journal, perhaps in place of a lost one: above whatever that one counted to.
-    state.incarnation =
-        static_cast<uint64_t>(WallTimeUs() / absl::ToInt64Microseconds(absl::Minutes(1)));
-  }
-  ++state.incarnation;
+  BeginJournal(state);
   core_ = std::make_unique<AgentCore>(std::move(state), options_.node, ReadBootId());
   RETURN_IF_ERROR(journal_->Compact(core_->state()));
   RETURN_IF_ERROR(TakeInventory());
@@ -92,8 +91,27 @@ absl::Status Agent::Prepare() {
                                          loop_, [this](const TaskEvent& event) { OnTask(event); });
   ConnectDevices();
   channel_ = std::make_unique<SchedulerChannel>(address);
-  AdoptTasks();
-  return absl::OkStatus();
+  return AdoptTasks();
+}
+
+void Agent::BeginJournal(AgentState& state) {
+  // An agent starts less often than once a second.
+  const int64_t since_us = WallTimeUs() - absl::ToUnixMicros(kIncarnationsBegin);
+  const auto new_incarnation = static_cast<uint64_t>(
+      std::max<int64_t>(since_us / absl::ToInt64Microseconds(absl::Seconds(1)), 1));
+  const size_t known = state.tasks.size();
+  BeginLife(new_incarnation, journal_->records_lost(),
+            journal_->records_lost() ? FindTasks(options_.data_dir) : std::vector<JournaledTask>(),
+            state);
+  if (journal_->records_lost()) {
+    LogWarning(
+        "the journal has lost records, or this node is new: what was sent to it before and is "
+        "not found here does not run again",
+        {
+            {"data_dir",    options_.data_dir         },
+            {"tasks_found", state.tasks.size() - known}
+    });
+  }
 }
 
 // The runner asks about its tasks' devices, and tells what it sees of them.
@@ -136,7 +154,7 @@ absl::Status Agent::TakeInventory() {
   return absl::OkStatus();
 }
 
-void Agent::AdoptTasks() {
+absl::Status Agent::AdoptTasks() {
   int running = 0;
   int ended = 0;
   for (const JournaledTask& task : core_->TasksToAdopt()) {
@@ -149,13 +167,27 @@ void Agent::AdoptTasks() {
       OnTask(*adopted.end);
     }
   }
-  runner_->RemoveStrays();
+  RETURN_IF_ERROR(EndStrays());
   if (running + ended > 0) {
     LogInfo("tasks of an earlier agent adopted", {
                                                      {"running", running},
                                                      {"ended",   ended  }
     });
   }
+  return absl::OkStatus();
+}
+
+// Their records are on disk before the first hello tells of them.
+absl::Status Agent::EndStrays() {
+  for (const uint64_t id : runner_->FindStrays()) {
+    if (core_->Knows(id)) {
+      continue;  // its processes are being ended already
+    }
+    const AgentOutput output = core_->AdoptStray(id);
+    RETURN_IF_ERROR(journal_->Append(output.journal, output.must_sync));
+    runner_->EndStray(id);
+  }
+  return absl::OkStatus();
 }
 
 void Agent::WatchDevices() {

@@ -38,7 +38,10 @@ class Agent {
   explicit Agent(AgentOptions options);
   absl::Status Prepare();
   absl::Status TakeInventory();
-  void AdoptTasks();
+  // The next life of the node, from what its journal and its folders say.
+  void BeginJournal(AgentState& state);
+  absl::Status AdoptTasks();
+  absl::Status EndStrays();
   // Looks at the devices now and again: faults end tasks, changes are told.
   void WatchDevices();
   void ConnectDevices();

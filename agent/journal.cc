@@ -68,6 +68,9 @@ std::string BodyOf(const AgentStarted& record) {
 std::string BodyOf(const AssignSeqSeen& record) {
   return absl::StrCat("Q", record.assign_seq);
 }
+std::string BodyOf(const RecordsLost& record) {
+  return absl::StrCat("L", record.incarnation);
+}
 
 template <typename Number>
 bool Parse(absl::string_view text, Number& number) {
@@ -116,6 +119,11 @@ std::optional<JournalRecord> ParseBody(absl::string_view body) {
       return Parse(payload, record.assign_seq) ? std::optional<JournalRecord>(record)
                                                : std::nullopt;
     }
+    case 'L': {
+      RecordsLost record;
+      return Parse(payload, record.incarnation) ? std::optional<JournalRecord>(record)
+                                                : std::nullopt;
+    }
     default:
       return std::nullopt;
   }
@@ -163,7 +171,9 @@ absl::Status Damaged(const std::string& path, size_t at, size_t size) {
       {.code = "B5202",
        .message = absl::StrCat(path, " is damaged at byte ", at, " of ", size),
        .why = "what this node has accepted is not known for sure; nothing was started",
-       .fix = "drain the node, make sure that no berth-shim runs, remove the file and restart"});
+       .fix =
+           "remove the file and restart: tasks are found by their folders, and what else was sent "
+           "to this node is not run again"});
 }
 
 absl::Status WriteAll(int file, absl::string_view bytes) {
@@ -180,6 +190,9 @@ absl::Status WriteAll(int file, absl::string_view bytes) {
 std::vector<JournalRecord> RecordsOf(const AgentState& state) {
   std::vector<JournalRecord> records;
   records.push_back(AgentStarted{state.incarnation, state.boot_id});
+  if (state.whole_since != 0) {
+    records.push_back(RecordsLost{state.whole_since});
+  }
   records.push_back(EpochSeen{state.sched_epoch_max});
   records.push_back(AssignSeqSeen{state.assign_seq_max});
   for (const auto& [id, task] : state.tasks) {
@@ -255,6 +268,7 @@ absl::Status Journal::Read(AgentState& state) {
     }
   }
   size_ = static_cast<int64_t>(at);
+  records_lost_ = at == 0 || at < bytes.size();
   return absl::OkStatus();
 }
 

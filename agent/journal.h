@@ -28,6 +28,9 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
   ~Journal();
 
+  // Open found no record, or had to cut off an end: what was written there is lost.
+  bool records_lost() const { return records_lost_; }
+
   // With `sync`: on disk when it returns OK.
   absl::Status Append(const std::vector<JournalRecord>& records, bool sync);
   // Replaces the file by one that says just `state`, when it has grown past its bound.
@@ -44,6 +47,7 @@ class Journal {
   int folder_;
   int file_ = -1;
   int64_t size_ = 0;
+  bool records_lost_ = false;
 };
 
 }  // namespace berth

@@ -10,6 +10,7 @@
 
 #include "agent/executor/device_rules.h"
 #include "agent/executor/environment.h"
+#include "agent/found_tasks.h"
 #include "agent/shim/probe.h"
 #include "common/status_macros.h"
 #include <signal.h>
@@ -214,6 +215,7 @@ absl::Status TaskLauncher::StartShim(LaunchedTask& task) const {
     RETURN_IF_ERROR(task.folder->WriteFile(
         "hosts", FormatHostFile({start.members().begin(), start.members().end()}), 0644));
   }
+  RETURN_IF_ERROR(WriteFoundTask(*task.folder, {task.assignment, task.rendezvous_port}));
   RETURN_IF_ERROR(task.folder->WriteFile(kTaskFileName, EncodeTaskFile(task.file), 0600));
   ASSIGN_OR_RETURN(ShimProcess shim, ShimProcess::Start(options_.shim_path, task.folder->path()));
   task.shim = std::make_unique<ShimProcess>(std::move(shim));

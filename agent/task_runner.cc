@@ -356,20 +356,24 @@ bool TaskRunner::ReleaseNow(uint64_t id) {
   return true;
 }
 
-void TaskRunner::RemoveStrays() {
+std::vector<uint64_t> TaskRunner::FindStrays() {
   std::set<uint64_t> known;
   for (const auto& [id, task] : tasks_) {
     known.insert(id);
   }
-  for (const uint64_t id : launcher_.isolation().FindStrays(known)) {
-    LogWarning("control groups of an unknown task are emptied", {
-                                                                    {"allocation", id}
-    });
-    node_fault_(0, absl::StrCat("control groups of allocation ", id,
-                                " were here, which the journal does not know"));
-    if (!ReleaseNow(id)) {
-      Release(id, absl::Now() + kReleasePatience, [] {});
-    }
+  return launcher_.isolation().FindStrays(known);
+}
+
+void TaskRunner::EndStray(uint64_t id) {
+  LogWarning("control groups of an unknown task are emptied", {
+                                                                  {"allocation", id}
+  });
+  node_fault_(0, absl::StrCat("control groups of allocation ", id,
+                              " were here, which the journal does not know"));
+  if (ReleaseNow(id)) {
+    Tell(TaskLost{id});
+  } else {
+    Release(id, absl::Now() + kReleasePatience, [this, id] { listener_(TaskLost{id}); });
   }
 }
 
@@ -379,14 +383,11 @@ TaskRunner::Adopted TaskRunner::Adopt(const JournaledTask& journaled) {
   Adopted adopted;
   absl::StatusOr<TaskFolder> folder =
       TaskFolder::Open(launcher_.options().data_dir, assignment.job_id(), assignment.attempt());
-  if (!folder.ok()) {
-    adopted.end = TaskLost{id};
-    return adopted;
-  }
-  absl::StatusOr<ShimProcess> shim = ShimProcess::Find(folder->descriptor());
+  absl::StatusOr<ShimProcess> shim =
+      folder.ok() ? ShimProcess::Find(folder->descriptor()) : folder.status();
   const auto told = shim.ok() ? shim->AskStatus() : std::nullopt;
   const int status = told.has_value() ? told->value : -1;
-  const auto file = ReadFileAt(folder->descriptor(), kTaskFileName);
+  const auto file = folder.ok() ? ReadFileAt(folder->descriptor(), kTaskFileName) : std::nullopt;
   auto decoded = file.has_value() ? DecodeTaskFile(*file) : std::nullopt;
   if (status < 0 || !decoded.has_value()) {
     const TaskEvent end = EndOf(assignment, decoded.value_or(TaskFile()));

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -40,8 +41,10 @@ class TaskRunner {
     std::optional<TaskEvent> end;
   };
   Adopted Adopt(const JournaledTask& task);
-  // After the last Adopt: ends what no journal knows.
-  void RemoveStrays();
+  // After the last Adopt: tasks that left control groups here and whose shim was not found.
+  std::vector<uint64_t> FindStrays();
+  // Ends what is left of one; the listener hears TaskLost then.
+  void EndStray(uint64_t id);
 
   // A device has failed: ends the tasks on it, as a fault of the node's.
   void FailDevice(int index, const std::string& why);

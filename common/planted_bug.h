@@ -36,6 +36,7 @@ enum class PlantedBug {
   kFailedFenceCounts,    // a fence command that failed has switched the node off
   kLateFenceCounts,      // so has one of a node that was heard of since
   kUnwrittenForgotten,   // what a full disk held back is never said
+  kJournalLossIgnored,   // what a lost journal may have accepted is sent again
 };
 
 #ifdef BERTH_PLANTED_BUGS

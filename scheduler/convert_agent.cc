@@ -232,6 +232,7 @@ absl::StatusOr<AgentHello> ToAgentHello(const v1::Hello& hello) {
   event.boot_id = hello.boot_id();
   event.incarnation = hello.incarnation();
   event.assign_seq_max = hello.assign_seq_max();
+  event.journal_since = hello.journal_since();
   event.sched_epoch_max = hello.sched_epoch_max();
   event.facts = ToReportedFacts(hello.facts());
   event.tasks = ToRunningTasks(hello.tasks());

@@ -56,6 +56,17 @@ AgentOutput AgentCore::Adopt(uint64_t allocation_id, v1::TaskState state,
   return output;
 }
 
+AgentOutput AgentCore::AdoptStray(uint64_t allocation_id) {
+  AgentOutput output;
+  v1::Assignment unknown;
+  unknown.set_allocation_id(allocation_id);
+  Record(AssignmentAccepted{unknown}, true, output);
+  Task& task = tasks_[allocation_id];
+  task.assignment = std::move(unknown);
+  Advance(task.state, v1::TASK_STATE_STOPPING);
+  return output;
+}
+
 v1::AgentMessage AgentCore::MakeHello(const v1::NodeFacts& facts, absl::Duration now) {
   heartbeat_sent_.clear();
   heartbeat_sent_[0] = now;
@@ -67,6 +78,7 @@ v1::AgentMessage AgentCore::MakeHello(const v1::NodeFacts& facts, absl::Duration
   hello.set_boot_id(state_.boot_id);
   hello.set_incarnation(state_.incarnation);
   hello.set_assign_seq_max(state_.assign_seq_max);
+  hello.set_journal_since(state_.whole_since);
   hello.set_sched_epoch_max(state_.sched_epoch_max);
   *hello.mutable_facts() = facts;
   FillTasks(*hello.mutable_tasks());

@@ -103,6 +103,10 @@ class AgentCore {
   // A shim of the earlier agent was found alive: prepared, running or stopping. `address` is this
   // node's.
   AgentOutput Adopt(uint64_t allocation_id, v1::TaskState state, absl::string_view address);
+  // Processes of a task were found that no record tells of: they are being ended, and TaskLost says
+  // when nothing of them runs any more. Until then the scheduler is told that they do.
+  AgentOutput AdoptStray(uint64_t allocation_id);
+  bool Knows(uint64_t allocation_id) const { return tasks_.contains(allocation_id); }
 
   // The first message of a stream; `now` is since boot.
   v1::AgentMessage MakeHello(const v1::NodeFacts& facts, absl::Duration now);

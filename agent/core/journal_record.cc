@@ -39,10 +39,30 @@ void Apply(const AssignSeqSeen& record, AgentState& state) {
   state.assign_seq_max = std::max(state.assign_seq_max, record.assign_seq);
 }
 
+void Apply(const RecordsLost& record, AgentState& state) {
+  state.whole_since = record.incarnation;
+}
+
 }  // namespace
 
 void ApplyRecord(const JournalRecord& record, AgentState& state) {
   std::visit([&state](const auto& kind) { Apply(kind, state); }, record);
+}
+
+void BeginLife(uint64_t new_incarnation, bool records_lost, const std::vector<JournaledTask>& found,
+               AgentState& state) {
+  state.incarnation = state.incarnation == 0 ? new_incarnation : state.incarnation + 1;
+  if (!records_lost) {
+    return;
+  }
+  Apply(RecordsLost{state.incarnation}, state);
+  for (const JournaledTask& task : found) {
+    const uint64_t id = task.assignment.allocation_id();
+    if (!state.tasks.contains(id)) {
+      Apply(AssignmentAccepted{task.assignment}, state);
+      state.tasks[id].rendezvous_port = task.rendezvous_port;
+    }
+  }
 }
 
 }  // namespace berth

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "proto/agent_api.pb.h"
 
@@ -44,8 +45,15 @@ struct AssignSeqSeen {
   int64_t assign_seq = 0;
 };
 
-using JournalRecord = std::variant<AssignmentAccepted, RendezvousReserved, TombstoneSet,
-                                   TaskForgotten, EpochSeen, AgentStarted, AssignSeqSeen>;
+// An earlier journal, or the end of this one, is gone: records are missing that were written before
+// this incarnation.
+struct RecordsLost {
+  uint64_t incarnation = 0;
+};
+
+using JournalRecord =
+    std::variant<AssignmentAccepted, RendezvousReserved, TombstoneSet, TaskForgotten, EpochSeen,
+                 AgentStarted, AssignSeqSeen, RecordsLost>;
 
 struct JournaledTask {
   v1::Assignment assignment;
@@ -55,6 +63,7 @@ struct JournaledTask {
 // The sum of a journal.
 struct AgentState {
   uint64_t incarnation = 0;
+  uint64_t whole_since = 0;  // the incarnation of the last RecordsLost
   std::string boot_id;
   uint64_t sched_epoch_max = 0;
   int64_t assign_seq_max = 0;
@@ -63,6 +72,12 @@ struct AgentState {
 };
 
 void ApplyRecord(const JournalRecord& record, AgentState& state);
+
+// The next life of an agent begins with what its journal says. `new_incarnation`: the first number
+// where there is no journal, above whatever a lost one counted to. `records_lost`: the journal is
+// new or its end was cut off; `found` are the tasks that were on this node all the same.
+void BeginLife(uint64_t new_incarnation, bool records_lost, const std::vector<JournaledTask>& found,
+               AgentState& state);
 
 }  // namespace berth
 

@@ -110,7 +110,7 @@ absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, 
 
 void TaskFolder::Drop() const {
   for (const char* name : {kTaskFileName, kStartFileName, kExitFileName, kStopFileName,
-                           kSocketFileName, "hosts", "script"}) {
+                           kSocketFileName, kAssignmentFileName, "hosts", "script"}) {
     unlinkat(descriptor_, name, 0);
   }
   std::error_code ignored;

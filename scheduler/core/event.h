@@ -248,6 +248,7 @@ struct AgentHello {
   std::string boot_id;
   uint64_t incarnation = 0;
   int64_t assign_seq_max = 0;
+  uint64_t journal_since = 0;
   uint64_t sched_epoch_max = 0;
   ReportedFacts facts;
   std::vector<RunningTask> tasks;

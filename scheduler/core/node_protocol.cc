@@ -74,7 +74,22 @@ struct Claim {
   const std::vector<RunningTask>& tasks;
   int64_t assign_seq_max;
   bool new_session;
+  bool new_life = false;      // of the agent, heard of for the first time
+  bool journal_lost = false;  // since anything that was sent in an earlier session
 };
+
+// The agent had accepted it, so that its absence is no sign of a message that got lost.
+bool WasDelivered(const Step& step, const Allocation& allocation, const Claim& claim) {
+  if (allocation.assign_seq <= claim.assign_seq_max || step.cluster.IsDoubtful(allocation) ||
+      Planted(PlantedBug::kAbsentMeansLost)) {
+    return true;
+  }
+  // A late hello of the same life may be older than what was heard meanwhile.
+  const bool was_seen =
+      claim.new_life && (allocation.confirmed || (allocation.state != AllocationState::kReserved &&
+                                                  allocation.state != AllocationState::kSent));
+  return (claim.journal_lost || was_seen) && !Planted(PlantedBug::kJournalLossIgnored);
+}
 
 void ReconcilePresent(const Step& step, const Allocation& allocation, const RunningTask& task,
                       bool again) {
@@ -105,8 +120,7 @@ void ReconcileAbsent(const Step& step, const Allocation& allocation, const Claim
     }
     return;
   }
-  if (allocation.assign_seq > claim.assign_seq_max && !step.cluster.IsDoubtful(allocation) &&
-      !Planted(PlantedBug::kAbsentMeansLost)) {
+  if (!WasDelivered(step, allocation, claim)) {
     if (again) {
       SendAssignment(step, allocation.id);
     }
@@ -114,7 +128,8 @@ void ReconcileAbsent(const Step& step, const Allocation& allocation, const Claim
   }
   LoseMember(step, allocation.id, ReleaseEvidence::kReported,
              absl::StrCat("node ", step.cluster.GetNode(allocation.node).name,
-                          " no longer knows the task"));
+                          claim.journal_lost ? " lost its journal and does not know the task"
+                                             : " no longer knows the task"));
 }
 
 // protocol.md, "Reconcile".
@@ -248,6 +263,8 @@ void HandleHello(const Step& step, const AgentHello& hello) {
   const NodeId id = hello.node;
   const Node& node = step.cluster.GetNode(id);
   const bool rebooted = !node.boot_id.empty() && node.boot_id != hello.boot_id;
+  const bool new_life = hello.incarnation > node.incarnation;
+  const bool journal_lost = hello.journal_since > node.incarnation;
   NodeFacts facts = ToFacts(step, hello.facts);
   const std::string doubt = node.state == NodeState::kQuarantined
                                 ? node.state_detail
@@ -276,7 +293,7 @@ void HandleHello(const Step& step, const AgentHello& hello) {
   if (rebooted && !Planted(PlantedBug::kNoReleaseOnReboot)) {
     ReleaseAll(step, id, ReleaseEvidence::kRebooted, absl::StrCat("node ", node.name, " rebooted"));
   }
-  Reconcile(step, id, {hello.tasks, hello.assign_seq_max, true});
+  Reconcile(step, id, {hello.tasks, hello.assign_seq_max, true, new_life, journal_lost});
   SettleNode(step, id);
 }
 

@@ -16,8 +16,12 @@ constexpr int64_t kLookAgain = 100 * kMillisecond;
 constexpr int64_t kRestartsMost = 5 * kSecond;
 constexpr int64_t kCleanPatience = 10 * kSecond;
 
-AgentState NextLife(AgentState state) {
-  ++state.incarnation;
+// As Agent::BeginJournal.
+AgentState NextLife(Machine& machine) {
+  AgentState state = machine.journal().Read();
+  const auto new_incarnation =
+      static_cast<uint64_t>(machine.timeline().now_us() / kMillisecond + 1);
+  BeginLife(new_incarnation, machine.journal().records_lost(), machine.FindTasks(), state);
   return state;
 }
 
@@ -26,7 +30,7 @@ AgentState NextLife(AgentState state) {
 AgentProcess::AgentProcess(Machine& machine, uint64_t life)
     : machine_(machine),
       life_(life),
-      core_(NextLife(machine.journal().Read()), machine.name(), machine.BootId()),
+      core_(NextLife(machine), machine.name(), machine.BootId()),
       backoff_us_(kReconnectFirst) {}
 
 void AgentProcess::After(int64_t delay_us, std::function<void()> event) {
@@ -50,11 +54,12 @@ bool AgentProcess::IsPaused() const {
 
 void AgentProcess::Begin() {
   machine_.journal().Compact(core_.state());
-  Adopt();
-  Connect();
+  if (Adopt()) {
+    Connect();
+  }
 }
 
-void AgentProcess::Adopt() {
+bool AgentProcess::Adopt() {
   std::set<uint64_t> known;
   for (const JournaledTask& task : core_.TasksToAdopt()) {
     known.insert(task.assignment.allocation_id());
@@ -62,11 +67,16 @@ void AgentProcess::Adopt() {
   }
   const std::set<uint64_t> groups = machine_.groups();
   for (const uint64_t stray : groups) {
-    if (!known.contains(stray)) {
-      OnStuck(0);
-      machine_.ReleaseGroup(stray);
+    if (known.contains(stray)) {
+      continue;
     }
+    if (!Carry(core_.AdoptStray(stray))) {
+      return false;
+    }
+    OnStuck(0);
+    ReportWhenGone(stray, TaskLost{stray}, kStuckAfter);
   }
+  return true;
 }
 
 void AgentProcess::AdoptOne(const JournaledTask& task) {
@@ -242,6 +252,7 @@ void AgentProcess::PrepareWhenClean(const PrepareTask& action, int64_t give_up_u
     return;
   }
   machine_.DropFolder(Machine::FolderOf(action.assignment));
+  machine_.MakeFolder(action.assignment);
   machine_.MakeGroup(id);
   tasks_.insert(id);
   machine_.StartShim(action.assignment, action.lease_deadline);

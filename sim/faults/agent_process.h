@@ -48,7 +48,8 @@ class AgentProcess {
   void After(int64_t delay_us, std::function<void()> event);
   void Connect();
   void Beat(StreamId stream);
-  void Adopt();
+  // Returns: whether the process is still there.
+  bool Adopt();
   void AdoptOne(const JournaledTask& task);
   void OnTask(const TaskEvent& event);
   // Returns: whether the process is still there.

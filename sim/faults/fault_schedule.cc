@@ -214,6 +214,10 @@ void FaultSchedule::DoByOperator(Fault fault) {
       }
       machine.FindFault();
       return;
+    case Fault::kJournalLoss:
+      machine.LoseJournal(static_cast<Machine::Loss>(timeline.Between(0, 2)),
+                          timeline.Between(0, timeline.Once(4) ? kLong : kShort));
+      return;
     case Fault::kPowerCut:
       if (machine.is_off()) {
         return;

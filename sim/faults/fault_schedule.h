@@ -47,8 +47,9 @@ enum class Fault {
   kOutage,      // a node is off for a while, and nobody says so
   kEndHold,
   kNodeFault,  // an agent finds that its node is not to be trusted
+  kJournalLoss,
 };
-constexpr int kFaults = static_cast<int>(Fault::kNodeFault) + 1;
+constexpr int kFaults = static_cast<int>(Fault::kJournalLoss) + 1;
 
 class FaultSchedule {
  public:

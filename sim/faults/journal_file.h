@@ -2,7 +2,7 @@
 #define BERTH_SIM_FAULTS_JOURNAL_FILE_H_
 
 // An agent's journal on a disk that keeps what was forced to it, and after a power cut perhaps some
-// of the rest. A value.
+// of the rest; a disk that is broken may lose its end, or all of it. A value.
 
 #include <cstddef>
 #include <vector>
@@ -14,34 +14,43 @@ namespace berth::sim {
 class JournalFile {
  public:
   void Append(const std::vector<JournalRecord>& records, bool sync) {
-    tail_.insert(tail_.end(), records.begin(), records.end());
-    if (sync) {
-      LoseTail(tail_.size());
-    }
+    records_.insert(records_.end(), records.begin(), records.end());
+    synced_ = sync ? records_.size() : synced_;
   }
   void Compact(const AgentState& state) {
-    synced_ = state;
-    tail_.clear();
+    *this = JournalFile();
+    base_ = state;
+    exists_ = true;
   }
   AgentState Read() const {
-    AgentState state = synced_;
-    for (const JournalRecord& record : tail_) {
+    AgentState state = base_;
+    for (const JournalRecord& record : records_) {
       ApplyRecord(record, state);
     }
     return state;
   }
-  size_t tail_size() const { return tail_.size(); }
+  // As Journal::records_lost.
+  bool records_lost() const { return !exists_ || is_torn_; }
+  size_t records() const { return records_.size(); }
+  size_t tail_size() const { return records_.size() - synced_; }
   // A power cut: of what was not forced to the disk, the first `kept` records are there.
   void LoseTail(size_t kept) {
-    for (size_t i = 0; i < kept; ++i) {
-      ApplyRecord(tail_[i], synced_);
-    }
-    tail_.clear();
+    records_.resize(synced_ + kept);
+    synced_ = records_.size();
+  }
+  // The file ends inside the record that follows the first `kept`.
+  void Tear(size_t kept) {
+    records_.resize(kept);
+    synced_ = kept;
+    is_torn_ = true;
   }
 
  private:
-  AgentState synced_;
-  std::vector<JournalRecord> tail_;
+  AgentState base_;
+  std::vector<JournalRecord> records_;
+  size_t synced_ = 0;
+  bool exists_ = false;
+  bool is_torn_ = false;
 };
 
 }  // namespace berth::sim

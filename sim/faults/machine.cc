@@ -103,6 +103,28 @@ void Machine::KillAgent(int64_t away_us) {
   AgentDied(away_us);
 }
 
+void Machine::LoseJournal(Loss loss, int64_t away_us) {
+  AgentDied(away_us);
+  timeline().Note("node %d loses its journal, or some of it: %d", static_cast<uint64_t>(number_),
+                  static_cast<uint64_t>(loss));
+  switch (loss) {
+    case Loss::kEnd:
+      if (const auto records = static_cast<int64_t>(journal_.records()); records > 0) {
+        journal_.Tear(static_cast<size_t>(timeline().Between(0, records - 1)));
+      }
+      return;
+    case Loss::kFolders:
+      for (const auto& [name, task] : std::exchange(folders_, {})) {
+        observer().OnExitLost(task.assignment.allocation_id());
+      }
+      exits_.clear();
+      break;
+    case Loss::kJournal:
+      break;
+  }
+  journal_ = JournalFile();
+}
+
 void Machine::PauseAgent(int64_t duration_us) {
   if (agent_ != nullptr) {
     agent_->Pause(timeline().now_us() + duration_us);
@@ -239,6 +261,10 @@ void Machine::WriteExit(const v1::Assignment& assignment, const ExitRecord& reco
     timeline().Note("the exit of allocation %d finds the disk full", assignment.allocation_id());
     return;
   }
+  if (!folders_.contains(FolderOf(assignment))) {
+    timeline().Note("allocation %d has no folder for its exit", assignment.allocation_id());
+    return;
+  }
   exits_[FolderOf(assignment)] = record;
   observer().OnExitRecord(assignment.allocation_id(), record);
 }
@@ -246,6 +272,23 @@ void Machine::WriteExit(const v1::Assignment& assignment, const ExitRecord& reco
 const ExitRecord* Machine::FindExit(const v1::Assignment& assignment) const {
   const auto record = exits_.find(FolderOf(assignment));
   return record == exits_.end() ? nullptr : &record->second;
+}
+
+void Machine::MakeFolder(const v1::Assignment& assignment) {
+  folders_[FolderOf(assignment)] = {assignment, kRendezvousPort};
+}
+
+void Machine::DropFolder(const FolderName& folder) {
+  folders_.erase(folder);
+  exits_.erase(folder);
+}
+
+std::vector<JournaledTask> Machine::FindTasks() const {
+  std::vector<JournaledTask> tasks;
+  for (const auto& [name, task] : folders_) {
+    tasks.push_back(task);
+  }
+  return tasks;
 }
 
 // ---- Processes ----

@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "agent/core/journal_record.h"
 #include "proto/agent_api.pb.h"
@@ -58,6 +59,9 @@ class Machine {
   // Its service manager starts it again after `away_us`.
   void KillAgent(int64_t away_us);
   void PauseAgent(int64_t duration_us);
+  // The agent dies, and of its journal the end is gone, or all, or with it the tasks' folders.
+  enum class Loss { kEnd, kJournal, kFolders };
+  void LoseJournal(Loss loss, int64_t away_us);
   // At the next journal record.
   void CrashAgentAt(AgentCrash point) { agent_crash_ = point; }
   // One of its supervisors, or of their inits; nothing if there are none. `pick` is any number.
@@ -101,7 +105,9 @@ class Machine {
   }
   void WriteExit(const v1::Assignment& assignment, const ExitRecord& record);
   const ExitRecord* FindExit(const v1::Assignment& assignment) const;
-  void DropFolder(const FolderName& folder) { exits_.erase(folder); }
+  void MakeFolder(const v1::Assignment& assignment);
+  void DropFolder(const FolderName& folder);
+  std::vector<JournaledTask> FindTasks() const;
 
   ShimProcess* FindShim(uint64_t allocation);
   void StartShim(const v1::Assignment& assignment, absl::Duration lease_deadline);
@@ -139,6 +145,7 @@ class Machine {
 
   // On disk.
   JournalFile journal_;
+  std::map<FolderName, JournaledTask> folders_;
   std::map<FolderName, ExitRecord> exits_;
   bool disk_full_ = false;
 

@@ -163,7 +163,8 @@ void Observer::CheckEnd(JobId job, const Attempt& attempt) {
     all_succeeded = all_succeeded && (succeeded || (may_be_shrunk && !by_itself));
     const bool is_reported = now_.rows.at(member).evidence == ReleaseEvidence::kReported ||
                              now_.rows.at(member).evidence == ReleaseEvidence::kRebooted;
-    const bool is_doubtful = restores_ > 0 && member <= restored_;
+    const bool is_doubtful =
+        (restores_ > 0 && member <= restored_) || exits_lost_.contains(member.value());
     if (by_itself && is_reported && !is_doubtful && members->second.size() == 1 &&
         attempt.end.reason == EndReason::kNodeFault) {
       Broken("I7", absl::StrFormat("job %d ended by itself with %d, recorded is a node fault (%s)",

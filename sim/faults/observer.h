@@ -57,6 +57,8 @@ class Observer {
   // The last one is gone.
   void OnGone(uint64_t allocation);
   void OnExitRecord(uint64_t allocation, const ExitRecord& record);
+  // Its folder is lost: nobody may get to know how it ended.
+  void OnExitLost(uint64_t allocation) { exits_lost_.insert(allocation); }
   // Its processes were killed and hang: what the lease assumes does not hold for them.
   void OnUndying(uint64_t allocation);
   // An operator declares held nodes lost.
@@ -123,6 +125,7 @@ class Observer {
   std::map<uint64_t, Execution> executions_;
   std::set<uint64_t> alive_;
   std::map<uint64_t, ExitRecord> exits_;
+  std::set<uint64_t> exits_lost_;
   std::map<NodeId, NodeState> node_states_;
   std::vector<int64_t> lost_us_;  // when nodes were lost for their silence
   int64_t hold_ended_us_ = -kSecond * 1000;

@@ -72,7 +72,7 @@ void ShimProcess::TakeLocks() {
   }
   state_ = State::kPrepared;
   machine_.observer().OnPrepared(id);
-  Tell(TaskPrepared{id, machine_.name(), 20000});
+  Tell(TaskPrepared{id, machine_.name(), kRendezvousPort});
   Arm();
   std::vector<Command> commands = std::exchange(unread_, {});
   if (assignment_.start_at_once()) {

@@ -32,6 +32,9 @@ struct TaskScript {
   static TaskScript Decode(absl::string_view text);
 };
 
+// Of every task on its node.
+constexpr int kRendezvousPort = 20000;
+
 class ShimProcess {
  public:
   enum class State { kStarting, kPrepared, kRunning, kStopping };

@@ -73,10 +73,12 @@ TEST_F(JournalTest, EveryKindOfRecordComesBack) {
       Accepted(11, 5), RendezvousReserved{11, 20007},
       TombstoneSet{12},
       Accepted(13, 7), TaskForgotten{13    },
-      AssignSeqSeen{40    }
+      AssignSeqSeen{40    },
+      RecordsLost{2     }
   });
   Open();
   EXPECT_EQ(state_.incarnation, 3u);
+  EXPECT_EQ(state_.whole_since, 2u);
   EXPECT_EQ(state_.boot_id, "boot-id");
   EXPECT_EQ(state_.sched_epoch_max, 9u);
   EXPECT_EQ(state_.assign_seq_max, 40);
@@ -84,6 +86,18 @@ TEST_F(JournalTest, EveryKindOfRecordComesBack) {
   EXPECT_EQ(state_.tasks.at(11).assignment.job_name(), "job with blanks\nand lines");
   EXPECT_EQ(state_.tasks.at(11).rendezvous_port, 20007);
   EXPECT_EQ(state_.tombstones.count(12), 1u);
+}
+
+TEST_F(JournalTest, SaysWhenRecordsMayBeLost) {
+  EXPECT_TRUE(Open()->records_lost()) << "it is new";
+  Write({Accepted(11, 1)});
+  EXPECT_FALSE(Open()->records_lost());
+  const std::string good = ReadAll(path());
+  WriteAll(path(), good.substr(0, good.size() - 1));
+  EXPECT_TRUE(Open()->records_lost()) << "its end is torn";
+  WriteAll(path(), std::string(good.size(), '\0'));
+  EXPECT_TRUE(Open()->records_lost()) << "it was overwritten with zeros";
+  EXPECT_TRUE(state_.tasks.empty());
 }
 
 TEST_F(JournalTest, FileIsForItsOwnerAlone) {
@@ -153,7 +167,7 @@ TEST_F(JournalTest, CompactionKeepsTheSumAndNothingElse) {
       AgentStarted{3,      "boot-id"},
       EpochSeen{9     },
       Accepted(11, 1), RendezvousReserved{11, 20007},
-      TombstoneSet{12}
+      TombstoneSet{12}, RecordsLost{2}
   };
   for (int i = 0; i < 200; ++i) {
     records.push_back(Accepted(100 + static_cast<uint64_t>(i), 10 + i));
@@ -177,6 +191,7 @@ TEST_F(JournalTest, CompactionKeepsTheSumAndNothingElse) {
   EXPECT_EQ(state_.tasks.count(500), 1u);
   EXPECT_EQ(state_.tombstones.count(12), 1u);
   EXPECT_EQ(state_.assign_seq_max, 300);
+  EXPECT_EQ(state_.whole_since, 2u);
 }
 
 // The numbers of tasks that are gone must not be accepted again.

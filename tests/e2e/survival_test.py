@@ -4,8 +4,10 @@
 import collections
 import concurrent.futures
 import glob
+import json
 import os
 import re
+import shutil
 import signal
 
 from center import Center, expect, expect_falling, finish, losses, shows, wait_until
@@ -23,6 +25,17 @@ def expect_unbroken(center, job, token):
     epochs = [int(epoch) for epoch in re.findall(r"^epoch +(\d+)/", log, re.M)]
     expect(epochs == list(range(1, 31)), "epochs in the log: %s" % epochs)
     expect_falling(log)
+
+
+def agent_of(center, job, token):
+    return "agent-" + center.job(job, token=token)["nodes"][0].rsplit("-", 1)[1]
+
+
+def zero(path):
+    """As some file systems leave a file that was not forced to the disk."""
+    size = os.path.getsize(path)
+    with open(path, "wb") as file:
+        file.write(b"\0" * size)
 
 
 def task_pids(center, job):
@@ -86,6 +99,36 @@ def main():
             center.up()
             waited = center.try_berth("wait", str(job), token=token)
             expect(waited.code == 7, str(waited))
+
+        with shows("an agent that lost its journal finds its tasks by their folders: adopted, succeeded"):
+            job = center.submit_training(token, arguments=PACE)
+            center.await_log(job, r"epoch +5/", 20, token=token)
+            agent = agent_of(center, job, token)
+            center.kill(agent)
+            os.unlink(center.path(agent, "journal"))
+            center.up()
+            expect_unbroken(center, job, token)
+
+        for damage in (os.unlink, zero):
+            with shows("what ended while its agent was dead, its journal %s and its folders gone, runs no second time"
+                       % ("gone" if damage is os.unlink else "zeroed")):
+                ran, go = center.path("ran-" + damage.__name__), center.path("go-" + damage.__name__)
+                job = center.submit("--nodes", "1", "--on-node-loss", "fail", "--", "sh", "-c",
+                                    "echo once >>%s; while [ ! -e %s ]; do sleep 0.05; done" % (ran, go), token=token)
+                wait_until(lambda: os.path.exists(ran), 20, "the job runs")
+                agent = agent_of(center, job, token)
+                center.kill(agent)
+                open(go, "w").close()
+                wait_until(lambda: not task_pids(center, job), 20, "the job has ended")
+                damage(center.path(agent, "journal"))
+                shutil.rmtree(center.path(agent, "jobs"))
+                center.up()
+                ended = center.await_state(job, ["failed"], 20, token=token)
+                expect("lost its journal" in json.dumps(ended), json.dumps(ended))
+                again = center.submit("--", "true", token=token)
+                center.await_state(again, ["succeeded"], 20, token=token)
+                with open(ran) as file:
+                    expect(file.read() == "once\n", "it ran twice")
 
         with shows("kill -9 of the scheduler during a training: succeeded"):
             job = center.submit_training(token, arguments=PACE)

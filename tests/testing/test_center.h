@@ -131,6 +131,12 @@ class TestCenter {
     return id;
   }
   SessionId session(NodeId id) const { return sessions_.at(id); }
+  // The agent starts again, perhaps with a new journal; its next hello tells.
+  void NextLife(NodeId id, bool journal_lost) {
+    auto& [incarnation, journal_since] = lives_[id];
+    journal_since = journal_lost ? incarnation + 1 : journal_since;
+    ++incarnation;
+  }
   // A new session; the node's boot id changes with `reboot`.
   void Hello(NodeId id, std::vector<RunningTask> tasks = {}, int64_t assign_seq_max = 0,
              bool reboot = false) {
@@ -143,6 +149,8 @@ class TestCenter {
     hello.facts = facts_[id];
     hello.tasks = std::move(tasks);
     hello.assign_seq_max = assign_seq_max;
+    hello.incarnation = lives_[id].first;
+    hello.journal_since = lives_[id].second;
     engine_.Apply(AgentEvent(hello), now_);
   }
 
@@ -277,6 +285,7 @@ class TestCenter {
   Actor operator_;
   std::map<NodeId, ReportedFacts> facts_;
   std::map<NodeId, SessionId> sessions_;
+  std::map<NodeId, std::pair<uint64_t, uint64_t>> lives_;  // incarnation, journal since
   std::map<NodeId, int> boots_;
   std::map<JobId, Job> last_seen_;
   uint64_t last_session_ = 0;

@@ -522,6 +522,56 @@ TEST(AgentCoreRestart, RebootLosesWhatRan) {
   EXPECT_EQ(hello.reports(0).allocation_id(), 11u);
 }
 
+// ---- A lost journal ----
+
+TEST(AgentCoreJournalLoss, ANewJournalSaysSinceWhenItIsWhole) {
+  AgentState state;
+  BeginLife(1000, true, {}, state);
+  state.boot_id = kBoot;
+  EXPECT_EQ(AgentCore(state, "node-1", kBoot).MakeHello({}, kHelloSent).hello().journal_since(),
+            1000u);
+  BeginLife(2000, false, {}, state);
+  const v1::Hello later = AgentCore(state, "node-1", kBoot).MakeHello({}, kHelloSent).hello();
+  EXPECT_EQ(later.incarnation(), 1001u);
+  EXPECT_EQ(later.journal_since(), 1000u) << "lost once, and whole since then";
+}
+
+TEST(AgentCoreJournalLoss, ATornJournalIsWholeOnlySinceNow) {
+  AgentState state{.incarnation = 5, .boot_id = kBoot};
+  BeginLife(1000, true, {}, state);
+  EXPECT_EQ(state.incarnation, 6u);
+  EXPECT_EQ(state.whole_since, 6u);
+}
+
+TEST(AgentCoreJournalLoss, TasksThatAreFoundAreAdoptedAndNotTakenAgain) {
+  AgentState state;
+  BeginLife(1000, true, {{MakeAssignment(11, 4), 20007}}, state);
+  state.boot_id = kBoot;
+  AgentCore core(state, "node-1", kBoot);
+  ASSERT_EQ(core.TasksToAdopt().size(), 1u);
+  EXPECT_EQ(core.TasksToAdopt()[0].rendezvous_port, 20007);
+  core.Adopt(11, v1::TASK_STATE_RUNNING, "10.0.0.1");
+  EXPECT_EQ(core.MakeHello({}, kHelloSent).hello().assign_seq_max(), 4);
+  core.OnMessage(HelloAck(), kHelloSent);
+  EXPECT_TRUE(core.OnMessage(Assign({MakeAssignment(11, 4)}), kHelloSent).actions.empty());
+}
+
+TEST(AgentCoreJournalLoss, AStrayIsSaidToRunUntilItIsGone) {
+  AgentCore core(AgentState{.incarnation = 1, .boot_id = kBoot}, "node-1", kBoot);
+  const AgentOutput found = core.AdoptStray(77);
+  EXPECT_TRUE(found.must_sync);
+  EXPECT_EQ(found.journal.size(), 1u);
+  EXPECT_TRUE(core.Knows(77));
+  const v1::Hello hello = core.MakeHello({}, kHelloSent).hello();
+  ASSERT_EQ(hello.tasks_size(), 1);
+  EXPECT_EQ(hello.tasks(0).allocation_id(), 77u);
+  EXPECT_EQ(hello.tasks(0).state(), v1::TASK_STATE_STOPPING);
+  core.OnMessage(HelloAck(), kHelloSent);
+  const v1::Report gone = OnlyReport(core.OnTask(TaskLost{77}, 5));
+  EXPECT_EQ(gone.kind(), v1::REPORT_KIND_LOST_SHIM);
+  EXPECT_EQ(gone.allocation_id(), 77u);
+}
+
 TEST(AgentCoreRestart, AnExitRecordOutlivesAReboot) {
   AgentCore core = Restarted(MakeAssignment(11, 4), "boot-2");
   core.OnTask(TaskEnded{.allocation_id = 11, .exit_code = 3}, 5);

@@ -111,6 +111,61 @@ TEST_F(NodeProtocolTest, AnUndeliveredAssignmentIsSentAgainWithTheSameNumber) {
   EXPECT_EQ(again[0].allocation.assign_seq, first[0].allocation.assign_seq);
 }
 
+// It may have run: the journal that would tell is gone.
+TEST_F(NodeProtocolTest, WhatWasSentBeforeAJournalWasLostIsNotSentAgain) {
+  const JobId job = center_.Submit({.devices = 8});
+  center_.Round();
+  const AllocationId sent = Member(job, 0).id;
+  const NodeId node = Member(job, 0).node;
+  center_.TakeCommands();
+  center_.NextLife(node, true);
+  center_.Hello(node);
+  EXPECT_TRUE(TestCenter::Of<AssignTask>(center_.TakeCommands()).empty());
+  const Allocation* released = center_.cluster().FindAllocation(sent);
+  EXPECT_TRUE(released == nullptr || released->state == AllocationState::kReleased);
+  EXPECT_EQ(center_.state(job), JobState::kQueued);
+  EXPECT_EQ(center_.GetJob(job).attempt.end.reason, EndReason::kNodeFault);
+  EXPECT_NE(center_.GetJob(job).attempt.end.message.find("lost its journal"), std::string::npos)
+      << center_.GetJob(job).attempt.end.message;
+}
+
+// The loss counts once: what is sent after that hello and not delivered is sent again.
+TEST_F(NodeProtocolTest, WhatIsSentAfterAJournalWasLostIsSentAgain) {
+  for (const NodeId node : {n1_, n2_}) {
+    center_.NextLife(node, true);
+    center_.Hello(node);
+  }
+  const JobId job = center_.Submit({.devices = 8});
+  center_.Round();
+  center_.TakeCommands();
+  center_.Hello(Member(job, 0).node);
+  EXPECT_EQ(TestCenter::Of<AssignTask>(center_.TakeCommands()).size(), 1U);
+}
+
+// What a lost journal left running keeps its devices until the agent says that it is gone.
+TEST_F(NodeProtocolTest, AStrayKeepsItsRowUntilItIsReported) {
+  const JobId job = Running({.devices = 8});
+  const Allocation member = Member(job, 0);
+  center_.NextLife(member.node, true);
+  center_.Hello(member.node, {TaskOf(member, TaskState::kStopping)});
+  EXPECT_EQ(center_.state(job), JobState::kRunning);
+  center_.Report(member.id, ReportKind::kLostShim);
+  EXPECT_EQ(center_.state(job), JobState::kQueued);
+}
+
+// No journal that is whole forgets what it had accepted.
+TEST_F(NodeProtocolTest, WhatWasSeenRunningIsNotSentAgain) {
+  const JobId job = Running({.devices = 8});
+  const Allocation member = Member(job, 0);
+  center_.Hello(member.node, {}, member.assign_seq - 1);
+  EXPECT_EQ(center_.state(job), JobState::kRunning) << "it may be a late one of the same life";
+  center_.TakeCommands();
+  center_.NextLife(member.node, false);
+  center_.Hello(member.node, {}, member.assign_seq - 1);
+  EXPECT_TRUE(TestCenter::Of<AssignTask>(center_.TakeCommands()).empty());
+  EXPECT_EQ(center_.state(job), JobState::kQueued);
+}
+
 TEST_F(NodeProtocolTest, AHeartbeatThatCrossedTheAssignmentChangesNothing) {
   const JobId job = center_.Submit({.devices = 8});
   center_.Round();

@@ -58,6 +58,7 @@ INSTANTIATE_TEST_SUITE_P(
         PlantedBug::kStartBeforePrepared, PlantedBug::kOldSessionHeard, PlantedBug::kOldLifeHeard,
         PlantedBug::kReportOnce, PlantedBug::kLostBeforeItIsGone, PlantedBug::kCancelForgotten,
         PlantedBug::kGraceOutlivesLease, PlantedBug::kNoMassLossHold, PlantedBug::kNoDeviceLock,
+        PlantedBug::kUnwrittenForgotten, PlantedBug::kJournalLossIgnored,
         PlantedBug::kFailedFenceCounts, PlantedBug::kLateFenceCounts),
     [](const auto& bug) { return "Bug" + std::to_string(static_cast<int>(bug.param)); });
 
