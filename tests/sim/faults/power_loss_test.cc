@@ -68,6 +68,14 @@ class History {
     return std::uniform_int_distribution<int64_t>(least, most)(random_);
   }
 
+  void Fail(Fault fault, int64_t calls) {
+    fault_ = fault;
+    disk_.FailAt(fault, calls);
+  }
+  // What the machine's memory then says of the file is not what is on the disk, and no later sync
+  // makes it so: both the process and the machine have to begin anew.
+  bool has_failed_to_sync() const { return fault_ == Fault::kSyncError && disk_.has_failed(); }
+
   // A scheduler that starts, runs at most so many turns, and stops or is ended by the disk.
   void Live(int turns) {
     const CrashDiskScope scope(disk_);
@@ -160,7 +168,7 @@ class History {
       if (Between(0, 5) == 0) {
         store.Maintain();
       }
-      return true;
+      return !has_failed_to_sync();
     }
     Excuse("a turn fails", status);
     if (!absl::IsResourceExhausted(status)) {
@@ -171,7 +179,7 @@ class History {
       disk_.EndFault();
       store.Maintain();
     }
-    return true;
+    return !has_failed_to_sync();
   }
 
   // Returns: whether it could be read.
@@ -215,6 +223,7 @@ class History {
   CrashDisk disk_;
   const std::string path_;
   const Planted planted_;
+  Fault fault_ = Fault::kNone;
   uint64_t acknowledged_ = 0;
   bool in_flight_ = false;
   uint64_t epoch_ = 0;
@@ -228,10 +237,10 @@ std::string RunSeed(uint64_t seed, const std::string& path, const std::string& c
                                Fault::kWriteError, Fault::kSyncError, Fault::kNoRoom};
   History history(seed, path, content, planted);
   for (int life = 0; life < kLives && history.broken().empty(); ++life) {
-    history.disk().FailAt(kFaults[history.Between(0, std::size(kFaults) - 1)],
-                          history.Between(1, kCallsMost));
+    history.Fail(kFaults[history.Between(0, std::size(kFaults) - 1)],
+                 history.Between(1, kCallsMost));
     history.Live(static_cast<int>(history.Between(1, kTurnsMost)));
-    if (history.Between(0, 1) == 0) {
+    if (history.Between(0, 1) == 0 || history.has_failed_to_sync()) {
       history.disk().CutPower();
     }
     history.disk().Restart();
@@ -263,7 +272,7 @@ TEST_F(PowerLossTest, APowerCutAtEveryCallLosesNothing) {
   ASSERT_GT(calls, 200);
   for (int64_t call = 1; call <= calls; ++call) {
     History history(1, path_, content_, Planted::kNothing);
-    history.disk().FailAt(Fault::kPowerCut, call);
+    history.Fail(Fault::kPowerCut, call);
     history.Live(kTurns);
     ASSERT_TRUE(history.disk().has_failed() || call == calls) << "call " << call;
     history.Check();
@@ -275,7 +284,7 @@ TEST_F(PowerLossTest, AFailedSyncIsNotAnsweredWithOk) {
   int failed = 0;
   for (int64_t call = 1; call <= kCallsMost; ++call) {
     History history(static_cast<uint64_t>(call), path_, content_, Planted::kNothing);
-    history.disk().FailAt(Fault::kSyncError, call);
+    history.Fail(Fault::kSyncError, call);
     history.Live(kTurnsMost);
     failed += history.disk().has_failed() && history.acknowledged() < kTurnsMost ? 1 : 0;
     history.disk().CutPower();
