@@ -136,7 +136,7 @@ void FaultSchedule::DoToNode(Fault fault) {
       machine.SetDiskFull(true);
       timeline.After(timeline.Between(kSecond, timeline.Once(3) ? kLong : kShort),
                      [&machine] { machine.SetDiskFull(false); });
-      if (timeline.Once(4)) {
+      if (timeline.Once(2)) {
         // So that the agent cannot write down the epoch of the next life; and what happens before
         // it hears of that is told with the answer that brings it.
         parts_.scheduler.CrashAt(CrashPoint::kAfterCommit, timeline.Between(0, 5 * kSecond));
