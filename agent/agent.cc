@@ -95,7 +95,12 @@ absl::Status Agent::Prepare() {
 }
 
 void Agent::BeginJournal(AgentState& state) {
-  // An agent starts less often than once a second.
+  // An agent starts less often than once a second. One that loses its journal twice in a second
+  // would be taken for itself.
+  if (journal_->records_lost()) {
+    const absl::Time now = absl::Now();
+    absl::SleepFor(absl::FromUnixSeconds(absl::ToUnixSeconds(now) + 1) - now);
+  }
   const int64_t since_us = WallTimeUs() - absl::ToUnixMicros(kIncarnationsBegin);
   const auto new_incarnation = static_cast<uint64_t>(
       std::max<int64_t>(since_us / absl::ToInt64Microseconds(absl::Seconds(1)), 1));

@@ -187,7 +187,9 @@ void ControlLoop::Run() {
     const bool idle = items.empty();
     RunTurn(std::move(items));
     if (idle) {
-      store_->Maintain();
+      if (const absl::Status status = store_->Maintain(); !status.ok()) {
+        StopProcess(status);
+      }
     }
   }
   waiters_.FailAll(Stopping());

@@ -74,7 +74,7 @@ absl::Status Store::Connection::Claim() {
   disk_full_ = !ballast_.Take();
   absl::Status status = WriteEpoch();
   if (absl::IsResourceExhausted(status)) {
-    MakeRoom();
+    RETURN_IF_ERROR(MakeRoom());
     status = WriteEpoch();
   }
   RETURN_IF_ERROR(status);
@@ -248,12 +248,12 @@ void Store::Connection::Rollback() {
 absl::Status Store::Connection::Settle(absl::Status status) {
   if (absl::IsResourceExhausted(status)) {
     Rollback();
-    MakeRoom();
+    RETURN_IF_ERROR(MakeRoom());
   }
   return status;
 }
 
-void Store::Connection::MakeRoom() {
+absl::Status Store::Connection::MakeRoom() {
   const bool was_full = std::exchange(disk_full_, true);
   if (!was_full) {
     LogError("disk full: new work is refused until there is room", {
@@ -266,11 +266,14 @@ void Store::Connection::MakeRoom() {
     });
   }
   // With the log brought in, what follows is written over it and takes no room from the disk.
-  if (const absl::Status status = database_->Checkpoint(); !status.ok() && !was_full) {
+  const absl::Status status = database_->Checkpoint();
+  if (!status.ok() && !was_full) {
     LogError("checkpoint failed", {
                                       {"error", status.message()}
     });
   }
+  // Anything but that: after a failed sync nobody knows what is on the disk.
+  return absl::IsResourceExhausted(status) ? absl::OkStatus() : status;
 }
 
 absl::Status Store::Connection::Checkpoint() {
@@ -280,22 +283,16 @@ absl::Status Store::Connection::Checkpoint() {
   }
   if (absl::IsResourceExhausted(status)) {
     // Every turn is durable in the log; the next checkpoint goes on where this one ended.
-    MakeRoom();
-    return absl::OkStatus();
+    return MakeRoom();
   }
   return status;
 }
 
-void Store::Connection::Maintain() {
+absl::Status Store::Connection::Maintain() {
   BERTH_CHECK(!in_turn_);
   const int64_t pages_max = disk_full_ ? 0 : options_.wal_pages_max / kIdleLogShare;
   if (database_->log_pages() > pages_max) {
-    if (const absl::Status status = Checkpoint(); !status.ok()) {
-      LogError("checkpoint failed", {
-                                        {"error", status.message()}
-      });
-      return;
-    }
+    RETURN_IF_ERROR(Checkpoint());
   }
   if (ballast_.Take() && disk_full_ && database_->log_pages() == 0) {
     disk_full_ = false;
@@ -303,6 +300,7 @@ void Store::Connection::Maintain() {
                                        {"path", options_.path}
     });
   }
+  return absl::OkStatus();
 }
 
 }  // namespace berth

@@ -48,7 +48,7 @@ class Store::Connection {
   absl::Status EndRecovery();
   absl::Status Commit();
   void Rollback();
-  void Maintain();
+  absl::Status Maintain();
 
   // Requires for both: between turns.
   absl::Status CopyTo(const std::string& path);
@@ -65,7 +65,7 @@ class Store::Connection {
   absl::Status ReadMarks();
   absl::Status VerifyNewestAudit();
   absl::Status RecordMarks();
-  void MakeRoom();
+  absl::Status MakeRoom();
 
   const StoreOptions options_;
   const std::unique_ptr<Database> database_;

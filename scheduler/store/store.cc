@@ -61,8 +61,8 @@ absl::Status Store::Commit() {
 void Store::Rollback() {
   connection_->Rollback();
 }
-void Store::Maintain() {
-  connection_->Maintain();
+absl::Status Store::Maintain() {
+  return connection_->Maintain();
 }
 absl::Status Store::EndRecovery() {
   return connection_->EndRecovery();

@@ -140,8 +140,8 @@ class Store {
   absl::Status NoteBackup(absl::Time at);
 
   // Between turns when the loop is idle: checkpoints, and takes the ballast back when there is
-  // room.
-  void Maintain();
+  // room. An error that is no full disk: what is on the disk is not known, the process must end.
+  absl::Status Maintain();
 
  private:
   class Connection;

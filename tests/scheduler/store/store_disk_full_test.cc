@@ -98,11 +98,11 @@ TEST_F(DiskFullTest, GoesOnWithTheBallastAndRecovers) {
     ++report.jobs[0].version;
     ASSERT_TRUE(SaveTurn(*store_, report).ok()) << i;
   }
-  store_->Maintain();
+  ASSERT_TRUE(store_->Maintain().ok());
   EXPECT_TRUE(store_->disk_full());
 
   unlink(dir_.File("filler").c_str());
-  store_->Maintain();
+  ASSERT_TRUE(store_->Maintain().ok());
   EXPECT_FALSE(store_->disk_full());
   EXPECT_TRUE(SaveJobNumber(refused + 1).ok());
   store_.reset();
