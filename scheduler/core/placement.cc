@@ -81,7 +81,7 @@ std::vector<std::pair<NodeId, NodeLoad>> FreeView::LoadsOf(
 
 void FreeView::PutBack(std::vector<std::pair<NodeId, NodeLoad>> loads) {
   for (auto& [node, before] : loads) {
-    ChangeLoad(node, [&before](NodeLoad& load) { load = std::move(before); });
+    ChangeLoad(node, [&saved = before](NodeLoad& load) { load = std::move(saved); });
   }
 }
 
