@@ -11,12 +11,12 @@
 #include "absl/synchronization/mutex.h"
 #include <grpcpp/grpcpp.h>
 
+#include "agent/entry_messages.h"
 #include "agent/shim/shim_protocol.h"
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace berth {
@@ -28,48 +28,8 @@ constexpr size_t kFrameBytes = 64 << 10;
 constexpr int kProbeMs = 250;
 // How long the scheduler may take to end the call after the last frame.
 constexpr int kFarewellMs = 10000;
-constexpr int kTerminalSideDefault = 24;
-constexpr int kTerminalWidthDefault = 80;
 // What ends the input of a program at a terminal.
 constexpr char kEndOfTransmission = 4;
-
-EntryOrder OrderOf(const v1::EnterJobRequest& request) {
-  EntryOrder order;
-  order.port = static_cast<int>(request.port());
-  const v1::EnterJobRequest::Command& command = request.command();
-  order.argv.assign(command.argv().begin(), command.argv().end());
-  if (command.terminal()) {
-    const auto rows = static_cast<int>(command.size().rows());
-    const auto columns = static_cast<int>(command.size().columns());
-    order.rows = rows > 0 ? rows : kTerminalSideDefault;
-    order.columns = columns > 0 ? columns : kTerminalWidthDefault;
-    order.terminal_type = command.terminal_type();
-  }
-  return order;
-}
-
-v1::ChannelEnd EndOfExit(int status) {
-  v1::ChannelEnd end;
-  if (WIFSIGNALED(status)) {
-    end.set_signal(WTERMSIG(status));
-  } else {
-    end.set_exit_code(WEXITSTATUS(status));
-  }
-  return end;
-}
-
-v1::ChannelEnd EndOfFailure(const EntryEvent& event, const EntryOrder& order) {
-  v1::ChannelEnd end;
-  const bool not_executed = event.kind == EntryEvent::Kind::kExecFailed;
-  end.set_exit_code(event.status == ENOENT ? kExitNotFound : kExitNotExecutable);
-  end.set_not_found(not_executed && event.status == ENOENT);
-  end.set_error(absl::StrCat(
-      not_executed ? absl::StrCat("cannot execute ", order.argv[0])
-                   : absl::StrCat("cannot ", event.step,
-                                  order.port > 0 ? absl::StrCat(" ", order.port) : std::string()),
-      ": ", std::strerror(event.status)));
-  return end;
-}
 
 }  // namespace
 
@@ -77,7 +37,7 @@ v1::ChannelEnd EndOfFailure(const EntryEvent& event, const EntryOrder& order) {
 class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::ChannelInput> {
  public:
   explicit JobChannel(const v1::OpenChannel& request)
-      : order_(OrderOf(request.request())), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      : order_(ToEntryOrder(request.request())), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     out_.set_channel_id(request.channel_id());
   }
 

@@ -66,6 +66,9 @@ class TaskRunner {
   void Close() { launcher_.isolation().Close(); }
 
  private:
+  // What a dead task leaves is gone within milliseconds, unless a process hangs in the kernel.
+  static constexpr absl::Duration kReleasePatience = absl::Seconds(60);
+
   void Act(const PrepareTask& action);
   // Once the task's devices are clean, or refuses it when they do not become so in time.
   void PrepareWhenClean(const PrepareTask& action, absl::Time give_up);
@@ -87,6 +90,8 @@ class TaskRunner {
   void Release(uint64_t id, absl::Time give_up, std::function<void()> done);
   // Waits for that, but not for long. Returns: whether nothing of it runs.
   bool ReleaseNow(uint64_t id);
+  // -1: the task does not run, or its shim is of a version that does not say.
+  static pid_t InitOf(const ShimEvent& event);
   // As the shim recorded it; TaskLost without a record.
   TaskEvent EndOf(const v1::Assignment& assignment, const TaskFile& file) const;
   void Tell(TaskEvent event);

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <iterator>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -188,6 +190,34 @@ class Program {
 
 absl::StatusOr<std::string> RunProgram(const ProgramRun& run) {
   return Program(run).Run();
+}
+
+ProgramThreads::ProgramThreads() : stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  BERTH_CHECK(stop_event_ >= 0);
+}
+
+ProgramThreads::~ProgramThreads() {
+  eventfd_write(stop_event_, 1);
+  for (Running& running : running_) {
+    running.thread.join();
+  }
+  close(stop_event_);
+}
+
+void ProgramThreads::Start(std::function<void()> work) {
+  for (auto running = running_.begin(); running != running_.end();) {
+    if (!running->is_over) {
+      ++running;
+      continue;
+    }
+    running->thread.join();
+    running = running_.erase(running);
+  }
+  Running& running = running_.emplace_back();
+  running.thread = std::thread([&running, work = std::move(work)] {
+    work();
+    running.is_over = true;
+  });
 }
 
 }  // namespace berth

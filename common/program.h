@@ -3,8 +3,12 @@
 
 // A program run to its end.
 
+#include <atomic>
 #include <cstddef>
+#include <functional>
+#include <list>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,6 +29,29 @@ struct ProgramRun {
 // Cancelled: it was stopped. Then, as after the timeout, it is killed with all that it started.
 // Blocks; any thread.
 absl::StatusOr<std::string> RunProgram(const ProgramRun& run);
+
+// Threads for work that runs programs. Used from one thread.
+class ProgramThreads {
+ public:
+  ProgramThreads();
+  ProgramThreads(const ProgramThreads&) = delete;
+  ProgramThreads& operator=(const ProgramThreads&) = delete;
+  // Stops the programs that run with its stop_event, and waits for all work.
+  ~ProgramThreads();
+
+  int stop_event() const { return stop_event_; }
+  // On a thread of its own.
+  void Start(std::function<void()> work);
+
+ private:
+  struct Running {
+    std::thread thread;
+    std::atomic<bool> is_over = false;
+  };
+
+  const int stop_event_;
+  std::list<Running> running_;
+};
 
 }  // namespace berth
 

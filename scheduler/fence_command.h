@@ -4,27 +4,22 @@
 // Runs the center's fence command: a program of the operators' that switches a node off and ends
 // with 0 only when the node is off for sure.
 
-#include <atomic>
 #include <functional>
-#include <list>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/time/time.h"
 
+#include "common/program.h"
+
 namespace berth {
 
-// From one thread.
+// From one thread. Its end kills what still runs, which is not told as ended.
 class FenceCommand {
  public:
   // `command` is a program's path and its first arguments; the node's name follows. A run that
   // takes longer than `timeout` is killed, with all that it started, and has failed.
   FenceCommand(std::vector<std::string> command, absl::Duration timeout);
-  FenceCommand(const FenceCommand&) = delete;
-  FenceCommand& operator=(const FenceCommand&) = delete;
-  // Kills what still runs; it is not told as ended.
-  ~FenceCommand();
 
   // `ended` is called once, on another thread, with the reason of the failure; empty: it ended with
   // 0. Must not block.
@@ -32,16 +27,9 @@ class FenceCommand {
   void Run(const std::string& node, Ended ended);
 
  private:
-  struct Running {
-    std::thread thread;
-    std::atomic<bool> is_over = false;
-  };
-  void JoinEnded();
-
   const std::vector<std::string> command_;
   const absl::Duration timeout_;
-  int stop_event_;  // readable from the destructor on
-  std::list<Running> running_;
+  ProgramThreads threads_;
 };
 
 }  // namespace berth

@@ -85,17 +85,6 @@ absl::StatusOr<pid_t> Spawn(const std::string& path, const EntryOrder& order,
   return pid;
 }
 
-// The parent of a process; -1: there is no such process->
-pid_t ParentOf(pid_t pid) {
-  char line[512] = {};
-  const Descriptor file(open(absl::StrCat("/proc/", pid, "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-  const ssize_t size = file.is_open() ? read(file.get(), line, sizeof(line) - 1) : -1;
-  // The name in parentheses may hold anything; the state and the parent follow the last one.
-  const char* after_name = size > 0 ? std::strrchr(line, ')') : nullptr;
-  pid_t parent = -1;
-  return after_name != nullptr && std::sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : -1;
-}
-
 }  // namespace
 
 void Descriptor::Close() {

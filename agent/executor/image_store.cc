@@ -11,10 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
-#include "common/check.h"
-#include "common/program.h"
 #include "common/status_macros.h"
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 namespace berth {
@@ -41,33 +38,18 @@ bool IsBeneath(const std::string& path, const std::string& folder) {
 }  // namespace
 
 ImageStore::ImageStore(ImageOptions options, EventLoop& loop)
-    : options_(std::move(options)),
-      loop_(loop),
-      stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  BERTH_CHECK(stop_event_ >= 0);
-}
-
-ImageStore::~ImageStore() {
-  eventfd_write(stop_event_, 1);
-  for (Running& running : running_) {
-    running.thread.join();
-  }
-  close(stop_event_);
-}
+    : options_(std::move(options)), loop_(loop) {}
 
 void ImageStore::Find(const std::string& image, Found found) {
-  JoinEnded();
   if (absl::StartsWith(image, "/")) {
     loop_.Post([found = std::move(found), root = FindFolder(image)] { found(root); });
     return;
   }
-  Running& running = running_.emplace_back();
-  running.thread = std::thread([this, &running, image, found = std::move(found)] {
+  threads_.Start([this, image, found = std::move(found)] {
     const absl::StatusOr<Image> mounted = Mount(image);
     if (!absl::IsCancelled(mounted.status())) {
       loop_.Post([found, mounted] { found(mounted); });
     }
-    running.is_over = true;
   });
 }
 
@@ -101,7 +83,7 @@ absl::StatusOr<std::string> ImageStore::Podman(std::vector<std::string> argument
       .arguments = std::move(arguments),
       .environment = {"HOME=/root", "LC_ALL=C"},
       .timeout = timeout,
-      .stop_event = stop_event_,
+      .stop_event = threads_.stop_event(),
       .output_max = kOutputMax
   });
 }
@@ -143,17 +125,6 @@ absl::StatusOr<Image> ImageStore::Mount(const std::string& reference) const {
   }
   return image.root.empty() ? failed("mount it", absl::InternalError(*mounted))
                             : absl::StatusOr<Image>(image);
-}
-
-void ImageStore::JoinEnded() {
-  for (auto running = running_.begin(); running != running_.end();) {
-    if (!running->is_over) {
-      ++running;
-      continue;
-    }
-    running->thread.join();
-    running = running_.erase(running);
-  }
 }
 
 }  // namespace berth

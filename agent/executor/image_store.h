@@ -4,12 +4,9 @@
 // What `--image` names, as a folder that can be a task's root: a root file system in one of the
 // operator's folders, or an OCI image that podman pulls and mounts.
 
-#include <atomic>
 #include <functional>
-#include <list>
 #include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,6 +14,7 @@
 #include "absl/time/time.h"
 
 #include "agent/executor/event_loop.h"
+#include "common/program.h"
 
 namespace berth {
 
@@ -32,15 +30,11 @@ struct Image {
   std::map<std::string, std::string> environment;  // as the image has it
 };
 
-// The loop's thread only.
+// The loop's thread only. Its end kills what still runs, and nobody is told.
 class ImageStore {
  public:
   // Requires: the loop outlives it, and runs no task of it afterwards.
   ImageStore(ImageOptions options, EventLoop& loop);
-  ImageStore(const ImageStore&) = delete;
-  ImageStore& operator=(const ImageStore&) = delete;
-  // Kills what still runs; nobody is told.
-  ~ImageStore();
 
   const ImageOptions& options() const { return options_; }
   // `found` is called later on the loop's thread. Errors are for the job's owner.
@@ -48,20 +42,14 @@ class ImageStore {
   void Find(const std::string& image, Found found);
 
  private:
-  struct Running {
-    std::thread thread;
-    std::atomic<bool> is_over = false;
-  };
   absl::StatusOr<Image> FindFolder(const std::string& path) const;
   absl::StatusOr<Image> Mount(const std::string& reference) const;
   absl::StatusOr<std::string> Podman(std::vector<std::string> arguments,
                                      absl::Duration timeout) const;
-  void JoinEnded();
 
   const ImageOptions options_;
   EventLoop& loop_;
-  const int stop_event_;  // readable from the destructor on
-  std::list<Running> running_;
+  ProgramThreads threads_;
 };
 
 }  // namespace berth

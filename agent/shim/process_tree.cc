@@ -27,16 +27,7 @@ std::map<pid_t, pid_t> ReadParents() {
     if (pid <= 0) {
       continue;
     }
-    char path[64];
-    char line[512] = {};
-    std::snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    const ssize_t size = file < 0 ? -1 : read(file, line, sizeof(line) - 1);
-    close(file);
-    // The name in parentheses may hold anything; the state and the parent follow the last one.
-    const char* after_name = size > 0 ? std::strrchr(line, ')') : nullptr;
-    int parent = 0;
-    if (after_name != nullptr && std::sscanf(after_name, ") %*c %d", &parent) == 1) {
+    if (const pid_t parent = ParentOf(pid); parent >= 0) {
       parents[pid] = parent;
     }
   }
@@ -59,6 +50,19 @@ bool Descends(const std::map<pid_t, pid_t>& parents, pid_t pid, pid_t ancestor) 
 }
 
 }  // namespace
+
+pid_t ParentOf(pid_t pid) {
+  char path[64];
+  char line[512] = {};
+  std::snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  const ssize_t size = file < 0 ? -1 : read(file, line, sizeof(line) - 1);
+  close(file);
+  // The name in parentheses may hold anything; the state and the parent follow the last one.
+  const char* after_name = size > 0 ? std::strrchr(line, ')') : nullptr;
+  int parent = 0;
+  return after_name != nullptr && std::sscanf(after_name, ") %*c %d", &parent) == 1 ? parent : -1;
+}
 
 void SignalDescendants(int number) {
   const auto parents = ReadParents();

@@ -7,7 +7,12 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace berth {
+
+// -1: there is no such process.
+pid_t ParentOf(pid_t pid);
 
 // Sends a signal to every descendant of the caller that can be seen.
 void SignalDescendants(int number);
