@@ -1,10 +1,7 @@
 #include "scheduler/rpc/channel_relay.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 
-#include "common/check.h"
 #include "common/error_detail.h"
 
 namespace berth {
@@ -70,51 +67,21 @@ void Channel::End(const absl::Status& end) {
 }
 
 absl::StatusOr<std::shared_ptr<Channel>> ChannelRelay::Add(absl::string_view token_id) {
-  absl::MutexLock lock(&mu_);
-  int& count = channels_by_token_[std::string(token_id)];
-  if (count >= kChannelsPerTokenMax) {
+  std::shared_ptr<Channel> channel = channels_.Add(token_id);
+  if (channel == nullptr) {
     return MakeError(
         absl::StatusCode::kResourceExhausted,
         {.code = "B8105",
-         .message = absl::StrCat("this token has ", count, " ways into jobs open already"),
+         .message =
+             absl::StrCat("this token has ", kChannelsPerTokenMax, " ways into jobs open already"),
          .why = absl::StrCat("one token may have ", kChannelsPerTokenMax, " at a time"),
          .fix = "end some of them first"});
   }
-  ++count;
-  auto channel = std::make_shared<Channel>(++last_id_, std::string(token_id));
-  channels_[channel->id()] = channel;
   return channel;
 }
 
-std::shared_ptr<Channel> ChannelRelay::Find(uint64_t id) const {
-  absl::MutexLock lock(&mu_);
-  const auto found = channels_.find(id);
-  return found == channels_.end() ? nullptr : found->second;
-}
-
-void ChannelRelay::Remove(uint64_t id) {
-  absl::MutexLock lock(&mu_);
-  const auto found = channels_.find(id);
-  if (found == channels_.end()) {
-    return;
-  }
-  const auto count = channels_by_token_.find(found->second->token_id());
-  BERTH_CHECK(count != channels_by_token_.end());
-  if (--count->second == 0) {
-    channels_by_token_.erase(count);
-  }
-  channels_.erase(found);
-}
-
 void ChannelRelay::CloseRefused(const std::function<absl::Status(absl::string_view)>& check) {
-  std::vector<std::shared_ptr<Channel>> channels;
-  {
-    absl::MutexLock lock(&mu_);
-    for (const auto& [id, channel] : channels_) {
-      channels.push_back(channel);
-    }
-  }
-  for (const auto& channel : channels) {
+  for (const auto& channel : channels_.All()) {
     absl::Status status = check(channel->token_id());
     const std::string agent = channel->agent_token();
     if (status.ok() && !agent.empty()) {

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,6 +19,7 @@
 #include "proto/channel.pb.h"
 #include "scheduler/core/ids.h"
 #include "scheduler/rpc/frame_pipe.h"
+#include "scheduler/rpc/open_by_token.h"
 
 namespace berth {
 
@@ -73,20 +73,16 @@ class ChannelRelay {
   static constexpr int kChannelsPerTokenMax = 64;
 
   // ResourceExhausted if the token has too many already.
-  absl::StatusOr<std::shared_ptr<Channel>> Add(absl::string_view token_id) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<std::shared_ptr<Channel>> Add(absl::string_view token_id);
   // Null: there is no such channel.
-  std::shared_ptr<Channel> Find(uint64_t id) const ABSL_LOCKS_EXCLUDED(mu_);
-  void Remove(uint64_t id) ABSL_LOCKS_EXCLUDED(mu_);
+  std::shared_ptr<Channel> Find(uint64_t id) const { return channels_.Find(id); }
+  void Remove(uint64_t id) { channels_.Remove(id); }
 
   // Ends every channel one of whose tokens `check` refuses, with its answer.
-  void CloseRefused(const std::function<absl::Status(absl::string_view token_id)>& check)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  void CloseRefused(const std::function<absl::Status(absl::string_view token_id)>& check);
 
  private:
-  mutable absl::Mutex mu_;
-  uint64_t last_id_ ABSL_GUARDED_BY(mu_) = 0;
-  std::map<uint64_t, std::shared_ptr<Channel>> channels_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, int> channels_by_token_ ABSL_GUARDED_BY(mu_);
+  OpenByToken<Channel> channels_{kChannelsPerTokenMax};
 };
 
 }  // namespace berth

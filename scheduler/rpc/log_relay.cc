@@ -1,11 +1,9 @@
 #include "scheduler/rpc/log_relay.h"
 
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 
-#include "common/check.h"
 #include "common/error_detail.h"
 
 namespace berth {
@@ -135,51 +133,20 @@ bool LogPipe::abandoned() const {
 }
 
 absl::StatusOr<std::shared_ptr<LogPipe>> LogRelay::Add(absl::string_view token_id) {
-  absl::MutexLock lock(&mu_);
-  int& count = pipes_by_token_[std::string(token_id)];
-  if (count >= kPipesPerTokenMax) {
+  std::shared_ptr<LogPipe> pipe = pipes_.Add(token_id);
+  if (pipe == nullptr) {
     return MakeError(
         absl::StatusCode::kResourceExhausted,
         {.code = "B8104",
-         .message = absl::StrCat("this token reads ", count, " logs already"),
+         .message = absl::StrCat("this token reads ", kPipesPerTokenMax, " logs already"),
          .why = absl::StrCat("one token may read ", kPipesPerTokenMax, " logs at a time"),
          .fix = "end some of them first"});
   }
-  ++count;
-  auto pipe = std::make_shared<LogPipe>(++last_request_, std::string(token_id));
-  pipes_[pipe->request_id()] = pipe;
   return pipe;
 }
 
-std::shared_ptr<LogPipe> LogRelay::Find(uint64_t request_id) const {
-  absl::MutexLock lock(&mu_);
-  const auto found = pipes_.find(request_id);
-  return found == pipes_.end() ? nullptr : found->second;
-}
-
-void LogRelay::Remove(uint64_t request_id) {
-  absl::MutexLock lock(&mu_);
-  const auto found = pipes_.find(request_id);
-  if (found == pipes_.end()) {
-    return;
-  }
-  const auto count = pipes_by_token_.find(found->second->token_id());
-  BERTH_CHECK(count != pipes_by_token_.end());
-  if (--count->second == 0) {
-    pipes_by_token_.erase(count);
-  }
-  pipes_.erase(found);
-}
-
 void LogRelay::CloseRefused(const std::function<absl::Status(absl::string_view)>& check) {
-  std::vector<std::shared_ptr<LogPipe>> pipes;
-  {
-    absl::MutexLock lock(&mu_);
-    for (const auto& [id, pipe] : pipes_) {
-      pipes.push_back(pipe);
-    }
-  }
-  for (const auto& pipe : pipes) {
+  for (const auto& pipe : pipes_.All()) {
     if (const absl::Status status = check(pipe->token_id()); !status.ok()) {
       pipe->Close(status);
     }

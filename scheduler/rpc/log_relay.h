@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -18,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 
 #include "scheduler/core/ids.h"
+#include "scheduler/rpc/open_by_token.h"
 
 namespace berth {
 
@@ -92,20 +92,16 @@ class LogRelay {
   static constexpr int kPipesPerTokenMax = 20;
 
   // ResourceExhausted if the token reads too many logs already.
-  absl::StatusOr<std::shared_ptr<LogPipe>> Add(absl::string_view token_id) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<std::shared_ptr<LogPipe>> Add(absl::string_view token_id);
   // Null: there is no such request.
-  std::shared_ptr<LogPipe> Find(uint64_t request_id) const ABSL_LOCKS_EXCLUDED(mu_);
-  void Remove(uint64_t request_id) ABSL_LOCKS_EXCLUDED(mu_);
+  std::shared_ptr<LogPipe> Find(uint64_t request_id) const { return pipes_.Find(request_id); }
+  void Remove(uint64_t request_id) { pipes_.Remove(request_id); }
 
   // Ends every pipe whose token `check` refuses, with its answer.
-  void CloseRefused(const std::function<absl::Status(absl::string_view token_id)>& check)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  void CloseRefused(const std::function<absl::Status(absl::string_view token_id)>& check);
 
  private:
-  mutable absl::Mutex mu_;
-  uint64_t last_request_ ABSL_GUARDED_BY(mu_) = 0;
-  std::map<uint64_t, std::shared_ptr<LogPipe>> pipes_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, int> pipes_by_token_ ABSL_GUARDED_BY(mu_);
+  OpenByToken<LogPipe> pipes_{kPipesPerTokenMax};
 };
 
 }  // namespace berth
