@@ -320,6 +320,7 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
   const Candidates& candidates = FindCandidates(request);
   // Whatever ends by itself: it must come from them.
   if (candidates.devices < request.devices_at_least) {
+    ListExpected();  // says when to look again, also for whoever comes after
     NoteFailure(request);
     return std::nullopt;
   }
