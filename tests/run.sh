@@ -32,16 +32,18 @@ while [ $# -gt 0 ]; do
 done
 case "$mode" in all | quick | address | thread) ;; *) usage >&2 && exit 2 ;; esac
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=()
 jobs=${BERTH_JOBS:-$(nproc)}
 
 step() { printf '\n== %s  (%d min %02d s)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)); }
 
-# Whatever ends this script, the last line says how far it came; a step that broke counts as a failure.
+# Whatever ends this script, the last lines name what failed and say how far it came; a step that broke counts as a failure.
 finish() {
   local code=$?
-  [ "$code" = 0 ] || [ "$failed" -gt 0 ] || failed=1
-  printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  [ "$code" = 0 ] || [ "$failed" -gt 0 ] || { failed=1 && failures+=("tests/run.sh ended with $code"); }
+  printf '\n'
+  [ ${#failures[@]} = 0 ] || printf 'FAIL %s\n' "${failures[@]}"
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   if [ "$failed" -gt 0 ]; then exit 1; fi
 }
 trap finish EXIT
@@ -63,9 +65,11 @@ run_ctest() { # FOLDER [CTEST OPTIONS]
   ctest --test-dir "$folder" -j "$jobs" --output-on-failure --no-tests=error --timeout 300 \
     --output-junit "$report" "$@" | grep -vE ' (Start|Test +#).*Passed|^ +Start +[0-9]+:|\.\.\. +Passed ' || true
   suite=$(tr '\n' ' ' <"$report" | grep -oE '<testsuite [^>]*>' | head -n 1)
+  mapfile -t -O "${#failures[@]}" failures \
+    < <(sed -nE "s|.*<testcase name=\"([^\"]*)\".* status=\"fail\".*|$folder: \1|p" "$report")
   rm -f "$report"
   if [ -z "$suite" ]; then
-    echo "ctest ended without a report" >&2
+    failures+=("$folder: ctest ended without a report")
     failed=$((failed + 1))
     return
   fi
@@ -80,8 +84,9 @@ run_script() {
   log=$(mktemp)
   timeout --kill-after=20 300 "$script" 2>&1 | tee "$log" || code=$?
   bad=$(grep -c '^FAIL ' "$log" || true)
+  mapfile -t -O "${#failures[@]}" failures < <(sed -n "s|^FAIL |$(basename "$script"): |p" "$log")
   if [ "$code" != 0 ] && [ "$bad" = 0 ]; then
-    echo "FAIL $script: ended with $code"
+    failures+=("$(basename "$script"): ended with $code")
     bad=1
   fi
   passed=$((passed + $(grep -c '^PASS ' "$log" || true)))

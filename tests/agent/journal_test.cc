@@ -74,7 +74,7 @@ TEST_F(JournalTest, EveryKindOfRecordComesBack) {
       TombstoneSet{12},
       Accepted(13, 7), TaskForgotten{13    },
       AssignSeqSeen{40    },
-      RecordsLost{2     }
+      RecordsLost{2    }
   });
   Open();
   EXPECT_EQ(state_.incarnation, 3u);
@@ -166,8 +166,10 @@ TEST_F(JournalTest, CompactionKeepsTheSumAndNothingElse) {
   std::vector<JournalRecord> records = {
       AgentStarted{3,      "boot-id"},
       EpochSeen{9     },
-      Accepted(11, 1), RendezvousReserved{11, 20007},
-      TombstoneSet{12}, RecordsLost{2}
+      Accepted(11, 1),
+      RendezvousReserved{11, 20007},
+      TombstoneSet{12},
+      RecordsLost{2    }
   };
   for (int i = 0; i < 200; ++i) {
     records.push_back(Accepted(100 + static_cast<uint64_t>(i), 10 + i));

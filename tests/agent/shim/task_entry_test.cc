@@ -6,14 +6,16 @@ namespace berth {
 namespace {
 
 TEST(EntryOrderTest, ComesBackAsItWasWritten) {
-  const EntryOrder order{.folder = "/data/jobs/1/0",
-                         .rank = 3,
-                         .init = 4711,
-                         .port = 0,
-                         .rows = 24,
-                         .columns = 80,
-                         .terminal_type = "xterm",
-                         .argv = {"sh", "-c", "", "--enter"}};
+  const EntryOrder order{
+      .folder = "/data/jobs/1/0",
+      .rank = 3,
+      .init = 4711,
+      .port = 0,
+      .rows = 24,
+      .columns = 80,
+      .terminal_type = "xterm",
+      .argv = {"sh", "-c", "", "--enter"}
+  };
   EntryOrder back;
   ASSERT_TRUE(DecodeEntryOrder(EncodeEntryOrder(order), back));
   EXPECT_EQ(EncodeEntryOrder(back), EncodeEntryOrder(order));
