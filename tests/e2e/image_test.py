@@ -49,6 +49,12 @@ def podman_image(root):
     packed.wait()
     if made.returncode != 0:
         raise NotHere("podman import: " + made.stderr.strip()[-200:])
+    # Whether podman can do here what the agent asks of it: as root it cannot in every container.
+    mounted = subprocess.run(["podman", "image", "mount", name], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        subprocess.run(["podman", "image", "rm", name], capture_output=True)
+        raise NotHere("podman image mount: " + mounted.stderr.strip()[-200:])
+    subprocess.run(["podman", "image", "unmount", name], capture_output=True, check=True)
     return name
 
 

@@ -126,12 +126,12 @@ def terminal(center, token, job):
                     seen += os.read(master, 65536)
 
         say(b"echo tty is $(tty) term $TERM\n", rb"tty is /dev/pts/\d+ term xterm-256color\r\n")
-        say(b"stty size\n", rb"\D33 111\r\n")
+        until = b'until [ "$(stty size)" = "%s" ]; do sleep 0.02; done; echo size $((%d))\n'
+        say(until % (b"33 111", 10), rb"size 10\r\n")
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
         os.kill(pid, signal.SIGWINCH)
-        say(b"sleep 0.3; stty size\n", rb"\D50 100\r\n")
-        say(b"sleep 1000; echo code $?\n", rb"sleep 1000")
-        time.sleep(0.3)
+        say(until % (b"50 100", 20), rb"size 20\r\n")
+        say(b"echo down $((30)); sleep 1000\n", rb"down 30\r\n")
         say(b"\x03", rb"\^C")
         say(b"echo back $((40 + 2))\n", rb"back 42\r\n")
         os.write(master, b"exit 9\n")
