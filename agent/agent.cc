@@ -25,6 +25,9 @@ namespace {
 constexpr absl::Duration kReconnectFirst = absl::Milliseconds(100);
 constexpr absl::Duration kReconnectMost = absl::Seconds(10);
 constexpr absl::Duration kDeviceLook = absl::Seconds(1);
+// Between two messages with what tasks tell of themselves: however much it is, the scheduler writes
+// each task's down once in this time.
+constexpr absl::Duration kNoticePause = absl::Seconds(2);
 // Numbers of new journals are counted in seconds from here: 2020-01-01.
 constexpr absl::Time kIncarnationsBegin = absl::FromUnixSeconds(1577836800);
 
@@ -90,6 +93,7 @@ absl::Status Agent::Prepare() {
   runner_ = std::make_unique<TaskRunner>(TaskLauncher(std::move(launch), std::move(isolation)),
                                          loop_, [this](const TaskEvent& event) { OnTask(event); });
   ConnectDevices();
+  runner_->SetOnNotice([this](v1::TaskNotice notice) { OnNotice(std::move(notice)); });
   channel_ = std::make_unique<SchedulerChannel>(address);
   return AdoptTasks();
 }
@@ -289,6 +293,8 @@ void Agent::OnMessage(uint64_t session, const v1::SchedulerMessage& message) {
               {"server",  options_.server              },
               {"session", message.hello_ack().session()}
   });
+  notices_.BeginSession();
+  TellNotices();
   Beat(session);
 }
 
@@ -321,7 +327,40 @@ void Agent::ConnectLater() {
 }
 
 void Agent::OnTask(const TaskEvent& event) {
+  if (const auto* ended = std::get_if<TaskEnded>(&event)) {
+    notices_.Forget(ended->allocation_id);  // it is in the report
+  } else if (const auto* lost = std::get_if<TaskLost>(&event)) {
+    TellNotices();
+    notices_.Forget(lost->allocation_id);
+  }
   Carry(core_->OnTask(event, WallTimeUs()));
+}
+
+void Agent::OnNotice(v1::TaskNotice notice) {
+  const absl::Duration now = SinceBoot();
+  notices_.Put(std::move(notice), now);
+  if (notices_due_ || !notices_.HasNews()) {
+    return;
+  }
+  if (!notices_told_.has_value() || now - *notices_told_ >= kNoticePause) {
+    TellNotices();
+    return;
+  }
+  notices_due_ = true;
+  loop_.RunAfter(*notices_told_ + kNoticePause - now, [this] {
+    notices_due_ = false;
+    TellNotices();
+  });
+}
+
+void Agent::TellNotices() {
+  if (session_ == nullptr || !core_->connected() || !notices_.HasNews()) {
+    return;  // the next session hears all of it
+  }
+  notices_told_ = SinceBoot();
+  for (v1::AgentMessage& message : notices_.TakeNews(*notices_told_)) {
+    session_->Send(std::move(message));
+  }
 }
 
 void Agent::Carry(AgentOutput output) {

@@ -15,6 +15,7 @@
 
 #include "agent/agent_options.h"
 #include "agent/core/agent_core.h"
+#include "agent/core/notice_board.h"
 #include "agent/device_watch.h"
 #include "agent/executor/event_loop.h"
 #include "agent/journal.h"
@@ -53,6 +54,9 @@ class Agent {
   void OnClosed(uint64_t session, const absl::Status& status);
   void OnTask(const TaskEvent& event);
   void Beat(uint64_t session);
+  // Tells the scheduler what tasks told of themselves, now or after a pause since the last time.
+  void OnNotice(v1::TaskNotice notice);
+  void TellNotices();
   // Durable, then done, then said.
   void Carry(AgentOutput output);
   void RefuseUnwritten(const AgentOutput& output, const absl::Status& status);
@@ -64,6 +68,9 @@ class Agent {
   v1::NodeFacts facts_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<AgentCore> core_;
+  NoticeBoard notices_;
+  std::optional<absl::Duration> notices_told_;  // since boot; none: never
+  bool notices_due_ = false;                    // a timer will tell them
   std::optional<DeviceWatch> devices_;
   std::unique_ptr<TaskRunner> runner_;
   std::unique_ptr<SchedulerChannel> channel_;

@@ -57,6 +57,7 @@ TaskPaths PathsOf(const LaunchedTask& task) {
             .scratch = task.folder->scratch(),
             .stop_file = task.folder->stop_file(),
             .host_file = task.folder->host_file(),
+            .notice_socket = absl::StrCat(task.folder->path(), "/", kNoticeSocketName),
             .work = task.folder->work()};
   }
   const std::string folder = kShownTaskFolder;
@@ -65,6 +66,7 @@ TaskPaths PathsOf(const LaunchedTask& task) {
           .scratch = "/tmp",
           .stop_file = absl::StrCat(folder, "/", kStopFileName),
           .host_file = folder + "/hosts",
+          .notice_socket = absl::StrCat(folder, "/", kNoticeSocketName),
           .work = folder + "/work"};
 }
 

@@ -23,6 +23,21 @@ constexpr absl::Duration kCleanPatience = absl::Seconds(10);
 // What is left to write a last word in, where the device still lets it.
 constexpr absl::Duration kFaultGrace = absl::Seconds(10);
 
+constexpr int64_t kNsPerMs = 1000000;
+
+v1::TaskNotice ToTaskNotice(const ShimNotice& notice, int64_t age_ns, int64_t checkpoint_age_ns) {
+  v1::TaskNotice told;
+  told.set_count(static_cast<uint64_t>(notice.count));
+  told.set_age_ms(age_ns / kNsPerMs);
+  told.set_checkpoint(notice.checkpoint);
+  told.set_checkpoint_age_ms(notice.checkpoint[0] == 0 ? 0 : checkpoint_age_ns / kNsPerMs);
+  if (notice.progress_milli >= 0) {
+    told.set_progress_milli(notice.progress_milli);
+  }
+  told.set_text(notice.text);
+  return told;
+}
+
 }  // namespace
 
 pid_t TaskRunner::InitOf(const ShimEvent& event) {
@@ -141,12 +156,25 @@ void TaskRunner::OnShim(uint64_t id) {
     return;
   }
   bool ended = false;
-  const auto event = task->second.shim->Receive(ended);
-  if (event.has_value()) {
-    OnShimEvent(task->second, *event);
+  const auto message = task->second.shim->Receive(ended);
+  if (message.has_value()) {
+    if (const auto* notice = std::get_if<ShimNotice>(&*message)) {
+      OnNotice(task->second, *notice);
+    } else {
+      OnShimEvent(task->second, std::get<ShimEvent>(*message));
+    }
   } else if (ended) {
     OnShimEnded(id);
   }
+}
+
+void TaskRunner::OnNotice(const LaunchedTask& task, const ShimNotice& notice) {
+  const int64_t now = BootTimeNs();
+  v1::TaskNotice told = ToTaskNotice(notice, now - notice.at_ns, now - notice.checkpoint_at_ns);
+  told.set_allocation_id(task.assignment.allocation_id());
+  told.set_job_id(task.assignment.job_id());
+  told.set_attempt(task.assignment.attempt());
+  notice_(std::move(told));
 }
 
 void TaskRunner::OnShimEvent(LaunchedTask& task, const ShimEvent& event) {
@@ -181,6 +209,7 @@ void TaskRunner::OnShimEvent(LaunchedTask& task, const ShimEvent& event) {
                                    " cannot be killed: ", event.message));
       return;
     case ShimEvent::Kind::kStatus:
+    case ShimEvent::Kind::kNotice:
       return;
   }
 }
@@ -247,6 +276,8 @@ TaskEvent TaskRunner::EndOf(const v1::Assignment& assignment, const TaskFile& fi
                   .out_of_memory = record->out_of_memory != 0,
                   .node_fault = record->stop_reason == kStopNodeFault,
                   .message = record->message};
+  ended.notice =
+      ToTaskNotice(record->notice, record->notice.at_ns, record->notice.checkpoint_at_ns);
   const auto ranks = static_cast<int64_t>(file.ranks.size());
   if (record->failed_rank >= 0 && ranks > 0) {
     v1::OpenLog request;

@@ -58,6 +58,9 @@ class TaskRunner {
   // Called when a killed task does not die.
   void SetOnStuck(std::function<void(const v1::Assignment&)> stuck) { stuck_ = std::move(stuck); }
 
+  // Called with what a task tells of itself.
+  void SetOnNotice(std::function<void(v1::TaskNotice)> notice) { notice_ = std::move(notice); }
+
   // What it takes to enter a running task by the rank of one of its processes. NotFound,
   // FailedPrecondition: it does not run here, or not in a way that can be entered.
   absl::StatusOr<EntryTarget> FindEntry(uint64_t allocation_id, int rank) const;
@@ -84,6 +87,7 @@ class TaskRunner {
 
   void WatchShim(const LaunchedTask& task);
   void OnShim(uint64_t id);
+  void OnNotice(const LaunchedTask& task, const ShimNotice& notice);
   void OnShimEvent(LaunchedTask& task, const ShimEvent& event);
   void OnShimEnded(uint64_t id);
   // Removes what the kernel keeps of a task, again and again until nothing of it runs; then `done`.
@@ -103,6 +107,7 @@ class TaskRunner {
   std::function<void()> before_end_ = [] {};
   FaultListener node_fault_ = [](uint64_t, const std::string&) {};
   std::function<void(const v1::Assignment&)> stuck_ = [](const v1::Assignment&) {};
+  std::function<void(v1::TaskNotice)> notice_ = [](const v1::TaskNotice&) {};
   std::map<uint64_t, LaunchedTask> tasks_;  // by allocation
   ImageStore images_;
   std::map<uint64_t, absl::Duration> waiting_;  // for clean devices or an image: their leases

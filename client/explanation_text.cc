@@ -224,6 +224,29 @@ std::string EndedText(const v1::Job& job, absl::Time now) {
   return text;
 }
 
+// How far it says it is, and what a stop would cost.
+std::string ToldText(const v1::Job& job, absl::Time now) {
+  std::string text;
+  const v1::JobNotice& notice = job.notice();
+  if (notice.at_us() != 0) {
+    const std::string progress = ProgressText(notice);
+    text += Line("TOLD",
+                 absl::StrCat(progress, progress.empty() || notice.text().empty() ? "" : ", ",
+                              notice.text(), progress.empty() && notice.text().empty() ? "" : ", ",
+                              Moment(notice.at_us(), now)));
+  }
+  if (job.started_at_us() != 0) {
+    const absl::Time since = TimeFromMicros(std::max(job.started_at_us(), job.checkpoint_at_us()));
+    const std::string checkpoint = CheckpointText(job, now);
+    text +=
+        Line("A STOP LOSES",
+             absl::StrCat(LengthForPeople(std::max(now - since, absl::ZeroDuration())),
+                          checkpoint.empty() ? ": it has told of no checkpoint"
+                                             : absl::StrCat(" since the checkpoint ", checkpoint)));
+  }
+  return text;
+}
+
 std::string RunningText(const v1::Explanation& explanation, absl::Time now) {
   const v1::Job& job = explanation.job();
   const std::vector<std::string> nodes = NodesOf(job);
@@ -237,7 +260,7 @@ std::string RunningText(const v1::Explanation& explanation, absl::Time now) {
     text += Line("BORROWED", absl::StrCat("it may be recalled with ", Length(job.grace_ms()),
                                           " notice when the owners need their devices"));
   }
-  return text + ReasonLines(explanation.notes());
+  return text + ToldText(job, now) + ReasonLines(explanation.notes());
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ void AddPlace(const v1::Job& job, Json& json) {
   }
   json["begin_at"] = TimeJson(job.begin_time_us());
   json["checkpoint_at"] = TimeJson(job.checkpoint_at_us());
+  json["notice"] = NoticeJson(job.notice());
   json["preemptible"] = !job.not_preemptible();
   json["may_borrow"] = !job.no_borrow();
 }
@@ -130,6 +131,11 @@ Column WideOnly(Column column) {
   return column;
 }
 
+bool AnyTold(const std::vector<v1::Job>& jobs) {
+  return std::any_of(jobs.begin(), jobs.end(),
+                     [](const v1::Job& job) { return job.notice().has_progress_milli(); });
+}
+
 std::string DeviceIndexes(const v1::Allocation& allocation) {
   return absl::StrJoin(allocation.devices(), ",",
                        [](std::string* out, const v1::DeviceAssignment& device) {
@@ -144,6 +150,34 @@ std::string JobIdText(const v1::Job& job) {
     return absl::StrCat(job.array_id(), ".", job.array_index());
   }
   return absl::StrCat(job.id(), job.has_array() ? "." : "");
+}
+
+std::string CheckpointText(const v1::Job& job, absl::Time now) {
+  if (job.checkpoint_at_us() == 0) {
+    return "";
+  }
+  const std::string& name = job.notice().checkpoint();
+  return absl::StrCat(name, name.empty() ? "" : ", ",
+                      TimeForPeople(TimeFromMicros(job.checkpoint_at_us()), now));
+}
+
+std::string ProgressText(const v1::JobNotice& notice) {
+  return notice.has_progress_milli() ? absl::StrFormat("%g %%", notice.progress_milli() / 10.0)
+                                     : "";
+}
+
+Json NoticeJson(const v1::JobNotice& notice) {
+  if (notice.at_us() == 0) {
+    return {};
+  }
+  Json json;
+  json["at"] = TimeJson(notice.at_us());
+  json["text"] = notice.text();
+  json["checkpoint"] = notice.checkpoint().empty() ? Json() : Json(notice.checkpoint());
+  json["progress"] = notice.has_progress_milli()
+                         ? Json(static_cast<double>(notice.progress_milli()) / 1000)
+                         : Json();
+  return json;
 }
 
 std::string ArrayProgressText(const v1::ArrayStatus& array) {
@@ -366,11 +400,20 @@ Json NodeJson(const v1::Node& node, absl::Time now) {
 std::vector<std::string> JobCells(const v1::Job& job, absl::Time now) {
   // A name has no bound that a table could bear.
   constexpr int kNameCellsMax = 32;
-  return {JobIdText(job),      CutToWidth(CleanText(job.name()), kNameCellsMax),
-          job.tenant(),        job.user(),
-          job.project(),       StateSummary(job),
-          DeviceCount(job),    job.has_array() ? "-" : absl::StrCat(job.gang().nodes()),
-          JobLength(job, now), TimeForPeople(TimeFromMicros(job.ended_at_us()), now),
+  constexpr int kNoticeCellsMax = 40;
+  return {JobIdText(job),
+          CutToWidth(CleanText(job.name()), kNameCellsMax),
+          job.tenant(),
+          job.user(),
+          job.project(),
+          StateSummary(job),
+          DeviceCount(job),
+          job.has_array() ? "-" : absl::StrCat(job.gang().nodes()),
+          JobLength(job, now),
+          TimeForPeople(TimeFromMicros(job.ended_at_us()), now),
+          ProgressText(job.notice()),
+          CheckpointText(job, now),
+          CutToWidth(CleanText(job.notice().text()), kNoticeCellsMax),
           WhereOrWhy(job)};
 }
 
@@ -387,6 +430,9 @@ Listing JobListing(const std::vector<v1::Job>& jobs, bool owners, OutputKind kin
       Right("NODES", 2),
       Right("WAIT/RUN"),
       Left("END", 3),
+      AnyTold(jobs) ? Right("PROGRESS", 3) : WideOnly(Right("PROGRESS", 3)),
+      WideOnly(Left("CHECKPOINT", 3)),
+      WideOnly(Left("NOTICE", 6)),
       Left("WHERE/WHY"),
   };
   listing.rows.reserve(jobs.size());

@@ -35,6 +35,12 @@ std::string DependencyWord(v1::DependencyKind kind);
 
 // As people address it: "4812", a task "4799.7", an array "4799.".
 std::string JobIdText(const v1::Job& job);
+// "step=12000, 4m ago"; empty: it told of none.
+std::string CheckpointText(const v1::Job& job, absl::Time now);
+// "40 %"; empty: the job has not told it.
+std::string ProgressText(const v1::JobNotice& notice);
+// Null: it told nothing.
+Json NoticeJson(const v1::JobNotice& notice);
 // "3 waiting, 4 done"
 std::string ArrayProgressText(const v1::ArrayStatus& array);
 // State and end in one: "running", "failed exit:1 r3".

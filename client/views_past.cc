@@ -97,6 +97,7 @@ Json AttemptJson(const v1::Attempt& attempt) {
   json["started_at"] = TimeJson(attempt.started_at_us());
   json["ended_at"] = TimeJson(attempt.ended_at_us());
   json["checkpoint_at"] = TimeJson(attempt.checkpoint_at_us());
+  json["notice"] = NoticeJson(attempt.notice());
   json["end"] = EndJson(attempt.end());
   return json;
 }

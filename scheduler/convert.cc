@@ -220,6 +220,9 @@ v1::Job ToProto(const JobRecord& record, const Cluster& cluster) {
   message.set_not_preemptible(!job.spec.preemptible);
   message.set_no_borrow(!job.spec.may_borrow);
   message.set_checkpoint_at_us(Micros(job.attempt.checkpoint_at));
+  if (job.attempt.notice != nullptr) {
+    *message.mutable_notice() = ToProto(*job.attempt.notice);
+  }
   FillWaits(job, message);
   FillArray(job, message);
   if (job.attempt.funding == Funding::kBorrowed && IsActive(job.state)) {

@@ -37,6 +37,7 @@ absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, 
 
 v1::Job ToProto(const JobRecord& record, const Cluster& cluster);
 v1::JobEnd ToProto(const JobEnd& end);
+v1::JobNotice ToProto(const JobNotice& notice);
 v1::Attempt ToProto(const Attempt& attempt, const Cluster& cluster);
 // Names only what the actor may see; the numbers stay, so that everybody can check them.
 v1::Reclaim ToProto(const Reclaim& reclaim, const Actor& actor, const Cluster& cluster);
@@ -62,8 +63,10 @@ std::optional<Role> ToRole(v1::Role role);
 absl::Status CheckFacts(const v1::NodeFacts& facts);
 absl::Status CheckReport(const v1::Report& report);
 absl::Status CheckHeartbeat(const v1::Heartbeat& heartbeat);
+absl::Status CheckNotices(const v1::Notices& notices);
 absl::StatusOr<AgentHello> ToAgentHello(const v1::Hello& hello);  // node and session are left empty
 AgentHeartbeat ToAgentHeartbeat(const v1::Heartbeat& heartbeat);
+AgentNotices ToAgentNotices(const v1::Notices& notices);
 TaskReport ToTaskReport(const v1::Report& report);
 ReportedFacts ToReportedFacts(const v1::NodeFacts& facts);
 v1::SchedulerMessage ToProto(const NodeCommand& command);

@@ -1,6 +1,7 @@
 // The agents' side. An agent may be compromised: what it says is checked for form here, and its
 // texts are made safe to show.
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -25,6 +26,8 @@ constexpr int kTasksMax = 100000;
 constexpr size_t kTextBytesMax = 256;
 constexpr size_t kReportTextBytesMax = 1024;
 constexpr int kPortMax = 65535;
+constexpr size_t kCheckpointBytesMax = 64;
+constexpr int kWholeMilli = 1000;
 
 static_assert(RaiseEnum<v1::TaskState>(TaskState::kJournaled) == v1::TASK_STATE_JOURNALED);
 static_assert(RaiseEnum<v1::TaskState>(TaskState::kLostReboot) == v1::TASK_STATE_LOST_REBOOT);
@@ -183,6 +186,22 @@ void Fill(const KillTask& command, const NodeCommand&, v1::SchedulerMessage& mes
   kill.set_message(command.message);
 }
 
+TaskNotice ToTaskNotice(const v1::TaskNotice& notice) {
+  TaskNotice event;
+  event.allocation = AllocationId(notice.allocation_id());
+  event.job = JobId(notice.job_id());
+  event.attempt = notice.attempt();
+  event.count = notice.count();
+  event.age = absl::Milliseconds(std::max<int64_t>(notice.age_ms(), 0));
+  event.checkpoint = MakePlain(notice.checkpoint(), kCheckpointBytesMax);
+  event.checkpoint_age = absl::Milliseconds(std::max<int64_t>(notice.checkpoint_age_ms(), 0));
+  if (notice.has_progress_milli()) {
+    event.progress_milli = std::clamp(notice.progress_milli(), 0, kWholeMilli);
+  }
+  event.text = MakePlain(notice.text(), kTextBytesMax);
+  return event;
+}
+
 }  // namespace
 
 absl::Status CheckFacts(const v1::NodeFacts& facts) {
@@ -215,6 +234,12 @@ absl::Status CheckReport(const v1::Report& report) {
     return BadFacts(absl::StrCat("there is no port ", report.rendezvous_port()));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckNotices(const v1::Notices& notices) {
+  return notices.notices_size() <= kTasksMax
+             ? absl::OkStatus()
+             : BadFacts(absl::StrCat("a node cannot run ", notices.notices_size(), " tasks"));
 }
 
 absl::Status CheckHeartbeat(const v1::Heartbeat& heartbeat) {
@@ -268,6 +293,17 @@ TaskReport ToTaskReport(const v1::Report& report) {
   event.failed_rank = report.failed_rank();
   event.refusal = SameEnum<Refusal>(report.refusal());
   event.message = MakePlain(report.message(), kReportTextBytesMax);
+  event.notice = ToTaskNotice(report.notice());
+  event.notice.attempt = event.attempt;
+  return event;
+}
+
+AgentNotices ToAgentNotices(const v1::Notices& notices) {
+  AgentNotices event;
+  event.notices.reserve(static_cast<size_t>(notices.notices_size()));
+  for (const v1::TaskNotice& notice : notices.notices()) {
+    event.notices.push_back(ToTaskNotice(notice));
+  }
   return event;
 }
 

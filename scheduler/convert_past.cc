@@ -55,6 +55,17 @@ v1::JobEnd ToProto(const JobEnd& end) {
   return message;
 }
 
+v1::JobNotice ToProto(const JobNotice& notice) {
+  v1::JobNotice message;
+  message.set_text(notice.text);
+  message.set_at_us(Micros(notice.at));
+  message.set_checkpoint(notice.checkpoint);
+  if (notice.progress_milli.has_value()) {
+    message.set_progress_milli(*notice.progress_milli);
+  }
+  return message;
+}
+
 v1::Attempt ToProto(const Attempt& attempt, const Cluster& cluster) {
   v1::Attempt message;
   message.set_number(attempt.number);
@@ -64,6 +75,9 @@ v1::Attempt ToProto(const Attempt& attempt, const Cluster& cluster) {
   message.set_started_at_us(Micros(attempt.started_at));
   message.set_ended_at_us(Micros(attempt.ended_at));
   message.set_checkpoint_at_us(Micros(attempt.checkpoint_at));
+  if (attempt.notice != nullptr) {
+    *message.mutable_notice() = ToProto(*attempt.notice);
+  }
   *message.mutable_end() = ToProto(attempt.end);
   return message;
 }

@@ -378,6 +378,9 @@ void AgentCore::Handle(Task& task, const TaskEnded& event, AgentOutput& output) 
   report.set_failed_rank(event.failed_rank);
   report.set_message(event.message);
   report.set_log_tail(event.log_tail);
+  if (event.notice.count() > 0) {
+    *report.mutable_notice() = event.notice;
+  }
   task.end_report = Send(std::move(report), output);
 }
 

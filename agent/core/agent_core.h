@@ -75,7 +75,8 @@ struct TaskEnded {
   bool out_of_memory = false;
   bool node_fault = false;  // the node, or a device of the task, failed; message says which
   std::string message;
-  std::string log_tail;  // of the failed rank
+  std::string log_tail;        // of the failed rank
+  v1::TaskNotice notice = {};  // the last that it told of itself; its ids are not needed
 };
 // Its shim is gone and left no record.
 struct TaskLost {

@@ -88,6 +88,7 @@ void AddPaths(const TaskPaths& paths, Environment& environment) {
   environment["BERTH_SCRATCH"] = paths.scratch;
   environment["BERTH_STOP_FILE"] = paths.stop_file;
   environment["BERTH_HOSTFILE"] = paths.host_file;
+  environment["BERTH_NOTIFY_SOCKET"] = paths.notice_socket;
 }
 
 void AddPlacement(const TaskContext& task, const RankContext& rank, Environment& environment) {

@@ -25,6 +25,7 @@ struct TaskPaths {
   std::string scratch;
   std::string stop_file;
   std::string host_file;
+  std::string notice_socket;
   std::string work;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -94,14 +95,23 @@ void ShimProcess::Send(const AgentCommand& command) const {
   static_cast<void>(sent);
 }
 
-std::optional<ShimEvent> ShimProcess::Receive(bool& ended) const {
-  ShimEvent event;
-  const ssize_t size = recv(socket_, &event, sizeof(event), MSG_DONTWAIT);
+std::optional<ShimProcess::Message> ShimProcess::Receive(bool& ended) const {
+  char packet[sizeof(ShimNotice)];
+  const ssize_t size = recv(socket_, packet, sizeof(packet), MSG_DONTWAIT);
   // ECONNRESET: it ended before it had read all; what it said before is still there to be read.
   ended = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET);
-  if (size != static_cast<ssize_t>(sizeof(event))) {
+  if (size == static_cast<ssize_t>(sizeof(ShimNotice))) {
+    ShimNotice notice;
+    std::memcpy(static_cast<void*>(&notice), packet, sizeof(notice));
+    notice.checkpoint[kCheckpointBytesMax] = 0;
+    notice.text[kNoticeTextBytesMax] = 0;
+    return notice;
+  }
+  if (size != static_cast<ssize_t>(sizeof(ShimEvent))) {
     return std::nullopt;
   }
+  ShimEvent event;
+  std::memcpy(static_cast<void*>(&event), packet, sizeof(event));
   event.message[sizeof(event.message) - 1] = 0;
   return event;
 }
@@ -111,12 +121,13 @@ std::optional<ShimEvent> ShimProcess::AskStatus() const {
   pollfd readable{socket_, POLLIN, 0};
   while (poll(&readable, 1, kStatusTimeoutMs) > 0) {
     bool ended = false;
-    const auto event = Receive(ended);
+    const auto message = Receive(ended);
     if (ended) {
       return std::nullopt;
     }
-    if (event.has_value() && event->kind == ShimEvent::Kind::kStatus) {
-      return event;
+    const auto* event = message.has_value() ? std::get_if<ShimEvent>(&*message) : nullptr;
+    if (event != nullptr && event->kind == ShimEvent::Kind::kStatus) {
+      return *event;
     }
   }
   return std::nullopt;

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -28,8 +29,9 @@ class ShimProcess {
 
   int socket() const { return socket_; }
   void Send(const AgentCommand& command) const;
-  // The next event, if one is there. `ended`: the shim has closed the conversation.
-  std::optional<ShimEvent> Receive(bool& ended) const;
+  // The next event or notice, if one is there. `ended`: the shim has closed the conversation.
+  using Message = std::variant<ShimEvent, ShimNotice>;
+  std::optional<Message> Receive(bool& ended) const;
   // Waits up to a second for the answer to a status command, kStatus; none: it does not come.
   std::optional<ShimEvent> AskStatus() const;
   // The shim's own, whoever started it; -1 if it is gone.

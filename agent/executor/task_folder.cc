@@ -109,8 +109,9 @@ absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, 
 }
 
 void TaskFolder::Drop() const {
-  for (const char* name : {kTaskFileName, kStartFileName, kExitFileName, kStopFileName,
-                           kSocketFileName, kAssignmentFileName, "hosts", "script"}) {
+  for (const char* name :
+       {kTaskFileName, kStartFileName, kExitFileName, kStopFileName, kSocketFileName,
+        kNoticeSocketName, kAssignmentFileName, "hosts", "script"}) {
     unlinkat(descriptor_, name, 0);
   }
   std::error_code ignored;

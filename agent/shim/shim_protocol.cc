@@ -1,5 +1,6 @@
 #include "agent/shim/shim_protocol.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -126,6 +127,24 @@ void Read(Reader& reader, Sandbox& sandbox) {
   sandbox.seccomp_program = reader.Text();
 }
 
+// A line end in it would be taken for another part of the record.
+std::string OneLine(std::string text) {
+  for (char& c : text) {
+    c = c == '\n' ? ' ' : c;
+  }
+  return text;
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string EncodeTaskFile(const TaskFile& task) {
@@ -212,33 +231,49 @@ std::optional<std::vector<std::vector<std::string>>> DecodeStartFile(const std::
 }
 
 std::string EncodeExitRecord(const ExitRecord& record) {
-  std::string message = record.message;
-  for (char& c : message) {
-    c = c == '\n' ? ' ' : c;
-  }
   char text[256];
   std::snprintf(text, sizeof(text),
                 "berth-exit 2 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
                 " %" PRId64 " %" PRId64 "\n",
                 record.started_at_us, record.ended_at_us, record.exit_code, record.signal,
                 record.failed_rank, record.stop_reason, record.exec_failed, record.out_of_memory);
-  return text + message + "\n";
+  std::string encoded = text + OneLine(record.message) + "\n";
+  const ShimNotice& notice = record.notice;
+  if (notice.count > 0) {
+    std::snprintf(text, sizeof(text), "notice %" PRId64 " %" PRId64 " %" PRId64 " %" PRId32 "\n",
+                  notice.count, notice.at_ns, notice.checkpoint_at_ns, notice.progress_milli);
+    encoded += text + OneLine(notice.checkpoint) + "\n" + OneLine(notice.text) + "\n";
+  }
+  return encoded;
 }
 
 std::optional<ExitRecord> DecodeExitRecord(const std::string& text) {
   ExitRecord record;
-  const int fields = std::sscanf(text.c_str(),
+  const std::vector<std::string> lines = Lines(text);
+  // Without its last line's end it was not written whole. One without a notice has two lines.
+  if ((lines.size() != 2 && lines.size() != 5) || text.back() != '\n') {
+    return std::nullopt;
+  }
+  const int fields = std::sscanf(lines[0].c_str(),
                                  "berth-exit 2 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
                                  " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64,
                                  &record.started_at_us, &record.ended_at_us, &record.exit_code,
                                  &record.signal, &record.failed_rank, &record.stop_reason,
                                  &record.exec_failed, &record.out_of_memory);
-  const size_t line = text.find('\n');
-  if (fields != 8 || line == std::string::npos || text.back() != '\n') {
+  if (fields != 8) {
     return std::nullopt;
   }
-  if (text.size() > line + 1) {
-    record.message = text.substr(line + 1, text.size() - line - 2);
+  record.message = lines[1];
+  if (lines.size() == 5) {
+    ShimNotice& notice = record.notice;
+    const int parts =
+        std::sscanf(lines[2].c_str(), "notice %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd32,
+                    &notice.count, &notice.at_ns, &notice.checkpoint_at_ns, &notice.progress_milli);
+    if (parts != 4) {
+      return std::nullopt;
+    }
+    lines[3].copy(notice.checkpoint, kCheckpointBytesMax);
+    lines[4].copy(notice.text, kNoticeTextBytesMax);
   }
   return record;
 }

@@ -17,8 +17,9 @@ inline constexpr char kTaskFileName[] = "task";    // what to run; written befor
 inline constexpr char kStartFileName[] = "start";  // the environments; written before Start
 inline constexpr char kExitFileName[] = "exit";    // how it ended; written by the shim
 inline constexpr char kSocketFileName[] = "shim.sock";  // where a restarted agent finds the shim
-inline constexpr char kStopFileName[] = "stop";         // appears before the stop signal
-inline constexpr char kImageFolderName[] = "image";     // what a task changed in its image
+inline constexpr char kNoticeSocketName[] = "notify.sock";  // where the task tells of itself
+inline constexpr char kStopFileName[] = "stop";             // appears before the stop signal
+inline constexpr char kImageFolderName[] = "image";         // what a task changed in its image
 // The descriptor of the first agent's end of the conversation in the shim.
 inline constexpr int kAgentDescriptor = 3;
 
@@ -97,12 +98,30 @@ struct ShimEvent {
     kStarted,
     kStatus,  // value: 1 if started, 2 if stopping, else 0
     kStuck,   // killed long ago, and something of it still runs; message: what. The locks stay
+    kNotice,  // of a ShimNotice only
   };
   Kind kind = Kind::kPrepared;
   int32_t value = 0;
   int64_t started_at_us = 0;  // kStarted, kStatus: wall clock
   char message[256] = {};     // kStarted, kStatus: the pid of the init while it runs, or nothing
 };
+
+inline constexpr size_t kCheckpointBytesMax = 64;
+inline constexpr size_t kNoticeTextBytesMax = 256;
+
+// What the task has told of itself so far, of each part the last (notice.h): sent when it tells
+// something, and after a kStatus. Larger than an event; an agent that does not know it sees the
+// beginning only, an event of a kind that it does not know either. Its texts hold any bytes.
+struct ShimNotice {
+  ShimEvent::Kind kind = ShimEvent::Kind::kNotice;
+  int64_t count = 0;  // notices so far; 0: none
+  int64_t at_ns = 0;  // CLOCK_BOOTTIME, of the last one
+  int64_t checkpoint_at_ns = 0;
+  int32_t progress_milli = -1;  // 0 to 1000; -1: none
+  char checkpoint[kCheckpointBytesMax + 1] = {};
+  char text[kNoticeTextBytesMax + 1] = {};
+};
+static_assert(sizeof(ShimNotice) > sizeof(ShimEvent));
 
 // How a task ended.
 // A stop reason besides those of berth.v1.StopReason: the node, or a device of the task, failed.
@@ -118,6 +137,7 @@ struct ExitRecord {
   int64_t exec_failed = 0;    // exit_code is 126 or 127
   int64_t out_of_memory = 0;  // the kernel ended a process of it at its memory limit
   std::string message;        // one line
+  ShimNotice notice;          // its times: nanoseconds before the end
 };
 
 std::string EncodeExitRecord(const ExitRecord& record);

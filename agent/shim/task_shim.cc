@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -61,7 +62,7 @@ bool TaskShim::Prepare() {
   if (!TakeLocks()) {
     return false;
   }
-  if (!Listen()) {
+  if (!Listen() || !notices_.Open(task_.user_id, task_.group_id)) {
     Tell(ShimEvent::Kind::kFailed, std::strerror(errno));
     return false;
   }
@@ -140,7 +141,9 @@ void TaskShim::PollOnce() {
   for (const RankLog& log : logs_) {
     fds.push_back({log.reader(), POLLIN, 0});
   }
-  if (poll(fds.data(), fds.size(), -1) < 0) {
+  const auto first_notice = static_cast<std::ptrdiff_t>(fds.size());
+  const int notice_wait_ms = notices_.AddTo(fds, BootTimeNs());
+  if (poll(fds.data(), fds.size(), notice_wait_ms) < 0) {
     return;
   }
   for (size_t rank = 0; rank < logs_.size(); ++rank) {
@@ -159,6 +162,11 @@ void TaskShim::PollOnce() {
   }
   if (fds[kTimer].revents != 0) {
     OnTimer();
+  }
+  const bool has_notice = std::any_of(fds.begin() + first_notice, fds.end(),
+                                      [](const pollfd& fd) { return fd.revents != 0; });
+  if (has_notice && notices_.Serve(BootTimeNs())) {
+    TellNotice();
   }
 }
 
@@ -224,6 +232,7 @@ void TaskShim::OnCommand(const AgentCommand& command) {
       return;
     case AgentCommand::Kind::kStatus:
       Tell(ShimEvent::Kind::kStatus, InitText().c_str());
+      TellNotice();
       return;
   }
 }
@@ -407,6 +416,11 @@ void TaskShim::Finish() {
     log.Drain();
   }
   record_.ended_at_us = WallTimeUs();
+  const int64_t now = BootTimeNs();
+  notices_.Drain(now);
+  record_.notice = notices_.notice();
+  record_.notice.at_ns = now - record_.notice.at_ns;
+  record_.notice.checkpoint_at_ns = now - record_.notice.checkpoint_at_ns;
   if (record_.failed_rank >= 0 && CountMemoryKills(task_.sandbox.groups) > 0) {
     record_.out_of_memory = 1;
     record_.message = "the kernel ended a process of the task at its memory limit";
@@ -429,6 +443,13 @@ void TaskShim::Tell(ShimEvent::Kind kind, const char* message) {
   event.started_at_us = record_.started_at_us;
   CopyText(event.message, message);
   send(agent_, &event, sizeof(event), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void TaskShim::TellNotice() {
+  const ShimNotice& notice = notices_.notice();
+  if (agent_ >= 0 && notice.count > 0) {
+    send(agent_, &notice, sizeof(notice), MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
 }
 
 }  // namespace berth

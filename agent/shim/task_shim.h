@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/shim/notice_socket.h"
 #include "agent/shim/rank_log.h"
 #include "agent/shim/shim_protocol.h"
 #include "agent/shim/task_init.h"
@@ -51,6 +52,8 @@ class TaskShim {
   void AwaitEmpty();
   void Finish();
   void Tell(ShimEvent::Kind kind, const char* message);
+  // What the task has told of itself, if anything.
+  void TellNotice();
   // The pid of the init while the task runs, as text for an event.
   std::string InitText() const;
   int64_t NextDeadlineNs() const;
@@ -63,6 +66,7 @@ class TaskShim {
   TaskFile task_;
   TaskInit init_;
   std::deque<RankLog> logs_;  // by rank
+  NoticeSocket notices_;
 
   bool started_ = false;  // the init was told to go
   bool running_ = false;  // every rank executes

@@ -18,6 +18,7 @@ std::span<const Command* const> AllCommands() {
       &kForwardCommand,
       &kCpCommand,
       &kRshCommand,
+      &kNotifyCommand,
       &kCancelCommand,
       &kHoldCommand,
       &kReleaseCommand,

@@ -24,6 +24,7 @@ extern const Command kAttachCommand;
 extern const Command kForwardCommand;
 extern const Command kCpCommand;
 extern const Command kRshCommand;
+extern const Command kNotifyCommand;
 extern const Command kCancelCommand;
 extern const Command kHoldCommand;
 extern const Command kReleaseCommand;

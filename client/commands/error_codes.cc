@@ -41,6 +41,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B1306", "a local port cannot be listened on"                                    },
     {"B1307", "what a job sends as files is refused or broken"                        },
     {"B1308", "a file cannot be copied"                                               },
+    {"B1309", "notify is not inside a job, or its supervisor does not take the notice"},
     {"B2001", "there is no such tenant"                                               },
     {"B2002", "the tenant has no such project"                                        },
     {"B2003", "there is no such user, token or node"                                  },

@@ -81,7 +81,12 @@ void AddPlace(const v1::Job& job, absl::Time now, Facts& facts) {
         "topology", absl::StrCat(TopologyWord(job.gang().topology()),
                                  job.gang().topology().required() ? ", required" : ", preferred"));
   }
-  facts.emplace_back("checkpoint", MomentText(job.checkpoint_at_us(), now));
+  facts.emplace_back("checkpoint", CheckpointText(job, now));
+  facts.emplace_back("progress", ProgressText(job.notice()));
+  facts.emplace_back("notice", job.notice().text().empty()
+                                   ? ""
+                                   : absl::StrCat(job.notice().text(), ", ",
+                                                  MomentText(job.notice().at_us(), now)));
 }
 
 std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Time now) {

@@ -33,6 +33,7 @@ Of every task (the job starts with a clean environment; see --env):
   BERTH_JOB_ID BERTH_JOB_NAME BERTH_ATTEMPT BERTH_TENANT BERTH_PROJECT BERTH_USER
   BERTH_NODELIST BERTH_HOSTFILE BERTH_START_TIME BERTH_END_TIME BERTH_GRACE_SECONDS
   BERTH_STOP_FILE    appears before the stop signal
+  BERTH_NOTIFY_SOCKET  where `berth notify` tells how far the job is
   BERTH_ARRAY_ID BERTH_ARRAY_INDEX   of a task of an array
   NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT, and the same as PET_* for torchrun
   with --launch device also RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE GROUP_RANK

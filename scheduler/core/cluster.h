@@ -212,6 +212,7 @@ class Cluster {
   // For a new request about a job that is not over. Requires: it fits what holds devices.
   void SetSpec(JobId id, JobSpec spec);
   void SetCheckpoint(JobId id, absl::Time at);
+  void SetNotice(JobId id, JobNotice notice);
   // The newest last; only the newest eight are kept.
   void SetSuspects(JobId id, std::vector<NodeId> nodes);
   void MoveAllocation(AllocationId id, AllocationState state);

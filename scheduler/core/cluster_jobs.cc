@@ -165,6 +165,10 @@ void Cluster::SetCheckpoint(JobId id, absl::Time at) {
   MutableJob(id).attempt.checkpoint_at = at;
 }
 
+void Cluster::SetNotice(JobId id, JobNotice notice) {
+  MutableJob(id).attempt.notice = std::make_shared<const JobNotice>(std::move(notice));
+}
+
 void Cluster::MoveAllocation(AllocationId id, AllocationState state) {
   Allocation& allocation = MutableAllocation(id);
   Advance(allocation.state, state);

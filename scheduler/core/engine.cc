@@ -14,6 +14,7 @@
 #include "scheduler/core/planner.h"
 #include "scheduler/core/quota_requests.h"
 #include "scheduler/core/step.h"
+#include "scheduler/core/task_notices.h"
 
 namespace berth {
 namespace {
@@ -28,6 +29,9 @@ void Handle(const Step& step, const AgentHeartbeat& event) {
 }
 void Handle(const Step& step, const AgentReport& event) {
   HandleReport(step, event);
+}
+void Handle(const Step& step, const AgentNotices& event) {
+  HandleNotices(step, event);
 }
 void Handle(const Step& step, const AgentFacts& event) {
   HandleFacts(step, event);

@@ -213,6 +213,19 @@ enum class ReportKind {
 
 enum class Refusal { kNone, kLockHeld, kDisk, kImage, kBadSpec, kEpoch, kFenced, kLease, kLaunch };
 
+// What a task told of itself so far. Ages count back from when the message was made.
+struct TaskNotice {
+  AllocationId allocation;
+  JobId job;
+  int attempt = 0;
+  uint64_t count = 0;  // notices so far; 0: none
+  absl::Duration age;
+  std::string checkpoint = {};  // empty: none
+  absl::Duration checkpoint_age;
+  std::optional<int> progress_milli = std::nullopt;
+  std::string text = {};
+};
+
 struct TaskReport {
   int64_t report_seq = 0;
   ReportKind kind = ReportKind::kStarted;
@@ -229,6 +242,7 @@ struct TaskReport {
   int failed_rank = -1;  // inside the task, under one process per device
   Refusal refusal = Refusal::kNone;
   std::string message;
+  TaskNotice notice;  // kExited, kKilled; without ids, which are the report's
 };
 
 // As Device and NodeFacts, the class still by name.
@@ -269,6 +283,12 @@ struct AgentReport {
   TaskReport report;
 };
 
+struct AgentNotices {
+  NodeId node;
+  SessionId session;
+  std::vector<TaskNotice> notices;
+};
+
 struct AgentFacts {
   NodeId node;
   SessionId session;
@@ -289,8 +309,8 @@ using UserEvent =
                  NoteCheckpoint, AddTenant, AddProject, AddUser, AddToken, RevokeToken,
                  BootstrapOperator, SetQuota, SetTenantQueue, AddBooking, EndBooking, DrainNode,
                  UndrainNode, ConfirmNodeDead, NoteFence, EndLossHold>;
-using AgentEvent =
-    std::variant<AgentHello, AgentHeartbeat, AgentReport, AgentFacts, AgentGone, Tick>;
+using AgentEvent = std::variant<AgentHello, AgentHeartbeat, AgentReport, AgentNotices, AgentFacts,
+                                AgentGone, Tick>;
 
 // A quota with its present use; see berth.v1.QuotaRow.
 struct QuotaRow {

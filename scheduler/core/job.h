@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -138,6 +139,19 @@ struct JobEnd {
   std::string message = {};
 };
 
+// What an attempt told of itself: of each part the last.
+struct JobNotice {
+  absl::Time at = absl::InfinitePast();  // when it told anything last
+  std::string text = {};
+  std::string checkpoint = {};  // the name of the one of Attempt::checkpoint_at
+  std::optional<int> progress_milli = std::nullopt;  // 0 to 1000
+  // Not durable: whose notice it was, and its how manieth, so that it is taken once.
+  AllocationId from = {};
+  uint64_t count = 0;
+
+  friend bool operator==(const JobNotice&, const JobNotice&) = default;
+};
+
 // One try at running a job.
 struct Attempt {
   int number = 0;
@@ -154,6 +168,7 @@ struct Attempt {
   std::string rendezvous_address;
   int rendezvous_port = 0;
   absl::Time checkpoint_at = absl::InfinitePast();  // the last that the job told of
+  std::shared_ptr<const JobNotice> notice;          // null: it told nothing, as all that only wait
 };
 
 // How far an array is. Its started tasks are jobs of their own.

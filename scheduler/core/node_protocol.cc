@@ -12,6 +12,7 @@
 #include "common/planted_bug.h"
 #include "scheduler/core/job_progress.h"
 #include "scheduler/core/node_loss.h"
+#include "scheduler/core/task_notices.h"
 
 namespace berth {
 namespace {
@@ -192,6 +193,7 @@ void ApplyOwnReport(const Step& step, NodeId node, const TaskReport& report) {
     }
     ApplyQuarantine(step, node, report, allocation);
   } else if (allocation != nullptr) {
+    TakeNotice(step, *allocation, report.notice);
     ApplyReport(step, report);
   }
   step.Send(node, AckReport{report.report_seq});

@@ -147,6 +147,8 @@ bool AgentSession::Handle(const v1::AgentMessage& message) {
       return HandleReport(message.report());
     case v1::AgentMessage::kFacts:
       return HandleFacts(message.facts());
+    case v1::AgentMessage::kNotices:
+      return HandleNotices(message.notices());
     case v1::AgentMessage::kLogRefusal:
       HandleLogRefusal(message.log_refusal());
       return true;
@@ -222,6 +224,18 @@ bool AgentSession::HandleFacts(const v1::NodeFacts& facts) {
   }
   context_.loop->PostAgent(
       AgentFacts{.node = actor_.node, .session = session_, .facts = ToReportedFacts(facts)});
+  return true;
+}
+
+bool AgentSession::HandleNotices(const v1::Notices& notices) {
+  if (const absl::Status status = CheckNotices(notices); !status.ok()) {
+    CloseWith(status);
+    return false;
+  }
+  AgentNotices event = ToAgentNotices(notices);
+  event.node = actor_.node;
+  event.session = session_;
+  context_.loop->PostAgent(std::move(event));
   return true;
 }
 

@@ -68,6 +68,7 @@ class AgentSession final : public AgentLink,
   bool HandleHello(const v1::Hello& hello);
   bool HandleHeartbeat(const v1::Heartbeat& heartbeat);
   bool HandleReport(const v1::Report& report);
+  bool HandleNotices(const v1::Notices& notices);
   bool HandleFacts(const v1::NodeFacts& facts);
   void HandleLogRefusal(const v1::LogRefusal& refusal);
   void Refuse(v1::HelloRefused::Why why, absl::string_view message);

@@ -1,5 +1,6 @@
 #include "scheduler/store/job_rows.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -34,8 +35,8 @@ constexpr int kProgressColumnCount = 12;
 constexpr char kAttemptColumns[] =
     "attempt, attempt_state, funding, class_id, attempt_created_us, started_us, attempt_ended_us, "
     "end_reason, exit_code, signal, failed_rank, end_message, rendezvous_address, "
-    "rendezvous_port, checkpoint_us";
-constexpr int kAttemptColumnCount = 15;
+    "rendezvous_port, checkpoint_us, notice_us, notice_text, notice_checkpoint, notice_progress";
+constexpr int kAttemptColumnCount = 19;
 constexpr int kJobColumnCount =
     kSpecColumnCount + kEditableColumnCount + kProgressColumnCount + kAttemptColumnCount;
 
@@ -134,6 +135,13 @@ void BindProgress(Statement& row, const Job& job) {
   row.BindText(EncodeIds(job.suspect_nodes));
 }
 
+void BindNotice(Statement& row, const JobNotice* notice) {
+  row.BindTime(notice == nullptr ? absl::InfinitePast() : notice->at);
+  row.BindText(notice == nullptr ? "" : notice->text);
+  row.BindText(notice == nullptr ? "" : notice->checkpoint);
+  row.BindInt(notice == nullptr ? -1 : notice->progress_milli.value_or(-1));
+}
+
 void BindAttempt(Statement& row, const Attempt& attempt) {
   row.BindInt(attempt.number);
   row.BindWord(attempt.state);
@@ -150,6 +158,7 @@ void BindAttempt(Statement& row, const Attempt& attempt) {
   row.BindText(attempt.rendezvous_address);
   row.BindInt(attempt.rendezvous_port);
   row.BindTime(attempt.checkpoint_at);
+  BindNotice(row, attempt.notice.get());
 }
 
 void ReadSpec(Statement& row, Job& job) {
@@ -212,6 +221,17 @@ void ReadProgress(Statement& row, Job& job) {
   job.suspect_nodes = DecodeIds<NodeId>(row.ReadText());
 }
 
+std::shared_ptr<const JobNotice> ReadNotice(Statement& row) {
+  JobNotice notice{.at = row.ReadTime()};
+  notice.text = row.ReadText();
+  notice.checkpoint = row.ReadText();
+  const int progress = ReadCount(row);
+  if (progress >= 0) {
+    notice.progress_milli = progress;
+  }
+  return notice == JobNotice() ? nullptr : std::make_shared<const JobNotice>(std::move(notice));
+}
+
 void ReadAttempt(Statement& row, Attempt& attempt) {
   attempt.number = ReadCount(row);
   attempt.state = row.ReadWord(FindAttemptState);
@@ -228,6 +248,7 @@ void ReadAttempt(Statement& row, Attempt& attempt) {
   attempt.rendezvous_address = row.ReadText();
   attempt.rendezvous_port = ReadCount(row);
   attempt.checkpoint_at = row.ReadTime();
+  attempt.notice = ReadNotice(row);
 }
 
 void ReadJob(Statement& row, Job& job) {

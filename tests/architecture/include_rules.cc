@@ -54,7 +54,7 @@ topology
 placement quota_view place_memo
 admission queue_order backfill reclaim budget
 round_books
-planner step job_progress node_loss fencing node_protocol booking_progress invariants plan_application
+planner step job_progress task_notices node_loss fencing node_protocol booking_progress invariants plan_application
 center_requests node_requests job_requests quota_requests booking_requests
 forecast
 explain

@@ -33,6 +33,11 @@ inline std::string JobText(const Cluster& cluster, const Job& job) {
                   Name(attempt.state), " ", Name(attempt.funding), " end ",
                   Name(attempt.end.reason), " ", attempt.end.message, " checkpoint ",
                   absl::FormatTime(attempt.checkpoint_at), " members ", IdList(job.allocations));
+  if (attempt.notice != nullptr) {
+    absl::StrAppend(&text, " notice ", absl::FormatTime(attempt.notice->at), " ",
+                    attempt.notice->text, " ", attempt.notice->checkpoint, " ",
+                    attempt.notice->progress_milli.value_or(-1));
+  }
   for (const Dependency& dependency : job.spec.dependencies) {
     absl::StrAppend(&text, " after ", Name(dependency.kind), ":", dependency.job.value());
   }

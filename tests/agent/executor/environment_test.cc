@@ -49,6 +49,7 @@ class EnvironmentTest : public testing::Test {
                    .scratch = "/d/jobs/4711/2/scratch",
                    .stop_file = "/d/jobs/4711/2/stop",
                    .host_file = "/d/jobs/4711/2/hosts",
+                   .notice_socket = "/d/jobs/4711/2/notify.sock",
                    .work = "/d/jobs/4711/2/work"};
     task_.node = "qd-a04";
     task_.start_time = absl::FromUnixSeconds(1'800'000'000);
@@ -107,6 +108,7 @@ TEST_F(EnvironmentTest, TellsWhoseJobItIsAndWhereAndHowLong) {
   EXPECT_EQ(variables["BERTH_NODELIST"], "qd-a[03-04]");
   EXPECT_EQ(variables["BERTH_NODE_IPS"], "10.0.0.3,10.0.0.4");
   EXPECT_EQ(variables["BERTH_HOSTFILE"], "/d/jobs/4711/2/hosts");
+  EXPECT_EQ(variables["BERTH_NOTIFY_SOCKET"], "/d/jobs/4711/2/notify.sock");
   EXPECT_EQ(variables["BERTH_START_TIME"], "1800000000");
   EXPECT_EQ(variables["BERTH_END_TIME"], "1800003600");
   EXPECT_EQ(variables["BERTH_GRACE_SECONDS"], "30");

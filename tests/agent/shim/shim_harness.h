@@ -147,7 +147,7 @@ class ShimTest : public testing::Test {
     Send({.kind = AgentCommand::Kind::kSetLease, .value = deadline_ns});
   }
 
-  // The next event; nothing when the shim closes the conversation.
+  // The next event or, of a notice, its beginning; nothing when the shim closes the conversation.
   std::optional<ShimEvent> Receive() const {
     pollfd readable{agent, POLLIN, 0};
     ShimEvent event;
@@ -175,6 +175,19 @@ class ShimTest : public testing::Test {
       }
     }
     return -1;
+  }
+
+  // The next notice, other events left out.
+  std::optional<ShimNotice> ReceiveNotice() const {
+    pollfd readable{agent, POLLIN, 0};
+    ShimNotice notice;
+    while (poll(&readable, 1, kPatienceMs) == 1) {
+      const ssize_t size = recv(agent, &notice, sizeof(notice), 0);
+      if (size <= 0 || size == static_cast<ssize_t>(sizeof(notice))) {
+        return size <= 0 ? std::nullopt : std::optional<ShimNotice>(notice);
+      }
+    }
+    return std::nullopt;
   }
 
   // Waits until the log has this line: the ranks say when they are ready.

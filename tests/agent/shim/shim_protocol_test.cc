@@ -1,5 +1,6 @@
 #include "agent/shim/shim_protocol.h"
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -129,6 +130,28 @@ TEST(ShimProtocol, ExitRecordComesBack) {
   EXPECT_EQ(record->stop_reason, 5);
   EXPECT_EQ(record->exec_failed, 1);
   EXPECT_EQ(record->message, "two lines");
+}
+
+TEST(ShimProtocol, ANoticeComesBackWithTheExitRecord) {
+  ExitRecord sample{.exit_code = 3, .message = "why"};
+  sample.notice.count = 7;
+  sample.notice.at_ns = 5;
+  sample.notice.checkpoint_at_ns = 6;
+  sample.notice.progress_milli = 400;
+  std::strcpy(sample.notice.checkpoint, "step=12");
+  std::strcpy(sample.notice.text, "a\nb \xff");
+  const std::string text = EncodeExitRecord(sample);
+  const auto record = DecodeExitRecord(text);
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->message, "why");
+  EXPECT_EQ(record->notice.count, 7);
+  EXPECT_EQ(record->notice.at_ns, 5);
+  EXPECT_EQ(record->notice.checkpoint_at_ns, 6);
+  EXPECT_EQ(record->notice.progress_milli, 400);
+  EXPECT_STREQ(record->notice.checkpoint, "step=12");
+  EXPECT_STREQ(record->notice.text, "a b \xff");
+  EXPECT_FALSE(DecodeExitRecord(text.substr(0, text.size() - 1)).has_value());
+  EXPECT_FALSE(DecodeExitRecord(text.substr(0, text.rfind('a'))).has_value());
 }
 
 TEST(ShimProtocol, CutExitRecordIsRefused) {

@@ -207,6 +207,29 @@ TEST(SchemaMigration, OpensVersion1) {
             RawDatabase(dir.File("new.db")).Query(kAllSql));
 }
 
+// Version 1's center, as the last release that wrote version 2 made it its own.
+TEST(SchemaMigration, OpensVersion2) {
+  const TempDir dir(FastFolder());
+  const std::string fixture = ReadFixture("v2.sql");
+  ASSERT_FALSE(fixture.empty());
+  Create(dir.File("old.db"), fixture);
+  ASSERT_EQ(RawDatabase(dir.File("old.db")).Query("PRAGMA user_version"), "2\n");
+  {
+    const std::unique_ptr<Store> store = OpenStore(dir.File("old.db"));
+    ASSERT_NE(store, nullptr);
+    const absl::StatusOr<StoredState> state = store->Load();
+    ASSERT_TRUE(state.ok()) << state.status();
+    ASSERT_EQ(state->nouns.jobs.size(), 1U);
+    EXPECT_EQ(state->nouns.jobs[0].spec.name, "train-1");
+    EXPECT_EQ(state->nouns.jobs[0].attempt.notice, nullptr);
+    EXPECT_TRUE(store->FindEndedJob(JobId(2))->has_value());
+    EXPECT_TRUE(store->VerifyAudit().ok()) << store->VerifyAudit();
+  }
+  OpenStore(dir.File("new.db"));
+  EXPECT_EQ(RawDatabase(dir.File("old.db")).Query(kAllSql),
+            RawDatabase(dir.File("new.db")).Query(kAllSql));
+}
+
 // What fails half-way leaves the version before it, and says which program can still use it.
 TEST(SchemaMigration, AFailedStepChangesNothing) {
   const TempDir dir(FastFolder());

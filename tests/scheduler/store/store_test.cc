@@ -95,6 +95,8 @@ void ExpectSameAttempt(const Attempt& a, const Attempt& b) {
   EXPECT_EQ(a.rendezvous_address, b.rendezvous_address);
   EXPECT_EQ(a.rendezvous_port, b.rendezvous_port);
   EXPECT_EQ(a.checkpoint_at, b.checkpoint_at);
+  ASSERT_EQ(a.notice == nullptr, b.notice == nullptr);
+  EXPECT_TRUE(a.notice == nullptr || *a.notice == *b.notice);
 }
 
 void ExpectSameJob(const Job& a, const Job& b) {
@@ -158,6 +160,8 @@ Attempt FullAttempt() {
   attempt.rendezvous_address = "10.0.0.1";
   attempt.rendezvous_port = 29500;
   attempt.checkpoint_at = At(25);
+  attempt.notice = std::make_shared<const JobNotice>(
+      JobNotice{.at = At(26), .text = "half", .checkpoint = "step=7", .progress_milli = 500});
   return attempt;
 }
 
