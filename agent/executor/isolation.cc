@@ -151,8 +151,9 @@ absl::StatusOr<Sandbox> Isolation::MakeSandbox(const TaskNeeds& needs) {
   sandbox.task_folder = needs.task_folder;
   sandbox.output_folder = needs.output_folder;
   sandbox.private_mounts = private_mounts_ ? 1 : 0;
-  sandbox.namespaces =
-      (Has(kFacilityIpc) ? CLONE_NEWIPC : 0) | (Has(kFacilityUts) ? CLONE_NEWUTS : 0);
+  sandbox.namespaces = (Has(kFacilityIpc) ? CLONE_NEWIPC : 0) |
+                       (Has(kFacilityUts) ? CLONE_NEWUTS : 0) |
+                       (Has(kFacilityCgroup) ? CLONE_NEWCGROUP : 0);
   sandbox.drop_capabilities = Has(kFacilityCapabilities) ? 1 : 0;
   sandbox.shared_memory_bytes = needs.memory_bytes / kSharedMemoryPart;
   sandbox.seccomp_program = seccomp_program_;

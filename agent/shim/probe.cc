@@ -60,13 +60,14 @@ const char* TrySeccomp(const char* /*folder*/) {
 }
 
 constexpr Trial kTrials[] = {
-    {kFacilityPid,          CLONE_NEWPID, TryNothing     },
-    {kFacilityMounts,       CLONE_NEWNS,  TryMounts      },
-    {kFacilityIpc,          CLONE_NEWIPC, TryNothing     },
-    {kFacilityUts,          CLONE_NEWUTS, TryNothing     },
-    {kFacilityUsers,        0,            TryUsers       },
-    {kFacilityCapabilities, 0,            TryCapabilities},
-    {kFacilitySeccomp,      0,            TrySeccomp     },
+    {kFacilityPid,          CLONE_NEWPID,    TryNothing     },
+    {kFacilityMounts,       CLONE_NEWNS,     TryMounts      },
+    {kFacilityIpc,          CLONE_NEWIPC,    TryNothing     },
+    {kFacilityUts,          CLONE_NEWUTS,    TryNothing     },
+    {kFacilityCgroup,       CLONE_NEWCGROUP, TryNothing     },
+    {kFacilityUsers,        0,               TryUsers       },
+    {kFacilityCapabilities, 0,               TryCapabilities},
+    {kFacilitySeccomp,      0,               TrySeccomp     },
 };
 
 void Run(const Trial& trial, const char* folder) {

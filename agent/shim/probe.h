@@ -10,6 +10,7 @@ inline constexpr char kFacilityPid[] = "pid-namespace";
 inline constexpr char kFacilityMounts[] = "private-mounts";
 inline constexpr char kFacilityIpc[] = "ipc-namespace";
 inline constexpr char kFacilityUts[] = "uts-namespace";
+inline constexpr char kFacilityCgroup[] = "cgroup-namespace";
 inline constexpr char kFacilityUsers[] = "task-users";
 inline constexpr char kFacilityCapabilities[] = "capability-drop";
 inline constexpr char kFacilitySeccomp[] = "seccomp";

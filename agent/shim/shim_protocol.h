@@ -40,8 +40,8 @@ inline constexpr char kShownOutputFolder[] = "/run/berth/output";
 // What keeps a task apart from the rest of its node. All of it or the task does not start: what a
 // node lacks is left out by the agent, which knows from ProbeFacilities.
 struct Sandbox {
-  int64_t namespaces = 0;           // CLONE_NEWIPC, CLONE_NEWUTS; pid and mount are always tried
-  int64_t private_mounts = 0;       // 1: /tmp, /var/tmp, /dev, /dev/shm and /sys of its own
+  int64_t namespaces = 0;      // CLONE_NEWIPC, _NEWUTS, _NEWCGROUP; pid and mount are always tried
+  int64_t private_mounts = 0;  // 1: /tmp, /var/tmp, /dev, /dev/shm and /sys of its own
   int64_t shared_memory_bytes = 0;  // of /dev/shm; 0: the kernel's default
   int64_t drop_capabilities = 0;    // 1: all, for good
   std::string task_folder;          // absolute; shown as kShownTaskFolder

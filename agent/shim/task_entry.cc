@@ -102,8 +102,12 @@ class Guard {
   }
 
  private:
-  // As the task's init did, but into what that has made.
+  // As the task's init did, but into what that has made. The groups first: from inside the task's
+  // cgroup namespace they cannot be entered where such namespaces are borders (nsdelegate).
   void Enter() const {
+    if (!groups_.Enter()) {
+      Fail(EntryEvent::Kind::kFailed, "enter its control groups");
+    }
     int flags = 0;
     for (const Namespace& one : kNamespaces) {
       flags |= Differs(order_.init, one.name) ? one.flag : 0;
@@ -112,9 +116,6 @@ class Guard {
       Fail(EntryEvent::Kind::kFailed, "join the task's namespaces");
     }
     close(kEntryInitDescriptor);
-    if (!groups_.Enter()) {
-      Fail(EntryEvent::Kind::kFailed, "enter its control groups");
-    }
     if (const char* failed = DropPrivileges(task_)) {
       Fail(EntryEvent::Kind::kFailed, failed);
     }

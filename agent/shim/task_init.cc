@@ -64,6 +64,10 @@ class Init {
     if (!groups_.Enter()) {
       Fail("enter its control groups");
     }
+    // The root of such a namespace is where its first process is at that moment.
+    if ((task_.sandbox.namespaces & CLONE_NEWCGROUP) != 0 && unshare(CLONE_NEWCGROUP) != 0) {
+      Fail("hide the node's control groups");
+    }
     if (const char* failed = DropPrivileges(task_)) {
       Fail(failed);
     }
@@ -232,8 +236,8 @@ TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs) {
   }
   const GroupEntry groups(task.sandbox.groups);
   init.in_namespace = true;
-  init.pid =
-      CloneProcess(CLONE_NEWPID | CLONE_NEWNS | static_cast<uint64_t>(task.sandbox.namespaces));
+  init.pid = CloneProcess(CLONE_NEWPID | CLONE_NEWNS |
+                          static_cast<uint64_t>(task.sandbox.namespaces & ~CLONE_NEWCGROUP));
   const bool may_share = task.sandbox.namespaces == 0 && task.sandbox.private_mounts == 0;
   if (init.pid < 0 && may_share && (errno == EPERM || errno == EINVAL || errno == ENOSPC)) {
     init.in_namespace = false;

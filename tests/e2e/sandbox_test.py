@@ -165,6 +165,14 @@ for limit in glob.glob("/sys/fs/cgroup/**/berth-*/*/memory.limit_in_bytes", recu
         refused = len(re.findall("^REFUSED", log, re.M))
         expect("DONE" not in log and refused >= 3, log)
 
+    with shows("a job is at the root of its control groups, and learns no name above it"):
+        log, _ = run(center, token, """
+print("GROUPS", sorted({line.split(":", 2)[2].strip() for line in open("/proc/self/cgroup")}))
+attempt("another root", lambda: call("unshare", 0x02000000))
+""")
+        expect("GROUPS ['/']" in log, log)
+        expect_refused(log, 1)
+
     with shows("a set-user-id program gives no privilege"):
         program = center.path("setuid-id")
         shutil.copy("/usr/bin/id", program)

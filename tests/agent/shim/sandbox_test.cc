@@ -36,7 +36,7 @@ class SandboxTest : public ShimTest {
     task.user_id = kUser;
     task.group_id = kUser;
     task.working_directory = std::string(kShownTaskFolder) + "/work";
-    task.sandbox.namespaces = CLONE_NEWIPC | CLONE_NEWUTS;
+    task.sandbox.namespaces = CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     task.sandbox.private_mounts = 1;
     task.sandbox.drop_capabilities = 1;
     task.sandbox.task_folder = dir.path();
@@ -101,6 +101,18 @@ TEST_F(SandboxTest, TheTasksFolderIsShownAndTheRestIsNot) {
                    "ls /run/berth/job 2>&1 | grep -c denied"),
             "/run/berth/job/work\n1\n1\n");
   EXPECT_EQ(ReadText(dir.File("output/result")), "out\n");
+}
+
+// Whatever group it is in, the task is at the root of its own view, and nothing is named above.
+TEST_F(SandboxTest, TheTaskIsAtTheRootOfItsControlGroups) {
+  if (Facilities().find("cgroup-namespace\n") == std::string::npos) {
+    GTEST_SKIP() << Facilities();
+  }
+  EXPECT_EQ(
+      Output("cut -d: -f3- /proc/self/cgroup | sort -u; cut -d: -f3- /proc/1/cgroup | sort -u;"
+             "[ $(readlink /proc/self/ns/cgroup) != " +
+             std::filesystem::read_symlink("/proc/self/ns/cgroup").string() + " ] && echo other"),
+      "/\n/\nother\n");
 }
 
 TEST_F(SandboxTest, NeitherTheInitNorTheHostCanBeTraced) {
