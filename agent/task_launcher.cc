@@ -164,6 +164,8 @@ absl::Status TaskLauncher::MakeSandbox(LaunchedTask& task) {
     std::vector<std::string> files =
         DeviceFilesOf(known->second.kind(), known->second.minor_number());
     std::move(files.begin(), files.end(), std::back_inserter(needs.device_files));
+    needs.device_files.insert(needs.device_files.end(), known->second.files().begin(),
+                              known->second.files().end());
   }
   std::sort(needs.device_files.begin(), needs.device_files.end());
   needs.device_files.erase(std::unique(needs.device_files.begin(), needs.device_files.end()),

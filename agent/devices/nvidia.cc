@@ -43,30 +43,50 @@ absl::StatusOr<int> ReadMinorNumber(const NvmlLibrary& nvml, NvmlDevice handle) 
   return static_cast<int>(minor_number);
 }
 
-absl::StatusOr<v1::Device> ReadDevice(const NvmlLibrary& nvml, unsigned int index) {
-  NvmlDevice handle = nullptr;
-  int result = nvml.get_handle_by_index(index, &handle);
-  if (result != kNvmlSuccess) {
-    return nvml.Error("nvmlDeviceGetHandleByIndex", result);
-  }
+// Of a whole device.
+absl::StatusOr<v1::Device> ReadDevice(const NvmlLibrary& nvml, NvmlDevice handle, int index) {
   ASSIGN_OR_RETURN(const std::string model,
                    ReadText(nvml, "nvmlDeviceGetName", handle, nvml.get_name));
   ASSIGN_OR_RETURN(const std::string uuid,
                    ReadText(nvml, "nvmlDeviceGetUUID", handle, nvml.get_uuid));
   NvmlMemory memory;
-  result = nvml.get_memory_info(handle, &memory);
+  const int result = nvml.get_memory_info(handle, &memory);
   if (result != kNvmlSuccess) {
     return nvml.Error("nvmlDeviceGetMemoryInfo", result);
   }
   ASSIGN_OR_RETURN(const int minor_number, ReadMinorNumber(nvml, handle));
   v1::Device device;
-  device.set_index(static_cast<int>(index));
+  device.set_index(index);
   device.set_memory_mib(static_cast<int64_t>(memory.total_bytes / kBytesPerMib));
   device.set_device_class(NvidiaClass(model, device.memory_mib()));
   device.set_uuid(uuid);
   device.set_kind(v1::DEVICE_KIND_NVIDIA);
   device.set_health(v1::DEVICE_HEALTH_OK);
   device.set_minor_number(minor_number);
+  return device;
+}
+
+// Beside what it is a part of: uuid, class, memory and files of its own.
+absl::StatusOr<v1::Device> ReadInstance(const NvmlLibrary& nvml, const NvidiaInstance& instance,
+                                        const std::string& capabilities) {
+  ASSIGN_OR_RETURN(v1::Device device, ReadDevice(nvml, instance.parent, instance.index));
+  if (!instance.is_mig) {
+    return device;
+  }
+  ASSIGN_OR_RETURN(const std::string uuid,
+                   ReadText(nvml, "nvmlDeviceGetUUID", instance.handle, nvml.get_uuid));
+  NvmlAttributes attributes;
+  const int result = nvml.get_attributes(instance.handle, &attributes);
+  if (result != kNvmlSuccess) {
+    return nvml.Error("nvmlDeviceGetAttributes", result);
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                   MigFiles(instance, device.minor_number(), capabilities));
+  device.mutable_files()->Assign(files.begin(), files.end());
+  device.set_uuid(uuid);
+  device.set_device_class(
+      MigClass(device.device_class(), MigProfile(attributes, device.memory_mib())));
+  device.set_memory_mib(static_cast<int64_t>(attributes.memory_mb));
   return device;
 }
 
@@ -93,6 +113,9 @@ std::vector<size_t> FindGroups(size_t count, const Joined& joined) {
 void NameRings(const NvmlLibrary& nvml, std::vector<v1::Device>& devices) {
   std::vector<NvmlDevice> handles;
   for (const v1::Device& device : devices) {
+    if (device.files_size() > 0) {
+      continue;
+    }
     NvmlDevice handle = nullptr;
     if (nvml.get_handle_by_index(static_cast<unsigned int>(device.index()), &handle) !=
         kNvmlSuccess) {
@@ -127,8 +150,11 @@ void NameRings(const NvmlLibrary& nvml, std::vector<v1::Device>& devices) {
   for (const size_t group : groups) {
     names.emplace(group, static_cast<int>(names.size()));
   }
-  for (size_t i = 0; i < devices.size(); ++i) {
-    devices[i].set_ring(absl::StrCat(names.at(groups[i])));
+  size_t at = 0;
+  for (v1::Device& device : devices) {
+    if (device.files_size() == 0) {
+      device.set_ring(absl::StrCat(names.at(groups[at++])));
+    }
   }
 }
 
@@ -141,20 +167,28 @@ absl::StatusOr<ProbedDevices> NvidiaProbe::Probe() {
   }
   ProbedDevices found;
   absl::Status first_error;
-  for (unsigned int index = 0; index < count; ++index) {
-    absl::StatusOr<v1::Device> device = ReadDevice(*nvml, index);
+  // One dead device must not take the others, and the tasks on them, from the center.
+  const auto leave_out = [&](int index, const absl::Status& why) {
+    LogWarning("device unreadable", {
+                                        {"index", index        },
+                                        {"error", why.message()}
+    });
+    found.unreadable.push_back(index);
+    first_error.Update(why);
+  };
+  const NvidiaInstances instances = ListInstances(*nvml, count);
+  for (const auto& [index, why] : instances.unreadable) {
+    leave_out(index, why);
+  }
+  for (const NvidiaInstance& instance : instances.found) {
+    absl::StatusOr<v1::Device> device = ReadInstance(*nvml, instance, capabilities_);
     if (device.ok()) {
       found.devices.push_back(*std::move(device));
-      continue;
+    } else {
+      leave_out(instance.index, device.status());
     }
-    // One dead device must not take the others, and the tasks on them, from the center.
-    LogWarning("device unreadable", {
-                                        {"index", index                    },
-                                        {"error", device.status().message()}
-    });
-    found.unreadable.push_back(static_cast<int>(index));
-    first_error.Update(device.status());
   }
+  std::sort(found.unreadable.begin(), found.unreadable.end());
   if (found.devices.empty() && !first_error.ok()) {
     return first_error;
   }

@@ -10,26 +10,29 @@
 #include "absl/status/statusor.h"
 
 #include "agent/devices/device_probe.h"
+#include "agent/devices/nvidia_instance.h"
 
 namespace berth {
 
 inline constexpr char kNvmlLibrary[] = "libnvidia-ml.so.1";
 
-class NvmlLibrary;
-
 class NvidiaProbe : public DeviceProbe {
  public:
-  explicit NvidiaProbe(std::string library = kNvmlLibrary) : library_(std::move(library)) {}
+  explicit NvidiaProbe(std::string library = kNvmlLibrary,
+                       std::string capabilities = kNvidiaCapabilities)
+      : library_(std::move(library)), capabilities_(std::move(capabilities)) {}
   // Loads, asks and unloads the library each time. Indexes are NVML's: those of nvidia-smi, and of
-  // CUDA under CUDA_DEVICE_ORDER=PCI_BUS_ID.
+  // CUDA under CUDA_DEVICE_ORDER=PCI_BUS_ID; of MIG instances see MigIndex.
   absl::StatusOr<ProbedDevices> Probe() override;
 
  private:
   const std::string library_;
+  const std::string capabilities_;
 };
 
-// Names the groups of devices that are joined by NVLink, or, where no device has any, that share a
-// host bridge: "0", "1", ... by their lowest index. All in one group, or nothing known: no names.
+// Names the groups of whole devices that are joined by NVLink, or, where no device has any, that
+// share a host bridge: "0", "1", ... by their lowest index. All in one group, or nothing known: no
+// names. MIG instances reach each other by no such link: they are in no group.
 void NameRings(const NvmlLibrary& nvml, std::vector<v1::Device>& devices);
 
 }  // namespace berth

@@ -94,4 +94,9 @@ std::string NvidiaClass(absl::string_view model, int64_t memory_mib) {
   return absl::StrCat(name, memory);
 }
 
+std::string MigClass(absl::string_view whole, absl::string_view profile) {
+  const std::string part = absl::StrCat("-mig-", profile);
+  return absl::StrCat(whole.substr(0, kNameBytesMax - part.size()), part);
+}
+
 }  // namespace berth

@@ -36,21 +36,18 @@ void NvidiaMonitor::Watch() {
       nvml_->register_events == nullptr || nvml_->create_event_set(&events_) != kNvmlSuccess) {
     events_ = nullptr;
   }
-  devices_.resize(count);
-  for (unsigned int index = 0; index < count; ++index) {
-    Watched& device = devices_[index];
-    if (nvml_->get_handle_by_index(index, &device.handle) != kNvmlSuccess) {
-      device.handle = nullptr;
-      continue;
-    }
-    if (events_ != nullptr &&
-        nvml_->register_events(device.handle, kNvmlEventXid, events_) != kNvmlSuccess) {
+  NvmlDevice registered = nullptr;  // instances of one device follow each other
+  for (const NvidiaInstance& instance : ListInstances(*nvml_, count).found) {
+    Watched& device = devices_.emplace_back(Watched{.instance = instance});
+    if (events_ != nullptr && instance.parent != registered &&
+        nvml_->register_events(instance.parent, kNvmlEventXid, events_) != kNvmlSuccess) {
       LogInfo("device tells no Xid events", {
-                                                {"device", index}
+                                                {"device", instance.index}
       });
     }
+    registered = instance.parent;
     std::vector<DeviceEvent> old;
-    TakeMemoryErrors(static_cast<int>(index), old);
+    TakeMemoryErrors(device, old);
     device.lost = false;
   }
 }
@@ -58,9 +55,9 @@ void NvidiaMonitor::Watch() {
 std::vector<DeviceEvent> NvidiaMonitor::TakeEvents() {
   std::vector<DeviceEvent> events;
   TakeXids(events);
-  for (size_t index = 0; index < devices_.size(); ++index) {
-    if (devices_[index].handle != nullptr && !devices_[index].lost) {
-      TakeMemoryErrors(static_cast<int>(index), events);
+  for (Watched& device : devices_) {
+    if (!device.lost) {
+      TakeMemoryErrors(device, events);
     }
   }
   return events;
@@ -72,20 +69,29 @@ void NvidiaMonitor::TakeXids(std::vector<DeviceEvent>& events) {
     if (nvml_->wait_for_event(events_, &event, 0) != kNvmlSuccess) {
       return;
     }
-    const auto device = std::find_if(devices_.begin(), devices_.end(), [&](const Watched& watched) {
-      return watched.handle == event.device;
-    });
-    if (event.type == kNvmlEventXid && device != devices_.end()) {
-      events.push_back({DeviceEventKind::kXid, static_cast<int>(device - devices_.begin()),
-                        static_cast<int64_t>(event.data)});
+    if (event.type == kNvmlEventXid) {
+      AddXid(event, events);
     }
   }
 }
 
-void NvidiaMonitor::TakeMemoryErrors(int index, std::vector<DeviceEvent>& events) {
-  Watched& device = devices_[static_cast<size_t>(index)];
+void NvidiaMonitor::AddXid(const NvmlEvent& event, std::vector<DeviceEvent>& events) const {
+  for (const Watched& device : devices_) {
+    const NvidiaInstance& instance = device.instance;
+    const bool other_instance = instance.is_mig && event.gpu_instance != kNvmlNoInstance &&
+                                event.gpu_instance != instance.gpu_instance;
+    if (instance.parent == event.device && !other_instance) {
+      events.push_back({DeviceEventKind::kXid, instance.index, static_cast<int64_t>(event.data)});
+    }
+  }
+}
+
+void NvidiaMonitor::TakeMemoryErrors(Watched& device, std::vector<DeviceEvent>& events) {
+  const int index = device.instance.index;
+  // The counts are the whole device's.
+  const NvmlDevice handle = device.instance.parent;
   int result = kNvmlSuccess;
-  const int64_t uncorrected = Growth(device.handle, kNvmlUncorrected, device.uncorrected, result);
+  const int64_t uncorrected = Growth(handle, kNvmlUncorrected, device.uncorrected, result);
   if (result == kNvmlGpuIsLost) {
     device.lost = true;
     events.push_back({DeviceEventKind::kLostDevice, index, 0});
@@ -94,7 +100,7 @@ void NvidiaMonitor::TakeMemoryErrors(int index, std::vector<DeviceEvent>& events
   if (uncorrected > 0) {
     events.push_back({DeviceEventKind::kUncorrectedEcc, index, uncorrected});
   }
-  const int64_t corrected = Growth(device.handle, kNvmlCorrected, device.corrected, result);
+  const int64_t corrected = Growth(handle, kNvmlCorrected, device.corrected, result);
   if (corrected > 0) {
     events.push_back({DeviceEventKind::kCorrectedEcc, index, corrected});
   }
@@ -118,15 +124,16 @@ int64_t NvidiaMonitor::Growth(NvmlDevice handle, int error_type, unsigned long l
 
 std::vector<DeviceProcess> NvidiaMonitor::ProcessesOn(int index) {
   std::vector<DeviceProcess> found;
-  if (index < 0 || static_cast<size_t>(index) >= devices_.size() ||
-      devices_[static_cast<size_t>(index)].handle == nullptr ||
-      nvml_->get_compute_processes == nullptr) {
+  const auto device =
+      std::find_if(devices_.begin(), devices_.end(),
+                   [index](const Watched& watched) { return watched.instance.index == index; });
+  if (device == devices_.end() || nvml_->get_compute_processes == nullptr) {
     return found;
   }
   std::vector<NvmlProcess> processes(kProcessesMax);
   auto count = static_cast<unsigned int>(processes.size());
-  if (nvml_->get_compute_processes(devices_[static_cast<size_t>(index)].handle, &count,
-                                   processes.data()) != kNvmlSuccess) {
+  if (nvml_->get_compute_processes(device->instance.handle, &count, processes.data()) !=
+      kNvmlSuccess) {
     return found;
   }
   for (unsigned int i = 0; i < std::min(count, kProcessesMax); ++i) {

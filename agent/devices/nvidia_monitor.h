@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include "agent/devices/device_event.h"
+#include "agent/devices/nvidia_instance.h"
 #include "agent/devices/nvml_library.h"
 
 namespace berth {
@@ -27,7 +28,7 @@ class NvidiaMonitor : public DeviceMonitor {
 
  private:
   struct Watched {
-    NvmlDevice handle = nullptr;
+    NvidiaInstance instance;
     unsigned long long corrected = 0;
     unsigned long long uncorrected = 0;
     bool lost = false;
@@ -36,13 +37,15 @@ class NvidiaMonitor : public DeviceMonitor {
   explicit NvidiaMonitor(std::unique_ptr<NvmlLibrary> nvml) : nvml_(std::move(nvml)) {}
   void Watch();
   void TakeXids(std::vector<DeviceEvent>& events);
-  void TakeMemoryErrors(int index, std::vector<DeviceEvent>& events);
+  // An error of a device that is divided is one of every instance that it may have come from.
+  void AddXid(const NvmlEvent& event, std::vector<DeviceEvent>& events) const;
+  void TakeMemoryErrors(Watched& device, std::vector<DeviceEvent>& events);
   // The count's growth since the last call; 0 where it cannot be told. `result` is NVML's.
   int64_t Growth(NvmlDevice handle, int error_type, unsigned long long& count, int& result) const;
 
   const std::unique_ptr<NvmlLibrary> nvml_;
   NvmlEventSet events_ = nullptr;  // none: the driver tells no events
-  std::vector<Watched> devices_;   // by index; no handle: it could not be read at the start
+  std::vector<Watched> devices_;   // that could be read at the start
 };
 
 }  // namespace berth

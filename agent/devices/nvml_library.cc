@@ -101,6 +101,17 @@ absl::Status NvmlLibrary::FindFunctions() {
   Find("nvmlDeviceGetComputeRunningProcesses_v3", get_compute_processes, too_old);
   Find("nvmlDeviceGetP2PStatus", get_p2p_status, too_old);
   Find("nvmlDeviceGetTopologyCommonAncestor", get_common_ancestor, too_old);
+  std::string no_mig;
+  Find("nvmlDeviceGetMigMode", get_mig_mode, no_mig);
+  Find("nvmlDeviceGetMaxMigDeviceCount", get_max_mig_count, no_mig);
+  Find("nvmlDeviceGetMigDeviceHandleByIndex", get_mig_handle, no_mig);
+  Find("nvmlDeviceGetGpuInstanceId", get_gpu_instance, no_mig);
+  Find("nvmlDeviceGetComputeInstanceId", get_compute_instance, no_mig);
+  Find("nvmlDeviceGetAttributes_v2", get_attributes, no_mig);
+  if (!no_mig.empty()) {
+    get_mig_mode = nullptr;
+    too_old = too_old.empty() ? no_mig : too_old;
+  }
   if (!too_old.empty()) {
     LogInfo("nvml is old; some of the devices' health is not seen", {
                                                                         {"missing", too_old}

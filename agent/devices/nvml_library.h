@@ -16,6 +16,7 @@ namespace berth {
 // nvmlReturn_t.
 inline constexpr int kNvmlSuccess = 0;
 inline constexpr int kNvmlNotSupported = 3;
+inline constexpr int kNvmlNotFound = 6;
 inline constexpr int kNvmlDriverNotLoaded = 9;
 inline constexpr int kNvmlTimeout = 10;
 inline constexpr int kNvmlGpuIsLost = 15;
@@ -30,6 +31,11 @@ inline constexpr int kNvmlP2pNvlink = 2;
 inline constexpr int kNvmlP2pOk = 0;
 // nvmlGpuTopologyLevel_t: no further apart than one host bridge.
 inline constexpr int kNvmlSameHostBridge = 30;
+
+// NVML_DEVICE_MIG_ENABLE.
+inline constexpr unsigned int kNvmlMigEnabled = 1;
+// Of an event that is no instance's.
+inline constexpr unsigned int kNvmlNoInstance = 0xffffffff;
 
 using NvmlDevice = struct nvmlDevice_st*;
 
@@ -57,6 +63,19 @@ struct NvmlProcess {
   unsigned long long used_bytes = 0;
   unsigned int gpu_instance = 0;
   unsigned int compute_instance = 0;
+};
+
+// nvmlDeviceAttributes_t, of a MIG instance.
+struct NvmlAttributes {
+  unsigned int multiprocessors = 0;
+  unsigned int shared_copy_engines = 0;
+  unsigned int shared_decoders = 0;
+  unsigned int shared_encoders = 0;
+  unsigned int shared_jpegs = 0;
+  unsigned int shared_ofas = 0;
+  unsigned int gpu_slices = 0;
+  unsigned int compute_slices = 0;
+  unsigned long long memory_mb = 0;
 };
 
 // NVML, loaded and initialized; both are undone at the end. One owner, one thread.
@@ -90,6 +109,13 @@ class NvmlLibrary {
                                NvmlProcess* processes) = nullptr;
   int (*get_p2p_status)(NvmlDevice one, NvmlDevice other, int capability, int* status) = nullptr;
   int (*get_common_ancestor)(NvmlDevice one, NvmlDevice other, int* level) = nullptr;
+  // Multi-Instance GPU. Null together.
+  int (*get_mig_mode)(NvmlDevice device, unsigned int* current, unsigned int* pending) = nullptr;
+  int (*get_max_mig_count)(NvmlDevice device, unsigned int* count) = nullptr;
+  int (*get_mig_handle)(NvmlDevice device, unsigned int slot, NvmlDevice* instance) = nullptr;
+  int (*get_gpu_instance)(NvmlDevice instance, unsigned int* id) = nullptr;
+  int (*get_compute_instance)(NvmlDevice instance, unsigned int* id) = nullptr;
+  int (*get_attributes)(NvmlDevice instance, NvmlAttributes* attributes) = nullptr;
 
  private:
   NvmlLibrary(std::string path, void* handle) : path_(std::move(path)), handle_(handle) {}

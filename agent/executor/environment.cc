@@ -146,6 +146,7 @@ void AddDeviceLaunch(const TaskContext& task, int local_rank, Environment& envir
 struct VisibleDevices {
   std::vector<int> nvidia;
   std::vector<std::string> nvidia_uuids;
+  bool nvidia_parts = false;  // some are MIG instances, which CUDA knows by their uuids only
   std::vector<int> ascend;
 };
 
@@ -164,6 +165,7 @@ VisibleDevices SortByKind(const TaskContext& task) {
     visible.nvidia.push_back(device.index());
     if (kind == v1::DEVICE_KIND_NVIDIA) {
       visible.nvidia_uuids.push_back(device.uuid());
+      visible.nvidia_parts |= absl::StartsWith(device.uuid(), "MIG-");
     }
   }
   return visible;
@@ -173,7 +175,9 @@ VisibleDevices SortByKind(const TaskContext& task) {
 // empty: a job without devices must not find all of them.
 void AddDevices(const TaskContext& task, Environment& environment) {
   const VisibleDevices visible = SortByKind(task);
-  environment["CUDA_VISIBLE_DEVICES"] = absl::StrJoin(visible.nvidia, ",");
+  environment["CUDA_VISIBLE_DEVICES"] = visible.nvidia_parts
+                                            ? absl::StrJoin(visible.nvidia_uuids, ",")
+                                            : absl::StrJoin(visible.nvidia, ",");
   // CUDA by itself counts the fastest device first; the indexes are those of the bus.
   environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
   environment["NVIDIA_VISIBLE_DEVICES"] =

@@ -241,6 +241,17 @@ TEST_F(EnvironmentTest, NvidiaDevicesAreCountedAsTheBusCountsThem) {
   EXPECT_EQ(variables.count("ASCEND_RT_VISIBLE_DEVICES"), 0u);
 }
 
+// CUDA knows a MIG instance by its uuid only.
+TEST_F(EnvironmentTest, MigInstancesAreSeenByTheirUuids) {
+  SetKinds(v1::DEVICE_KIND_NVIDIA);
+  for (v1::DeviceAssignment& device : *assignment_.mutable_devices()) {
+    device.set_uuid(absl::StrCat("MIG-", device.index()));
+  }
+  auto variables = Make();
+  EXPECT_EQ(variables["CUDA_VISIBLE_DEVICES"], "MIG-4,MIG-5");
+  EXPECT_EQ(variables["NVIDIA_VISIBLE_DEVICES"], "MIG-4,MIG-5");
+}
+
 TEST_F(EnvironmentTest, AscendDevicesHaveTheirOwnVariables) {
   SetKinds(v1::DEVICE_KIND_ASCEND);
   auto variables = Make();

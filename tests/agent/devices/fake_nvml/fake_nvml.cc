@@ -11,6 +11,7 @@ namespace {
 constexpr int kSuccess = 0;
 constexpr int kUninitialized = 1;
 constexpr int kInvalidArgument = 2;
+constexpr int kNotFound = 6;
 constexpr int kInsufficientSize = 7;
 constexpr int kTimeout = 10;
 constexpr unsigned long long kXidEvent = 8;
@@ -49,6 +50,12 @@ struct Event {
   unsigned int gpu_instance;
   unsigned int compute_instance;
 };
+struct Attributes {
+  unsigned int shared[6];
+  unsigned int gpu_slices;
+  unsigned int compute_slices;
+  unsigned long long memory_mb;
+};
 struct Process {
   unsigned int pid;
   unsigned long long used_bytes;
@@ -58,6 +65,18 @@ struct Process {
 
 static berth::FakeNvmlDevice& DeviceOf(Handle handle) {
   return *reinterpret_cast<berth::FakeNvmlDevice*>(handle);
+}
+
+// Null for a whole device: handles of both kinds are told apart by where they point.
+static berth::FakeNvmlInstance* InstanceOf(Handle handle) {
+  for (berth::FakeNvmlDevice& device : State().devices) {
+    for (berth::FakeNvmlInstance& instance : device.instances) {
+      if (reinterpret_cast<Handle>(&instance) == handle) {
+        return &instance;
+      }
+    }
+  }
+  return nullptr;
 }
 
 berth::FakeNvml* FakeNvmlState() {
@@ -104,7 +123,8 @@ int nvmlDeviceGetName(Handle device, char* name, unsigned int length) {
 }
 
 int nvmlDeviceGetUUID(Handle device, char* uuid, unsigned int length) {
-  return Copy(DeviceOf(device).uuid, uuid, length);
+  const berth::FakeNvmlInstance* instance = InstanceOf(device);
+  return Copy(instance == nullptr ? DeviceOf(device).uuid : instance->uuid, uuid, length);
 }
 
 int nvmlDeviceGetMemoryInfo(Handle device, Memory* memory) {
@@ -136,7 +156,8 @@ int nvmlEventSetWait_v2(void* /*set*/, Event* event, unsigned int timeout_ms) {
   }
   const berth::FakeNvmlEvent next = State().events.front();
   State().events.erase(State().events.begin());
-  *event = {reinterpret_cast<Handle>(&State().devices[next.index]), next.type, next.data, 0, 0};
+  *event = {reinterpret_cast<Handle>(&State().devices[next.index]), next.type, next.data,
+            next.gpu_instance, 0xffffffff};
   return kSuccess;
 }
 
@@ -149,7 +170,9 @@ int nvmlDeviceGetTotalEccErrors(Handle device, int error_type, int /*counter_typ
 
 int nvmlDeviceGetComputeRunningProcesses_v3(Handle device, unsigned int* count,
                                             Process* processes) {
-  const std::vector<unsigned int>& pids = DeviceOf(device).processes;
+  const berth::FakeNvmlInstance* instance = InstanceOf(device);
+  const std::vector<unsigned int>& pids =
+      instance == nullptr ? DeviceOf(device).processes : instance->processes;
   const unsigned int room = *count;
   *count = static_cast<unsigned int>(pids.size());
   if (room < pids.size()) {
@@ -173,6 +196,48 @@ int nvmlDeviceGetP2PStatus(Handle one, Handle other, int capability, int* status
 
 int nvmlDeviceGetTopologyCommonAncestor(Handle one, Handle other, int* level) {
   *level = DeviceOf(one).socket == DeviceOf(other).socket ? 20 : 50;
+  return kSuccess;
+}
+
+int nvmlDeviceGetMigMode(Handle device, unsigned int* current, unsigned int* pending) {
+  *current = DeviceOf(device).is_mig ? 1 : 0;
+  *pending = *current;
+  return kSuccess;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(Handle device, unsigned int* count) {
+  *count = DeviceOf(device).is_mig ? 7 : 0;
+  return kSuccess;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(Handle device, unsigned int slot, Handle* found) {
+  for (berth::FakeNvmlInstance& instance : DeviceOf(device).instances) {
+    if (instance.slot == slot) {
+      *found = reinterpret_cast<Handle>(&instance);
+      return kSuccess;
+    }
+  }
+  return kNotFound;
+}
+
+int nvmlDeviceGetGpuInstanceId(Handle device, unsigned int* id) {
+  const berth::FakeNvmlInstance* instance = InstanceOf(device);
+  *id = instance == nullptr ? 0 : instance->gpu_instance;
+  return instance == nullptr ? kInvalidArgument : kSuccess;
+}
+
+int nvmlDeviceGetComputeInstanceId(Handle device, unsigned int* id) {
+  const berth::FakeNvmlInstance* instance = InstanceOf(device);
+  *id = instance == nullptr ? 0 : instance->compute_instance;
+  return instance == nullptr ? kInvalidArgument : kSuccess;
+}
+
+int nvmlDeviceGetAttributes_v2(Handle device, Attributes* attributes) {
+  const berth::FakeNvmlInstance* instance = InstanceOf(device);
+  if (instance == nullptr) {
+    return kInvalidArgument;
+  }
+  *attributes = {{}, instance->gpu_slices, instance->compute_slices, instance->memory_mb};
   return kSuccess;
 }
 

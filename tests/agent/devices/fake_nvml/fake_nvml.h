@@ -9,6 +9,18 @@
 
 namespace berth {
 
+// A MIG instance.
+struct FakeNvmlInstance {
+  unsigned int slot = 0;
+  std::string uuid;
+  unsigned int gpu_instance = 0;
+  unsigned int compute_instance = 0;
+  unsigned int gpu_slices = 1;
+  unsigned int compute_slices = 1;
+  unsigned long long memory_mb = 0;
+  std::vector<unsigned int> processes = {};
+};
+
 struct FakeNvmlDevice {
   std::string name;
   std::string uuid;
@@ -23,12 +35,15 @@ struct FakeNvmlDevice {
   std::vector<unsigned int> processes;
   std::vector<unsigned int> nvlinks;  // indexes of devices that it is joined with
   int socket = 0;                     // those of one socket share a host bridge
+  bool is_mig = false;
+  std::vector<FakeNvmlInstance> instances;
 };
 
 struct FakeNvmlEvent {
   unsigned int index = 0;
   unsigned long long type = 0;
   unsigned long long data = 0;
+  unsigned int gpu_instance = 0xffffffff;
 };
 
 struct FakeNvml {
