@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <system_error>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 
+#include "agent/devices/ascend_chip.h"
 #include "agent/devices/npu_smi.h"
 #include "common/error_detail.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 #include <fcntl.h>
 #include <spawn.h>
@@ -72,6 +75,22 @@ v1::DeviceHealth HealthOf(const std::string& word) {
 }  // namespace
 
 absl::StatusOr<ProbedDevices> AscendProbe::Probe() {
+  const absl::StatusOr<std::unique_ptr<DcmiLibrary>> dcmi = DcmiLibrary::Load(library_);
+  if (dcmi.ok()) {
+    absl::StatusOr<ProbedDevices> found = ProbeAscendChips(**dcmi, node_);
+    if (found.ok() && !(found->devices.empty() && found->unreadable.empty())) {
+      return found;
+    }
+  } else if (!absl::IsNotFound(dcmi.status())) {
+    LogWarning("dcmi is not used; npu-smi is asked instead",
+               {
+                   {"error", std::string(dcmi.status().message())}
+    });
+  }
+  return ProbeByTool();
+}
+
+absl::StatusOr<ProbedDevices> AscendProbe::ProbeByTool() const {
   ASSIGN_OR_RETURN(const std::string text, RunTool(program_));
   ProbedDevices found;
   for (const NpuChip& chip : ParseNpuSmiInfo(text)) {

@@ -15,6 +15,7 @@ enum class DeviceEventKind {
   kCorrectedEcc,    // `code` counts those that are new since the last look
   kLostLink,        // a fast link to another device is down
   kLostDevice,      // it does not answer any more
+  kAlarm,           // its driver calls it unwell; `code` is 1 (minor) to 3 (critical)
   kStuckTask,       // a task that was killed still holds it
   kCleared,         // an operator, or a script, calls it good again
 };

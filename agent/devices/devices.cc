@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 
 #include "agent/devices/ascend.h"
+#include "agent/devices/ascend_monitor.h"
 #include "agent/devices/fault_script.h"
 #include "agent/devices/nvidia_monitor.h"
 #include "common/error_detail.h"
@@ -63,6 +64,10 @@ absl::StatusOr<ProbedDevices> ProbeNvidia(const DeviceOptions& options) {
   return found;
 }
 
+absl::StatusOr<ProbedDevices> ProbeAscend(const DeviceOptions& options) {
+  return AscendProbe(options.node, options.npu_smi, options.dcmi_library).Probe();
+}
+
 absl::StatusOr<ProbedDevices> ProbeAny(const DeviceOptions& options) {
   absl::StatusOr<ProbedDevices> found = NvidiaProbe(options.nvml_library).Probe();
   const bool has_any = found.ok() && !(found->devices.empty() && found->unreadable.empty());
@@ -70,7 +75,7 @@ absl::StatusOr<ProbedDevices> ProbeAny(const DeviceOptions& options) {
   if (has_any || !(found.ok() || absl::IsNotFound(found.status()))) {
     return found;
   }
-  absl::StatusOr<ProbedDevices> ascend = AscendProbe(options.node, options.npu_smi).Probe();
+  absl::StatusOr<ProbedDevices> ascend = ProbeAscend(options);
   if (ascend.ok() || !absl::IsNotFound(ascend.status())) {
     return ascend;
   }
@@ -87,7 +92,7 @@ absl::StatusOr<ProbedDevices> ProbeSource(const DeviceOptions& options) {
     case DeviceSource::kNvidia:
       return ProbeNvidia(options);
     case DeviceSource::kAscend:
-      return AscendProbe(options.node, options.npu_smi).Probe();
+      return ProbeAscend(options);
     case DeviceSource::kSimulated:
       return SimulatedProbe(options.node, options.simulated).Probe();
     case DeviceSource::kNone:
@@ -154,15 +159,22 @@ std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options) {
   if (!options.fault_script.empty()) {
     return std::make_unique<FaultScript>(options.fault_script);
   }
-  if (options.source != DeviceSource::kAuto && options.source != DeviceSource::kNvidia) {
-    return nullptr;
+  const bool may_be_any = options.source == DeviceSource::kAuto;
+  if (may_be_any || options.source == DeviceSource::kNvidia) {
+    absl::StatusOr<std::unique_ptr<NvidiaMonitor>> monitor =
+        NvidiaMonitor::Open(options.nvml_library);
+    if (monitor.ok()) {
+      return *std::move(monitor);
+    }
   }
-  absl::StatusOr<std::unique_ptr<NvidiaMonitor>> monitor =
-      NvidiaMonitor::Open(options.nvml_library);
-  if (!monitor.ok()) {
-    return nullptr;  // no such driver, which FindDevices has told
+  if (may_be_any || options.source == DeviceSource::kAscend) {
+    absl::StatusOr<std::unique_ptr<AscendMonitor>> monitor =
+        AscendMonitor::Open(options.dcmi_library);
+    if (monitor.ok()) {
+      return *std::move(monitor);
+    }
   }
-  return *std::move(monitor);
+  return nullptr;  // no such driver, which FindDevices has told
 }
 
 }  // namespace berth

@@ -36,6 +36,7 @@ struct DeviceOptions {
   std::string node;
   std::string nvml_library = kNvmlLibrary;
   std::string npu_smi = kNpuSmi;
+  std::string dcmi_library = kDcmiLibrary;
   std::string fault_script;  // of simulated devices (fault_script.h); empty: they have no faults
 };
 

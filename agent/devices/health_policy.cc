@@ -50,6 +50,12 @@ HealthVerdict JudgeXid(int64_t xid) {
   return {kSuspect, false, absl::StrCat("Xid ", xid, ": an error that is not known here")};
 }
 
+// A minor alarm is a warning, a critical one ends what runs.
+HealthVerdict JudgeAlarm(int64_t weight) {
+  return {weight <= 1 ? kSuspect : kQuarantine, weight >= 3,
+          absl::StrCat("the driver tells an alarm of weight ", weight, " of 3")};
+}
+
 }  // namespace
 
 HealthVerdict JudgeEvent(const DeviceEvent& event) {
@@ -65,6 +71,8 @@ HealthVerdict JudgeEvent(const DeviceEvent& event) {
       return {kQuarantine, true, "a link to another device is down"};
     case DeviceEventKind::kLostDevice:
       return {kQuarantine, true, "the device does not answer"};
+    case DeviceEventKind::kAlarm:
+      return JudgeAlarm(event.code);
     case DeviceEventKind::kStuckTask:
       return {kQuarantine, false, "a task that was killed still holds the device"};
     case DeviceEventKind::kCleared:

@@ -72,7 +72,8 @@ std::vector<std::string> DeviceFilesOf(v1::DeviceKind kind, int minor_number) {
 
 std::vector<DeviceRule> MakeDeviceRules(const std::vector<std::string>& paths) {
   std::vector<DeviceRule> rules(std::begin(kUsualRules), std::end(kUsualRules));
-  for (const std::string& path : paths) {
+  for (const std::string& shown : paths) {
+    const std::string path = shown.substr(0, shown.find(':'));
     struct stat info {};
     if (stat(path.c_str(), &info) == 0 && (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode))) {
       rules.push_back(

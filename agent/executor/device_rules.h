@@ -27,7 +27,7 @@ struct DeviceRule {
 // device.
 std::vector<std::string> DeviceFilesOf(v1::DeviceKind kind, int minor_number);
 
-// What every task may open, and the files in `paths` that exist.
+// What every task may open, and the files in `paths` that exist; of "HOST:SHOWN" the first.
 std::vector<DeviceRule> MakeDeviceRules(const std::vector<std::string>& paths);
 
 // A line of devices.allow: "c 195:3 rwm".

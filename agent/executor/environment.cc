@@ -148,6 +148,7 @@ struct VisibleDevices {
   std::vector<std::string> nvidia_uuids;
   bool nvidia_parts = false;  // some are MIG instances, which CUDA knows by their uuids only
   std::vector<int> ascend;
+  bool ascend_parts = false;  // some are vNPUs, which only the files in /dev tell apart
 };
 
 // A simulated device is seen as NVIDIA's are, so that the same job runs on both.
@@ -160,6 +161,7 @@ VisibleDevices SortByKind(const TaskContext& task) {
     const v1::DeviceKind kind = is_known ? task.device_kinds[at] : v1::DEVICE_KIND_UNSPECIFIED;
     if (kind == v1::DEVICE_KIND_ASCEND) {
       visible.ascend.push_back(device.index());
+      visible.ascend_parts |= absl::StrContains(device.device_class(), "-vnpu-");
       continue;
     }
     visible.nvidia.push_back(device.index());
@@ -183,7 +185,9 @@ void AddDevices(const TaskContext& task, Environment& environment) {
   environment["NVIDIA_VISIBLE_DEVICES"] =
       visible.nvidia_uuids.empty() ? "void" : absl::StrJoin(visible.nvidia_uuids, ",");
   if (!visible.ascend.empty()) {
-    environment["ASCEND_RT_VISIBLE_DEVICES"] = absl::StrJoin(visible.ascend, ",");
+    if (!visible.ascend_parts) {
+      environment["ASCEND_RT_VISIBLE_DEVICES"] = absl::StrJoin(visible.ascend, ",");
+    }
     environment["ASCEND_VISIBLE_DEVICES"] = absl::StrJoin(visible.ascend, ",");
   }
 }

@@ -56,10 +56,13 @@ bool MakeParents(std::string path) {
   return true;
 }
 
-// The same device file in the new /dev; one that the host does not have is left out.
-bool CopyDevice(const Sandbox& sandbox, const std::string& path) {
+// The same device file in the new /dev; one that the host does not have is left out. "HOST:SHOWN":
+// under another name there.
+bool CopyDevice(const Sandbox& sandbox, const std::string& device) {
   struct stat info {};
-  const std::string original = HostPath(sandbox, path);
+  const size_t colon = device.find(':');
+  const std::string path = device.substr(colon == std::string::npos ? 0 : colon + 1);
+  const std::string original = HostPath(sandbox, device.substr(0, colon));
   if (path.compare(0, 5, "/dev/") != 0 || stat(original.c_str(), &info) != 0 ||
       (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode))) {
     return true;

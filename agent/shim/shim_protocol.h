@@ -50,7 +50,8 @@ struct Sandbox {
   // empty: the host's. Needs private_mounts.
   std::string image_root;
   std::vector<std::string> image_mounts;  // files and folders of the host that are seen there, too
-  std::vector<std::string> devices;  // device files of the host that its /dev has beside the usual
+  // Device files of the host that its /dev has beside the usual; "HOST:SHOWN": under another name.
+  std::vector<std::string> devices;
   std::vector<std::string> groups;  // folders of control groups; every process of the task is there
   std::string seccomp_program;      // as of sock_fprog, without its length; empty: no filter
 };

@@ -110,6 +110,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B5404", "the NVIDIA driver does not tell its devices"                           },
     {"B5405", "the agent's device options are not possible"                           },
     {"B5406", "the Ascend devices or npu-smi are missing or not understood"           },
+    {"B5407", "Huawei's DCMI library is missing, of another kind, or has no driver"   },
     {"B7101", "what was sent is no Berth token"                                       },
     {"B7102", "the token has expired"                                                 },
     {"B7103", "there is no token, or it is not known here"                            },

@@ -97,6 +97,12 @@ TEST(DeviceRules, HoldTheUsualDevicesAndTheFilesThatExist) {
   EXPECT_FALSE(has({false, 1, 1}));    // mem
 }
 
+TEST(DeviceRules, OfAFileWithAnotherNameInsideTheHostsCounts) {
+  const auto rules = MakeDeviceRules({"/dev/null:/dev/davinci100", "/dev/no-such:/dev/null"});
+  EXPECT_EQ(rules.back(), (DeviceRule{false, 1, 3}));
+  EXPECT_EQ(rules.size(), MakeDeviceRules({}).size() + 1);
+}
+
 TEST(DeviceRules, ADeviceBringsItsDriversFiles) {
   const auto nvidia = DeviceFilesOf(v1::DEVICE_KIND_NVIDIA, 5);
   EXPECT_EQ(nvidia.front(), "/dev/nvidia5");

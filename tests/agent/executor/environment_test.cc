@@ -252,6 +252,17 @@ TEST_F(EnvironmentTest, MigInstancesAreSeenByTheirUuids) {
   EXPECT_EQ(variables["NVIDIA_VISIBLE_DEVICES"], "MIG-4,MIG-5");
 }
 
+// What ASCEND_RT_VISIBLE_DEVICES counts are chips; a vNPU is all that its task's /dev has.
+TEST_F(EnvironmentTest, VnpusAreToldByTheirNumbersAlone) {
+  SetKinds(v1::DEVICE_KIND_ASCEND);
+  for (v1::DeviceAssignment& device : *assignment_.mutable_devices()) {
+    device.set_device_class("ascend-910b3-vnpu-vir05-1c-16g");
+  }
+  auto variables = Make();
+  EXPECT_EQ(variables["ASCEND_VISIBLE_DEVICES"], "4,5");
+  EXPECT_EQ(variables.count("ASCEND_RT_VISIBLE_DEVICES"), 0u);
+}
+
 TEST_F(EnvironmentTest, AscendDevicesHaveTheirOwnVariables) {
   SetKinds(v1::DEVICE_KIND_ASCEND);
   auto variables = Make();

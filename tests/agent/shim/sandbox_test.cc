@@ -80,6 +80,13 @@ TEST_F(SandboxTest, DevHoldsTheUsualFilesAndTheGivenOnes) {
             "fd full kmsg null ptmx pts random shm stderr stdin stdout tty urandom zero\n3\na\n");
 }
 
+TEST_F(SandboxTest, ADeviceFileMayHaveAnotherNameInside) {
+  task.sandbox.devices = {"/dev/kmsg:/dev/davinci100", "/dev/no-such-device:/dev/davinci101"};
+  EXPECT_EQ(Output("cd /dev && echo *; stat -c %t:%T davinci100"),
+            "davinci100 fd full null ptmx pts random shm stderr stdin stdout tty urandom zero\n"
+            "1:b\n");
+}
+
 TEST_F(SandboxTest, AFolderOfDevIsKeptForAFileInIt) {
   task.sandbox.devices = {"/dev/net/tun"};
   if (access("/dev/net/tun", F_OK) != 0) {
