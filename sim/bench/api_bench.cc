@@ -15,41 +15,27 @@
 
 #include "common/grpc_status.h"
 #include "common/status_macros.h"
-#include "proto/client_api.grpc.pb.h"
+#include "sim/bench/bench_client.h"
 #include "sim/bench/local_center.h"
 #include "sim/bench/samples.h"
-#include <sys/resource.h>
 
 namespace berth {
 namespace {
 
 v1::SubmitJobRequest TrueJob(const std::string& key) {
-  v1::SubmitJobRequest request;
-  request.set_idempotency_key(key);
-  request.mutable_spec()->set_name("true");
-  request.mutable_spec()->add_command("/bin/true");
-  request.mutable_spec()->mutable_gang()->set_nodes(1);
-  request.mutable_spec()->mutable_gang()->set_devices_per_node(1);
-  return request;
+  return JobOf(key, {"/bin/true"});
 }
 
 class ApiBench {
  public:
   ApiBench(absl::string_view bin, const ApiBenchOptions& options, const LocalCenter& center)
-      : bin_(bin),
-        options_(options),
-        center_(center),
-        stub_(v1::Client::NewStub(
-            grpc::CreateChannel(center.address(), grpc::InsecureChannelCredentials()))) {}
+      : bin_(bin), options_(options), center_(center), client_(center) {}
 
   // Jobs that cannot start: what is measured is the submission alone.
   absl::Status FillCluster() {
     for (int i = 0; i < 8; ++i) {
-      v1::SubmitJobRequest request = TrueJob(absl::StrCat("fill-", i));
-      request.mutable_spec()->clear_command();
-      request.mutable_spec()->add_command("/bin/sleep");
-      request.mutable_spec()->add_command("3600");
-      RETURN_IF_ERROR(Submit(request).status());
+      RETURN_IF_ERROR(
+          client_.Submit(JobOf(absl::StrCat("fill-", i), {"/bin/sleep", "3600"})).status());
     }
     return absl::OkStatus();
   }
@@ -59,7 +45,7 @@ class ApiBench {
     const absl::Time begin = absl::Now();
     for (int i = 0; i < options_.sequential; ++i) {
       const absl::Time sent = absl::Now();
-      RETURN_IF_ERROR(Submit(TrueJob(absl::StrCat("seq-", i))).status());
+      RETURN_IF_ERROR(client_.Submit(TrueJob(absl::StrCat("seq-", i))).status());
       samples.Add(absl::Now() - sent);
     }
     const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
@@ -90,19 +76,19 @@ class ApiBench {
         return;
       }
       auto* call = new Call;
-      Authorize(call->context);
+      client_.Authorize(call->context);
       call->request = TrueJob(absl::StrCat("par-", number));
       call->sent = absl::Now();
-      stub_->async()->SubmitJob(&call->context, &call->request, &call->response,
-                                [&, call](const grpc::Status& status) {
-                                  failed += status.ok() ? 0 : 1;
-                                  {
-                                    absl::MutexLock lock(&mu);
-                                    samples.Add(absl::Now() - call->sent);
-                                  }
-                                  delete call;
-                                  send();
-                                });
+      client_.stub().async()->SubmitJob(&call->context, &call->request, &call->response,
+                                        [&, call](const grpc::Status& status) {
+                                          failed += status.ok() ? 0 : 1;
+                                          {
+                                            absl::MutexLock lock(&mu);
+                                            samples.Add(absl::Now() - call->sent);
+                                          }
+                                          delete call;
+                                          send();
+                                        });
     };
     for (int i = 0; i < options_.outstanding; ++i) {
       send();
@@ -128,9 +114,10 @@ class ApiBench {
         *request.add_jobs() = TrueJob(absl::StrCat("bulk-", first + i));
       }
       grpc::ClientContext context;
-      Authorize(context);
+      client_.Authorize(context);
       v1::SubmitJobsResponse response;
-      RETURN_IF_ERROR(FromGrpcStatus(stub_->SubmitJobs(&context, request, &response), context));
+      RETURN_IF_ERROR(
+          FromGrpcStatus(client_.stub().SubmitJobs(&context, request, &response), context));
     }
     const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
     std::printf("submit, bulk of 1,000        %8.0f /s\n", options_.bulk / seconds);
@@ -166,11 +153,11 @@ class ApiBench {
     Samples ended;
     for (int i = 0; i < options_.runs; ++i) {
       const absl::Time begin = absl::Now();
-      absl::StatusOr<uint64_t> id = Submit(TrueJob(absl::StrCat("run-", i)));
+      absl::StatusOr<uint64_t> id = client_.Submit(TrueJob(absl::StrCat("run-", i)));
       RETURN_IF_ERROR(id.status());
-      RETURN_IF_ERROR(Wait(*id, v1::WaitJobRequest::UNTIL_STARTED));
+      RETURN_IF_ERROR(client_.Await(*id, v1::WaitJobRequest::UNTIL_STARTED));
       running.Add(absl::Now() - begin);
-      RETURN_IF_ERROR(Wait(*id, v1::WaitJobRequest::UNTIL_ENDED));
+      RETURN_IF_ERROR(client_.Await(*id, v1::WaitJobRequest::UNTIL_ENDED));
       ended.Add(absl::Now() - begin);
     }
     std::printf("true, submit to running      %s\n", running.Summary().c_str());
@@ -179,45 +166,22 @@ class ApiBench {
   }
 
  private:
-  void Authorize(grpc::ClientContext& context) const {
-    context.AddMetadata("authorization", absl::StrCat("Bearer ", center_.token()));
-  }
-  absl::StatusOr<uint64_t> Submit(const v1::SubmitJobRequest& request) {
-    grpc::ClientContext context;
-    Authorize(context);
-    v1::SubmitJobResponse response;
-    RETURN_IF_ERROR(FromGrpcStatus(stub_->SubmitJob(&context, request, &response), context));
-    return response.job_id();
-  }
-  absl::Status Wait(uint64_t id, v1::WaitJobRequest::Until until) {
-    grpc::ClientContext context;
-    Authorize(context);
-    v1::WaitJobRequest request;
-    request.set_job_id(id);
-    request.set_until(until);
-    request.set_timeout_ms(30000);
-    v1::WaitJobResponse response;
-    RETURN_IF_ERROR(FromGrpcStatus(stub_->WaitJob(&context, request, &response), context));
-    return response.done() ? absl::OkStatus()
-                           : absl::DeadlineExceededError("the job did not get there");
-  }
-
   std::string bin_;
   const ApiBenchOptions& options_;
   const LocalCenter& center_;
-  std::unique_ptr<v1::Client::Stub> stub_;
+  const BenchClient client_;
 };
 
 }  // namespace
 
 absl::Status RunApiBench(absl::string_view bin, const ApiBenchOptions& options) {
   {
-    auto center = LocalCenter::Start(bin, 1);
+    auto center = LocalCenter::Start(bin, {.folder = options.folder});
     RETURN_IF_ERROR(center.status());
     ApiBench bench(bin, options, **center);
     RETURN_IF_ERROR(bench.Runs());
   }
-  auto center = LocalCenter::Start(bin, 1);
+  auto center = LocalCenter::Start(bin, {.folder = options.folder});
   RETURN_IF_ERROR(center.status());
   ApiBench bench(bin, options, **center);
   RETURN_IF_ERROR(bench.FillCluster());

@@ -5,6 +5,8 @@
 // shipped binaries on this machine. Prints its figures to stdout; client and servers share the
 // cores.
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
@@ -17,6 +19,7 @@ struct ApiBenchOptions {
   int bulk = 50000;     // jobs through SubmitJobs, 1,000 at a time
   int processes = 200;  // `berth submit` processes
   int runs = 200;       // `true` jobs from submit to running
+  std::string folder;   // as LocalCenterOptions
 };
 
 absl::Status RunApiBench(absl::string_view bin, const ApiBenchOptions& options);

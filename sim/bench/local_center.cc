@@ -89,18 +89,22 @@ absl::StatusOr<std::string> RunProcess(const std::vector<std::string>& argv,
   return output;
 }
 
-absl::StatusOr<std::unique_ptr<LocalCenter>> LocalCenter::Start(absl::string_view bin, int agents) {
+absl::StatusOr<std::unique_ptr<LocalCenter>> LocalCenter::Start(absl::string_view bin,
+                                                                const LocalCenterOptions& options) {
   const char* base = std::getenv("TMPDIR");
-  std::string folder = absl::StrCat(base != nullptr ? base : "/tmp", "/berth-bench-XXXXXX");
+  std::string folder = absl::StrCat(!options.folder.empty() ? options.folder.c_str()
+                                    : base != nullptr       ? base
+                                                            : "/tmp",
+                                    "/berth-bench-XXXXXX");
   if (mkdtemp(folder.data()) == nullptr) {
-    return absl::ErrnoToStatus(errno, "cannot make a temporary folder");
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot make a temporary folder ", folder));
   }
-  std::unique_ptr<LocalCenter> center(new LocalCenter(bin, folder));
+  std::unique_ptr<LocalCenter> center(new LocalCenter(bin, folder, options));
   RETURN_IF_ERROR(center->StartScheduler());
-  for (int i = 1; i <= agents; ++i) {
+  for (int i = 1; i <= options.agents; ++i) {
     RETURN_IF_ERROR(center->StartAgent(i));
   }
-  RETURN_IF_ERROR(center->WaitForNodes(agents));
+  RETURN_IF_ERROR(center->WaitForNodes());
   return center;
 }
 
@@ -120,9 +124,9 @@ std::vector<std::string> LocalCenter::Environment() const {
 absl::Status LocalCenter::StartScheduler() {
   const std::string config = absl::StrCat(folder_, "/berthd.toml");
   const std::string port_file = absl::StrCat(folder_, "/port");
-  RETURN_IF_ERROR(
-      WriteFile(config, absl::StrCat("listen = \"127.0.0.1:0\"\nport_file = \"", port_file,
-                                     "\"\ndata_dir = \"", folder_, "/berthd\"\n")));
+  RETURN_IF_ERROR(WriteFile(config, absl::StrCat("listen = \"127.0.0.1:0\"\nport_file = \"",
+                                                 port_file, "\"\ndata_dir = \"", folder_,
+                                                 "/berthd\"\n", options_.scheduler_tables)));
   ASSIGN_OR_RETURN(const pid_t pid,
                    StartProcess({absl::StrCat(bin_, "/berthd"), "--config", config},
                                 absl::StrCat(folder_, "/berthd.log")));
@@ -154,7 +158,8 @@ absl::Status LocalCenter::StartAgent(int number) {
       absl::StrCat("server = \"", address_, "\"\nnode = \"", node, "\"\ntoken_file = \"", base,
                    ".token\"\ndata_dir = \"", base, "\"\nlock_dir = \"", folder_,
                    "/locks\"\n[devices]\nkind = \"simulated\"\n[[simulated]]\nclass = \"sim\"\n"
-                   "count = 8\nmemory = \"80GiB\"\n")));
+                   "count = ",
+                   options_.devices, "\nmemory = \"80GiB\"\n", options_.agent_tables)));
   ASSIGN_OR_RETURN(const pid_t pid, StartProcess({absl::StrCat(bin_, "/berth-agent"), "--config",
                                                   absl::StrCat(base, ".toml")},
                                                  absl::StrCat(base, ".log")));
@@ -162,7 +167,7 @@ absl::Status LocalCenter::StartAgent(int number) {
   return absl::OkStatus();
 }
 
-absl::Status LocalCenter::WaitForNodes(int agents) {
+absl::Status LocalCenter::WaitForNodes() {
   const absl::Time deadline = absl::Now() + kStartTimeout;
   while (true) {
     ASSIGN_OR_RETURN(const std::string nodes,
@@ -174,7 +179,7 @@ absl::Status LocalCenter::WaitForNodes(int agents) {
          at = nodes.find("ready", at + 1)) {
       ++ready;
     }
-    if (ready >= agents) {
+    if (ready >= options_.agents) {
       return absl::OkStatus();
     }
     if (absl::Now() > deadline) {

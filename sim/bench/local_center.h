@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,10 +25,20 @@ absl::StatusOr<pid_t> StartProcess(const std::vector<std::string>& argv,
 absl::StatusOr<std::string> RunProcess(const std::vector<std::string>& argv,
                                        const std::vector<std::string>& environment = {});
 
+struct LocalCenterOptions {
+  std::string folder;  // in which the center makes one for its data; empty: $TMPDIR, or /tmp
+  int agents = 1;      // without any, jobs stay pending
+  int devices = 8;     // of each, simulated; at most 64
+  // Further tables of the two configuration files.
+  std::string scheduler_tables;
+  std::string agent_tables;
+};
+
 class LocalCenter {
  public:
-  // `bin` holds the binaries. Without agents jobs stay pending.
-  static absl::StatusOr<std::unique_ptr<LocalCenter>> Start(absl::string_view bin, int agents);
+  // `bin` holds the binaries.
+  static absl::StatusOr<std::unique_ptr<LocalCenter>> Start(absl::string_view bin,
+                                                            const LocalCenterOptions& options);
   LocalCenter(const LocalCenter&) = delete;
   LocalCenter& operator=(const LocalCenter&) = delete;
   // Ends what was started and removes the folder.
@@ -35,20 +46,26 @@ class LocalCenter {
 
   const std::string& address() const { return address_; }
   const std::string& token() const { return token_; }
+  const std::string& folder() const { return folder_; }
+  pid_t scheduler_pid() const { return processes_[0]; }
+  // Of the first agent. Requires: one.
+  pid_t agent_pid() const { return processes_[1]; }
   // BERTH_SERVER and BERTH_TOKEN for the client.
   std::vector<std::string> Environment() const;
 
  private:
-  LocalCenter(absl::string_view bin, std::string folder) : bin_(bin), folder_(std::move(folder)) {}
+  LocalCenter(absl::string_view bin, std::string folder, LocalCenterOptions options)
+      : bin_(bin), folder_(std::move(folder)), options_(std::move(options)) {}
   absl::Status StartScheduler();
   absl::Status StartAgent(int number);
-  absl::Status WaitForNodes(int agents);
+  absl::Status WaitForNodes();
 
-  std::string bin_;
-  std::string folder_;
+  const std::string bin_;
+  const std::string folder_;
+  const LocalCenterOptions options_;
   std::string address_;
   std::string token_;
-  std::vector<pid_t> processes_;
+  std::vector<pid_t> processes_;  // the scheduler, then the agents
 };
 
 }  // namespace berth

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 
+#include "sim/bench/agent_bench.h"
 #include "sim/bench/api_bench.h"
 #include "sim/bench/core_bench.h"
 #include <CLI/CLI.hpp>
@@ -25,10 +26,15 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Benchmarks of Berth on this machine; servers and clients share its cores.\n\n"
       "Examples:\n  berth-bench api --sequential 2000\n"
+      "  berth-bench agent --tasks 3000\n"
       "  berth-bench core round-512 memory");
   app.require_subcommand(1);
   std::string bin = OwnFolder();
   app.add_option("--bin", bin, "folder of berthd, berth-agent, berth-shim and berth");
+  std::string folder;
+  app.add_option("--data-in", folder,
+                 "an existing folder for all that scheduler and agent write: put it on the file "
+                 "system that is to be measured ($TMPDIR, or /tmp)");
   berth::ApiBenchOptions options;
   CLI::App* api =
       app.add_subcommand("api", "submissions and starts through the API and the client");
@@ -38,6 +44,14 @@ int main(int argc, char** argv) {
   api->add_option("--bulk", options.bulk, "jobs through bulk calls");
   api->add_option("--processes", options.processes, "`berth submit` processes");
   api->add_option("--runs", options.runs, "jobs from submit to running");
+  berth::AgentBenchOptions agent_options;
+  CLI::App* agent = app.add_subcommand(
+      "agent", "launches, tasks per second and the log path of one node; as root: isolated");
+  agent->add_option("--launches", agent_options.launches, "tasks of `true` one at a time");
+  agent->add_option("--tasks", agent_options.tasks, "tasks of `true` in one array");
+  agent->add_option("--at-once", agent_options.at_once, "tasks of the array that run at once")
+      ->check(CLI::Range(1, 64));
+  agent->add_option("--log-mb", agent_options.log_mb, "size of a log, in millions of bytes");
   berth::CoreBenchOptions core_options;
   CLI::App* core = app.add_subcommand("core", "rounds, forks, memory and a simulation of the core");
   core->add_option("scenarios", core_options.scenarios,
@@ -47,8 +61,11 @@ int main(int argc, char** argv) {
   core->add_option("--jobs", core_options.jobs, "jobs of the simulation");
   core->add_option("--nodes", core_options.nodes, "nodes of the simulation, with 8 devices each");
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status =
-      *core ? berth::RunCoreBench(core_options) : berth::RunApiBench(bin, options);
+  options.folder = folder;
+  agent_options.folder = folder;
+  const absl::Status status = *core    ? berth::RunCoreBench(core_options)
+                              : *agent ? berth::RunAgentBench(bin, agent_options)
+                                       : berth::RunApiBench(bin, options);
   if (!status.ok()) {
     std::fprintf(stderr, "berth-bench: %s\n", std::string(status.message()).c_str());
     return 1;
