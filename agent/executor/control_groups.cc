@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -48,26 +49,35 @@ constexpr Facility kFacilities[] = {
     {"freezer", kFacilityKill   },
 };
 
-// O_CREAT and O_TRUNC mean nothing in the kernel's own file systems; they let tests do without
-// them.
-absl::Status WriteGroupFile(const std::string& path, absl::string_view text) {
+// One write each: the kernel takes a write as one order. O_CREAT and O_TRUNC mean nothing in its
+// own file systems; they let tests do without them.
+absl::Status WriteGroupFile(const std::string& path, const std::vector<std::string>& texts) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
   }
-  const ssize_t written = write(file, text.data(), text.size());
-  const int error = errno;
+  absl::Status status;
+  for (const std::string& text : texts) {
+    if (write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+      status = absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", text, " to ", path));
+      break;
+    }
+  }
   close(file);
-  return written == static_cast<ssize_t>(text.size())
-             ? absl::OkStatus()
-             : absl::ErrnoToStatus(error, absl::StrCat("cannot write ", text, " to ", path));
+  return status;
 }
 
-absl::Status MakeGroup(const std::string& folder) {
-  if (mkdir(folder.c_str(), 0755) == 0 || errno == EEXIST) {
-    return absl::OkStatus();
+absl::Status WriteGroupFile(const std::string& path, absl::string_view text) {
+  return WriteGroupFile(path, std::vector<std::string>{std::string(text)});
+}
+
+// Whether there was none before.
+absl::StatusOr<bool> MakeGroup(const std::string& folder) {
+  if (mkdir(folder.c_str(), 0755) == 0) {
+    return true;
   }
-  return absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", folder));
+  return errno == EEXIST ? absl::StatusOr<bool>(false)
+                         : absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", folder));
 }
 
 bool Contains(const std::vector<std::string>& names, absl::string_view name) {
@@ -120,10 +130,9 @@ absl::Status LimitDevices(const std::string& folder, bool unified,
     return AttachDeviceRules(folder, rules);
   }
   RETURN_IF_ERROR(WriteGroupFile(folder + "/devices.deny", "a"));
-  for (const DeviceRule& rule : rules) {
-    RETURN_IF_ERROR(WriteGroupFile(folder + "/devices.allow", FormatDeviceRule(rule)));
-  }
-  return absl::OkStatus();
+  std::vector<std::string> allowed;
+  std::transform(rules.begin(), rules.end(), std::back_inserter(allowed), FormatDeviceRule);
+  return WriteGroupFile(folder + "/devices.allow", allowed);
 }
 
 // Version 2 has these everywhere: they are no controllers there.
@@ -218,7 +227,7 @@ void ControlGroups::Try() {
         continue;
       }
       hierarchy.controllers = {facility.controller};
-      absl::Status status = MakeGroup(folder);
+      absl::Status status = MakeGroup(folder).status();
       if (status.ok()) {
         status = SetLimits(hierarchy, folder, limits);
       }
@@ -273,13 +282,13 @@ std::vector<std::string> ControlGroups::FoldersOf(absl::string_view group) const
 absl::StatusOr<std::vector<std::string>> ControlGroups::Make(uint64_t allocation,
                                                              const GroupLimits& limits) {
   std::vector<std::string> folders = FoldersOf(absl::StrCat(allocation));
-  if (!IsGroupEmpty(folders)) {
-    KillGroup(folders);
-    return absl::UnavailableError(
-        absl::StrCat("processes of an earlier task are still in ", folders.front()));
-  }
   for (size_t i = 0; i < folders.size(); ++i) {
-    RETURN_IF_ERROR(MakeGroup(folders[i]));
+    ASSIGN_OR_RETURN(const bool is_new, MakeGroup(folders[i]));
+    if (!is_new && !IsGroupEmpty({folders[i]})) {
+      KillGroup(folders);
+      return absl::UnavailableError(
+          absl::StrCat("processes of an earlier task are still in ", folders[i]));
+    }
     RETURN_IF_ERROR(SetLimits(hierarchies_[i], folders[i], limits));
   }
   return folders;
@@ -287,12 +296,13 @@ absl::StatusOr<std::vector<std::string>> ControlGroups::Make(uint64_t allocation
 
 bool ControlGroups::Remove(uint64_t allocation) {
   const std::vector<std::string> folders = FoldersOf(absl::StrCat(allocation));
-  if (!IsGroupEmpty(folders)) {
-    KillGroup(folders);
-  }
   bool gone = true;
   for (const std::string& folder : folders) {
+    // A group with processes is not removed.
     gone = (rmdir(folder.c_str()) == 0 || errno == ENOENT) && gone;
+  }
+  if (!gone) {
+    KillGroup(folders);
   }
   return gone;
 }

@@ -52,7 +52,7 @@ class ControlGroups {
   // The folders of a new group with these limits, one per hierarchy. What an earlier group of that
   // name left is killed and replaced.
   absl::StatusOr<std::vector<std::string>> Make(uint64_t allocation, const GroupLimits& limits);
-  // Kills what is in the group, and removes it if it is empty then. False: not yet.
+  // Removes the group if it is empty, else kills what is in it. True: it is gone.
   bool Remove(uint64_t allocation);
   // Removes this agent's folder, if no task's group is in it.
   void Close();

@@ -114,9 +114,13 @@ void TaskFolder::Drop() const {
         kNoticeSocketName, kAssignmentFileName, "hosts", "script"}) {
     unlinkat(descriptor_, name, 0);
   }
-  std::error_code ignored;
-  std::filesystem::remove_all(scratch(), ignored);
-  std::filesystem::remove_all(path_ + "/" + kImageFolderName, ignored);
+  // Mostly empty, and mostly not there.
+  for (const std::string& folder : {scratch(), path_ + "/" + kImageFolderName}) {
+    if (rmdir(folder.c_str()) != 0 && errno != ENOENT) {
+      std::error_code ignored;
+      std::filesystem::remove_all(folder, ignored);
+    }
+  }
 }
 
 }  // namespace berth

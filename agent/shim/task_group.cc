@@ -70,7 +70,11 @@ int64_t NumberOf(const std::string& text, const std::string& name) {
 
 GroupEntry::GroupEntry(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
-    members_.push_back(open((folder + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    // Where version 1 takes a thread that moves itself, it does so at once; for a whole process the
+    // kernel waits until no processor is amid a fork, some 10 ms.
+    const std::string threads = folder + "/tasks";
+    const std::string file = Exists(threads) ? threads : folder + "/cgroup.procs";
+    members_.push_back(open(file.c_str(), O_WRONLY | O_CLOEXEC));
   }
 }
 
@@ -118,8 +122,8 @@ void KillGroup(const std::vector<std::string>& folders) {
 
 bool IsGroupEmpty(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
-    if (!ReadWhole(folder + "/cgroup.procs").empty()) {
-      return false;
+    if (Exists(folder)) {
+      return ReadWhole(folder + "/cgroup.procs").empty();
     }
   }
   return true;

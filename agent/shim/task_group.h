@@ -19,7 +19,7 @@ class GroupEntry {
   GroupEntry(const GroupEntry&) = delete;
   GroupEntry& operator=(const GroupEntry&) = delete;
   ~GroupEntry();
-  // Moves the caller. False: errno says why.
+  // Moves the caller, which has one thread. False: errno says why.
   bool Enter() const;
 
  private:
@@ -30,7 +30,8 @@ class GroupEntry {
 // that none is born meanwhile. Returns at once; the dead may take a while to go.
 void KillGroup(const std::vector<std::string>& folders);
 
-// Whether no process is in them; a group that is not there has none.
+// Whether no process is in them; a group that is not there has none. Looks at the first that is
+// there: processes enter the groups in order, and leave all by their death.
 bool IsGroupEmpty(const std::vector<std::string>& folders);
 
 // How many processes the kernel has ended at the groups' memory limit.

@@ -3,7 +3,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/shim/process_tree.h"
@@ -24,6 +26,8 @@
 namespace berth {
 namespace {
 
+constexpr size_t kRankStackBytes = 64 << 10;
+
 class Init {
  public:
   // `groups` and `outputs` were opened by the shim: a file open for writing keeps its mount from
@@ -33,6 +37,7 @@ class Init {
       : task_(task),
         outputs_(outputs),
         groups_(groups),
+        argv_(Pointers(task.argv)),
         shim_(shim.socket),
         in_namespace_(shim.in_namespace) {}
 
@@ -101,12 +106,9 @@ class Init {
       Fail("make a pipe");
     }
     for (size_t rank = 0; rank < task_.ranks.size(); ++rank) {
-      const pid_t pid = fork();
+      const pid_t pid = StartRank({*this, rank, failures[1]});
       if (pid < 0) {
         Fail("start its processes");
-      }
-      if (pid == 0) {
-        ExecuteRank(rank, failures[1]);
       }
       ranks_[pid] = static_cast<int32_t>(rank);
     }
@@ -124,18 +126,39 @@ class Init {
     }
   }
 
-  [[noreturn]] void ExecuteRank(size_t rank, int failures) {
+  struct RankStart {
+    const Init& init;
+    size_t rank;
+    int failures;  // where a failure is told
+  };
+
+  // The child borrows this process's memory until its exec, as that of vfork does: copying it would
+  // cost more than all else here. It has a stack of its own, and leaves no trace but errno.
+  pid_t StartRank(RankStart start) {
+    // execvp looks the command up in the job's own PATH.
+    const std::vector<char*> environment = Pointers(task_.ranks[start.rank].environment);
+    char** const own_environment = std::exchange(environ, const_cast<char**>(environment.data()));
+    // execvp also copies the arguments there, if the command is a script that does not say so.
+    const size_t size = kRankStackBytes + task_.argv.size() * sizeof(char*);
+    const std::unique_ptr<char[]> stack(new char[size]);
+    const auto top = reinterpret_cast<uintptr_t>(stack.get() + size) & ~uintptr_t{15};
+    const pid_t pid =
+        clone(ExecuteRank, reinterpret_cast<void*>(top), CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+    environ = own_environment;
+    return pid;
+  }
+
+  static int ExecuteRank(void* argument) {
+    const auto& [init, rank, failures] = *static_cast<const RankStart*>(argument);
     setsid();
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     ResetSignals();
     InitEvent failure{InitEvent::Kind::kNoFolder, static_cast<int32_t>(rank), 0};
-    if (dup2(null, STDIN_FILENO) >= 0 && dup2(outputs_[rank], STDOUT_FILENO) >= 0 &&
-        dup2(outputs_[rank], STDERR_FILENO) >= 0 && chdir(task_.working_directory.c_str()) == 0) {
-      // execvp looks the command up in the job's own PATH.
-      std::vector<char*> environment = Pointers(task_.ranks[rank].environment);
-      environ = environment.data();
+    const int output = init.outputs_[rank];
+    if (dup2(null, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
+        dup2(output, STDERR_FILENO) >= 0 && chdir(init.task_.working_directory.c_str()) == 0) {
       failure.kind = InitEvent::Kind::kExecFailed;
-      execvp(task_.argv[0].c_str(), Pointers(task_.argv).data());
+      execvp(init.argv_[0], const_cast<char**>(init.argv_.data()));
     }
     failure.status = errno;
     const ssize_t told = write(failures, &failure, sizeof(failure));
@@ -215,6 +238,7 @@ class Init {
   const TaskFile& task_;
   const std::vector<int>& outputs_;
   const GroupEntry& groups_;
+  const std::vector<char*> argv_;
   const int shim_;
   const bool in_namespace_;
   int child_signal_ = -1;
