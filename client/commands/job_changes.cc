@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <functional>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 #include "client/commands/commands.h"
+#include "client/commands/job_update.h"
 #include "client/exit_codes.h"
 #include "client/job_ids.h"
 #include "client/views.h"
@@ -13,10 +13,6 @@
 
 namespace berth {
 namespace {
-
-constexpr int kNodesMax = 4096;
-constexpr int kDevicesMax = 64;
-constexpr int kPriorityMax = 1000;
 
 using Change = std::function<absl::StatusOr<v1::Job>(ApiClient& api, uint64_t id)>;
 
@@ -103,63 +99,6 @@ absl::StatusOr<int> RunRelease(Context& context) {
     ASSIGN_OR_RETURN(v1::ReleaseJobResponse response, api.ReleaseJob(request));
     return std::move(*response.mutable_job());
   });
-}
-
-constexpr Option kUpdateOptions[] = {
-    Value("name", "NAME", "what the job is called", 'n'),
-    Value("nodes", "N", "nodes at the same time", 'N'),
-    Value("devices", "N", "devices on each node", 'd'),
-    WithAlias(Value("class", "A|B", "device classes, the best first"), "model"),
-    Value("time", "TIME", "the time limit; a running job's may only become shorter", 't'),
-    Value("priority", "N", "before others of your tenant, -1000 to 1000"),
-    Flag("no-borrow", "start only on devices that your tenant owns"),
-    Flag("borrow", "start on idle devices of others, too"),
-};
-
-absl::Status ReadShape(const Arguments& arguments, v1::UpdateJobRequest& request) {
-  if (const OptionValue* const value = arguments.Find("nodes"); value != nullptr) {
-    ASSIGN_OR_RETURN(const int64_t nodes, IntegerOf(*value, 1, kNodesMax));
-    request.set_nodes(static_cast<int32_t>(nodes));
-  }
-  if (const OptionValue* const value = arguments.Find("devices"); value != nullptr) {
-    ASSIGN_OR_RETURN(const int64_t devices, IntegerOf(*value, 0, kDevicesMax));
-    request.set_devices_per_node(static_cast<int32_t>(devices));
-  }
-  if (const OptionValue* const value = arguments.Find("class"); value != nullptr) {
-    const char separator = absl::StrContains(value->text, '|') ? '|' : ',';
-    ASSIGN_OR_RETURN(const std::vector<std::string> classes, ListOf(*value, separator));
-    request.mutable_device_classes()->Assign(classes.begin(), classes.end());
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<v1::UpdateJobRequest> MakeUpdate(const Arguments& arguments) {
-  v1::UpdateJobRequest request;
-  RETURN_IF_ERROR(ReadShape(arguments, request));
-  if (const OptionValue* const value = arguments.Find("name"); value != nullptr) {
-    if (value->text.empty()) {
-      return ValueError(*value, "must not be empty");
-    }
-    request.set_name(value->text);
-  }
-  if (const OptionValue* const value = arguments.Find("time"); value != nullptr) {
-    ASSIGN_OR_RETURN(const absl::Duration limit, DurationOf(*value));
-    request.set_time_limit_ms(std::max<int64_t>(absl::ToInt64Milliseconds(limit), 1));
-  }
-  if (const OptionValue* const value = arguments.Find("priority"); value != nullptr) {
-    ASSIGN_OR_RETURN(const int64_t priority, IntegerOf(*value, -kPriorityMax, kPriorityMax));
-    request.set_priority(static_cast<int32_t>(priority));
-  }
-  if (arguments.Has("no-borrow") && arguments.Has("borrow")) {
-    return ErrorAt({}, "--borrow and --no-borrow exclude each other");
-  }
-  if (arguments.Has("no-borrow") || arguments.Has("borrow")) {
-    request.set_no_borrow(arguments.Has("no-borrow"));
-  }
-  if (request.ByteSizeLong() == 0) {
-    return ErrorAt({}, "name what is to change, e.g. --nodes 3", "berth update --help");
-  }
-  return request;
 }
 
 absl::StatusOr<int> RunUpdate(Context& context) {

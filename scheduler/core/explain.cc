@@ -211,4 +211,14 @@ absl::StatusOr<SubmissionPlan> ExplainSubmission(const Cluster& cluster, const P
   return plan;
 }
 
+absl::StatusOr<Explanation> ExplainChange(const Cluster& cluster, const Policy& policy,
+                                          const Change& change, absl::Time now,
+                                          const ExplainOptions& options) {
+  Cluster fork = cluster;
+  std::vector<NodeCommand> commands;
+  RETURN_IF_ERROR(
+      HandleRequest(Step{fork, policy, 0, now, commands}, change.actor, change.request).status());
+  return Explain(fork, policy, change.request.job, now, options);
+}
+
 }  // namespace berth

@@ -173,6 +173,16 @@ absl::StatusOr<SubmissionPlan> ExplainSubmission(const Cluster& cluster, const P
                                                  const Submission& submission, absl::Time now,
                                                  const ExplainOptions& options = {});
 
+// `berth explain --what-if`: the same of a live job after a change by this user. Errors: those that
+// the change would give.
+struct Change {
+  Actor actor;
+  UpdateJob request;
+};
+absl::StatusOr<Explanation> ExplainChange(const Cluster& cluster, const Policy& policy,
+                                          const Change& change, absl::Time now,
+                                          const ExplainOptions& options = {});
+
 }  // namespace berth
 
 #endif  // BERTH_SCHEDULER_CORE_EXPLAIN_H_

@@ -162,6 +162,10 @@ absl::StatusOr<AddToken> ToAddToken(const v1::CreateTokenRequest& request) {
 }
 
 absl::StatusOr<UserEvent> ToEvent(const v1::UpdateJobRequest& request) {
+  return ToUpdateJob(request);
+}
+
+absl::StatusOr<UpdateJob> ToUpdateJob(const v1::UpdateJobRequest& request) {
   UpdateJob event{.job = JobId(request.job_id())};
   if (request.has_time_limit_ms()) {
     RETURN_IF_ERROR(CheckRange("the time limit in milliseconds", request.time_limit_ms(), 1,

@@ -14,6 +14,7 @@ namespace berth {
 absl::StatusOr<UserEvent> ToEvent(const v1::CancelJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::HoldJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::ReleaseJobRequest& request);
+absl::StatusOr<UpdateJob> ToUpdateJob(const v1::UpdateJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::UpdateJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::RequeueJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::NotifyCheckpointRequest& request);

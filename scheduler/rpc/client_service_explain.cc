@@ -2,12 +2,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 #include "scheduler/convert.h"
+#include "scheduler/rpc/client_events.h"
 #include "scheduler/rpc/client_service.h"
 #include "scheduler/rpc/explanation.h"
 
@@ -60,7 +62,9 @@ struct ExplainCall {
   }
 };
 
-void ExplainExisting(const ReadView& view, JobId id, const ExplainCall& asked) {
+// `change`: as if the job had been changed so.
+void ExplainExisting(const ReadView& view, JobId id, const std::optional<UpdateJob>& change,
+                     const ExplainCall& asked) {
   const auto record = view.FindJob(asked.actor, id);
   const absl::Status status =
       record.ok() ? FillPast(view, asked.actor, *record, asked.out) : record.status();
@@ -69,7 +73,10 @@ void ExplainExisting(const ReadView& view, JobId id, const ExplainCall& asked) {
     asked.call->Finish(status);
     return;
   }
-  asked.Finish([fork = ForkOf(view), actor = asked.actor, id, out = asked.out] {
+  asked.Finish([fork = ForkOf(view), actor = asked.actor, id, change, out = asked.out] {
+    if (change.has_value()) {
+      return ExplainChangedJob(fork, actor, *change, out);
+    }
     ExplainLiveJob(fork, actor, id, out);
     return absl::OkStatus();
   });
@@ -103,9 +110,20 @@ ClientService::Reactor* ClientService::ExplainJob(Context* context,
                           .actor = std::move(principal->actor),
                           .out = response->mutable_explanation()};
   if (!request->has_submit()) {
-    router_.loop().PostRead([asked, id = JobId(request->job_id())](const ReadView& view) {
-      ExplainExisting(view, id, asked);
-    });
+    std::optional<berth::UpdateJob> change;  // UpdateJob is a call here
+    if (request->has_what_if()) {
+      auto update = ToUpdateJob(request->what_if());
+      if (!update.ok()) {
+        call->Finish(update.status());
+        return reactor;
+      }
+      change = std::move(*update);
+      change->job = JobId(request->job_id());
+    }
+    router_.loop().PostRead(
+        [asked, id = JobId(request->job_id()), change = std::move(change)](const ReadView& view) {
+          ExplainExisting(view, id, change, asked);
+        });
     return reactor;
   }
   const auto submit = ToSubmitJob(request->submit());

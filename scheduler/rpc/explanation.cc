@@ -10,6 +10,15 @@ void ExplainLiveJob(const CenterFork& fork, const Actor& actor, JobId job, v1::E
   FillExplanation(Explain(*fork.cluster, fork.policy, job, fork.now), actor, *fork.cluster, *out);
 }
 
+absl::Status ExplainChangedJob(const CenterFork& fork, const Actor& actor, const UpdateJob& change,
+                               v1::Explanation* out) {
+  ASSIGN_OR_RETURN(
+      const Explanation explanation,
+      ExplainChange(*fork.cluster, fork.policy, {.actor = actor, .request = change}, fork.now));
+  FillExplanation(explanation, actor, *fork.cluster, *out);
+  return absl::OkStatus();
+}
+
 absl::Status PlanSubmission(const CenterFork& fork, const Actor& actor, const SubmitJob& submit,
                             v1::Explanation* out) {
   ASSIGN_OR_RETURN(

@@ -26,6 +26,10 @@ struct CenterFork {
 // Of a live job. Requires: the actor may see it.
 void ExplainLiveJob(const CenterFork& fork, const Actor& actor, JobId job, v1::Explanation* out);
 
+// Of a live job that the actor may see, after a change. Errors: those that the change would give.
+absl::Status ExplainChangedJob(const CenterFork& fork, const Actor& actor, const UpdateJob& change,
+                               v1::Explanation* out);
+
 // Of a submission. Errors: those that submitting it would give.
 absl::Status PlanSubmission(const CenterFork& fork, const Actor& actor, const SubmitJob& submit,
                             v1::Explanation* out);

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -157,7 +158,8 @@ class FakeService : public v1::Client::Service {
                           v1::ExplainJobResponse* response) override {
     const std::lock_guard<std::mutex> lock(mu);
     explained.push_back(*request);
-    *response->mutable_explanation() = explanation;
+    *response->mutable_explanation() =
+        explained.size() > 2 && later_explanation.has_value() ? *later_explanation : explanation;
     return ToGrpcStatus(TakeFailure(), context);
   }
 
@@ -236,6 +238,7 @@ class FakeService : public v1::Client::Service {
   std::vector<v1::SetQuotaRequest> quota_changes;
   std::vector<v1::QuotaEdit> edits;
   v1::Explanation explanation;
+  std::optional<v1::Explanation> later_explanation;  // from the third call on
   std::vector<v1::ExplainJobRequest> explained;
   std::vector<v1::UpdateJobRequest> updates;
   std::vector<v1::SetTenantQueueRequest> queues;

@@ -204,6 +204,54 @@ TEST(Explain, SaysWhatStopsAJobAndWhoRecalledIt) {
   EXPECT_EQ(item["reclaims"][0]["candidates"][0]["job"], 4812);
 }
 
+TEST(Explain, AskedAboutAChangeItSendsTheChange) {
+  FakeScheduler scheduler;
+  scheduler.service.explanation = Waiting();
+  EXPECT_EQ(scheduler.Run({"explain", "4812", "--what-if", "--nodes", "2", "--time", "12h"}).code,
+            0);
+  const v1::ExplainJobRequest& request = scheduler.service.explained.at(0);
+  EXPECT_EQ(request.job_id(), 4812u);
+  EXPECT_EQ(request.what_if().nodes(), 2);
+  EXPECT_EQ(request.what_if().time_limit_ms(), 12 * 3600 * 1000);
+  EXPECT_TRUE(scheduler.service.updates.empty());
+  // A change without the question, and the question without a change.
+  EXPECT_EQ(scheduler.Run({"explain", "4812", "--nodes", "2"}).code, 2);
+  EXPECT_EQ(scheduler.Run({"explain", "4812", "--what-if"}).code, 2);
+  EXPECT_EQ(scheduler.service.explained.size(), 1u);
+}
+
+v1::Explanation Failed() {
+  v1::Explanation explanation = Waiting();
+  explanation.set_verdict(v1::Explanation::VERDICT_ENDED);
+  explanation.mutable_job()->set_state(v1::JOB_STATE_FAILED);
+  explanation.mutable_job()->mutable_end()->set_failed_rank(3);
+  return explanation;
+}
+
+TEST(Explain, AFailedRankIsShownWithItsLastLines) {
+  FakeScheduler scheduler;
+  scheduler.service.explanation = Failed();
+  scheduler.service.log = "epoch 3\nCUDA error: \x1b[31mout of memory\n";
+  const std::string text = scheduler.Run({"explain", "4812"}).out;
+  EXPECT_NE(text.find("LAST LINES\n    epoch 3\n    CUDA error"), std::string::npos) << text;
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_EQ(scheduler.service.log_requests.at(0).rank(), 3);
+  EXPECT_EQ(scheduler.service.log_requests.at(0).tail_lines(), 10);
+  const Json item = Json::parse(scheduler.Run({"explain", "4812", "-o", "json"}).out)["items"][0];
+  EXPECT_EQ(item["last_lines"][0], "epoch 3");
+}
+
+TEST(Explain, WatchingItSaysWhatIsNewAndEndsWithTheJob) {
+  FakeScheduler scheduler;
+  scheduler.service.explanation = Waiting();
+  scheduler.service.later_explanation = Failed();
+  const std::string text = scheduler.Run({"explain", "4812", "--watch"}).out;
+  const size_t waits = text.find("CANNOT START NOW");
+  ASSERT_NE(waits, std::string::npos) << text;
+  EXPECT_EQ(text.find("CANNOT START NOW", waits + 1), std::string::npos) << text;
+  EXPECT_NE(text.find("FIRST FAILURE", waits), std::string::npos) << text;
+}
+
 TEST(Explain, NothingFromOthersReachesTheTerminal) {
   FakeScheduler scheduler;
   scheduler.service.explanation = Waiting();

@@ -220,6 +220,25 @@ TEST_F(Planning, ExplainsAJobThatWaitsRunsAndEnded) {
   EXPECT_EQ(ended->job().state(), v1::JOB_STATE_SUCCEEDED);
 }
 
+TEST_F(Planning, AChangeIsTriedOnACopy) {
+  const uint64_t held = *User().Submit(JobOf(1, 8, "first"));
+  agent_.TakeAssignment();
+  const uint64_t waiting = *User().Submit(JobOf(1, 8, "waiting"));
+  v1::ExplainJobRequest request;
+  request.set_job_id(waiting);
+  request.mutable_what_if()->set_devices_per_node(0);
+  const auto none = Explain(User(), request);
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(none->verdict(), v1::Explanation::VERDICT_STARTS_NOW);
+  EXPECT_EQ(ExplainJob(User(), waiting)->verdict(), v1::Explanation::VERDICT_WAITS);
+  EXPECT_EQ(Explain(Stranger(), request).status().code(), absl::StatusCode::kNotFound);
+  request.mutable_what_if()->set_devices_per_node(-1);
+  EXPECT_EQ(Explain(User(), request).status().code(), absl::StatusCode::kInvalidArgument);
+  request.mutable_what_if()->set_devices_per_node(4);
+  request.set_job_id(held);
+  EXPECT_FALSE(Explain(User(), request).ok());
+}
+
 TEST_F(Planning, APlanSaysWhatWouldHappenAndChangesNothing) {
   const auto now = Plan(User(), JobOf(1, 8));
   ASSERT_TRUE(now.ok()) << now.status();

@@ -195,6 +195,27 @@ TEST_F(ExplainTest, AJobThatDoesNotExistYetIsExplainedToo) {
                    .ok());
 }
 
+TEST_F(ExplainTest, AChangeIsTriedWithoutBeingMade) {
+  Running({.devices = 4});
+  const JobId id = Waiting({.nodes = 3, .devices = 8});
+  const auto what_if = [&](const char* user, UpdateJob change) {
+    change.job = id;
+    return ExplainChange(center_.cluster(), center_.engine().policy(),
+                         {center_.UserOf(user), change}, center_.now());
+  };
+  const auto fewer = what_if("acme", {.nodes = 2});
+  ASSERT_TRUE(fewer.ok()) << fewer.status();
+  EXPECT_TRUE(fewer->starts_now);
+  const auto shorter = what_if("acme", {.time_limit = absl::Minutes(10)});
+  ASSERT_TRUE(shorter.ok()) << shorter.status();
+  EXPECT_FALSE(shorter->starts_now);
+  EXPECT_EQ(CodesOf(*shorter), (Codes{ReasonCode::kDevicesBusy}));
+  EXPECT_FALSE(what_if("acme", {.nodes = 4000}).ok());
+  EXPECT_FALSE(what_if("beta", {.nodes = 2}).ok());  // another tenant's user
+  EXPECT_EQ(center_.cluster().GetJob(id).spec.gang.nodes, 3);
+  EXPECT_EQ(CodesOf(ExplainIt(id)), (Codes{ReasonCode::kDevicesBusy}));
+}
+
 TEST_F(ExplainTest, ARunningJobKnowsWhoMayRecallIt) {
   const JobId id = Running({.nodes = 2, .devices = 8});
   const Explanation explanation = ExplainIt(id);
