@@ -11,7 +11,7 @@ packages=(g++ cmake ninja-build pkg-config ccache mold
 case "${1:-}" in
   build) ;;
   test) packages+=(libgtest-dev sqlite3) ;;
-  check) packages+=(libgtest-dev sqlite3 clang-14 clang-format-14 git dpkg-dev) ;;
+  check) packages+=(libgtest-dev sqlite3 clang-14 libclang-rt-14-dev clang-format-14 git dpkg-dev) ;;
   *)
     echo "usage: deploy/install-packages.sh build|test|check" >&2
     exit 2

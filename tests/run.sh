@@ -7,7 +7,7 @@ usage() {
 usage: tests/run.sh [--quick] [--sanitize address|thread]
 
   --quick             unit tests only, no end-to-end tests
-  --sanitize address  build with ASan and UBSan in build-asan, run the unit tests
+  --sanitize address  build all with clang 14, its thread-safety analysis, ASan and UBSan in build-asan, run the unit tests
   --sanitize thread   build with TSan in build-tsan, run the unit tests that touch no gRPC type
 END
 }
@@ -78,21 +78,28 @@ run_ctest() { # FOLDER [CTEST OPTIONS]
   passed=$((passed + $(attribute "$suite" tests) - bad - skips))
 }
 
-# An end-to-end script says PASS, FAIL or SKIP on a line of its own for each thing that it shows.
-run_script() {
-  local script=$1 log code=0 bad
-  log=$(mktemp)
-  timeout --kill-after=20 300 "$script" 2>&1 | tee "$log" || code=$?
-  bad=$(grep -c '^FAIL ' "$log" || true)
-  mapfile -t -O "${#failures[@]}" failures < <(sed -n "s|^FAIL |$(basename "$script"): |p" "$log")
-  if [ "$code" != 0 ] && [ "$bad" = 0 ]; then
-    failures+=("$(basename "$script"): ended with $code")
-    bad=1
-  fi
-  passed=$((passed + $(grep -c '^PASS ' "$log" || true)))
-  skipped=$((skipped + $(grep -c '^SKIP ' "$log" || true)))
-  failed=$((failed + bad))
-  rm -f "$log"
+# An end-to-end script says PASS, FAIL or SKIP on a line of its own for each thing that it shows. They wait more than
+# they work: as many run at a time as there are cores.
+run_scripts() { # SCRIPT...
+  local logs script log code bad
+  logs=$(mktemp -d)
+  printf '%s\0' "$@" | xargs -0 -P "$jobs" -I '{}' sh -c \
+    'code=0; timeout --kill-after=20 300 "$1" >"$2/${1##*/}.log" 2>&1 || code=$?; echo "$code" >"$2/${1##*/}.code"' \
+    sh '{}' "$logs"
+  for script in "$@"; do
+    log=$logs/${script##*/}.log code=$(cat "$logs/${script##*/}.code")
+    printf '\n%s\n' "$script" && cat "$log"
+    bad=$(grep -c '^FAIL ' "$log" || true)
+    mapfile -t -O "${#failures[@]}" failures < <(sed -n "s|^FAIL |${script##*/}: |p" "$log")
+    if [ "$code" != 0 ] && [ "$bad" = 0 ]; then
+      failures+=("${script##*/}: ended with $code")
+      bad=1
+    fi
+    passed=$((passed + $(grep -c '^PASS ' "$log" || true)))
+    skipped=$((skipped + $(grep -c '^SKIP ' "$log" || true)))
+    failed=$((failed + bad))
+  done
+  rm -r "$logs"
 }
 
 # TSan sees the synchronisation inside Abseil only if Abseil itself is built with it. The packaged source is built once,
@@ -134,11 +141,11 @@ run_thread_sanitizer() {
 }
 
 step "Packages"
-deploy/install-packages.sh test
+if [ "$mode" = all ] || [ "$mode" = quick ]; then deploy/install-packages.sh test; else deploy/install-packages.sh check; fi
 case "$mode" in
   address)
-    step "Building with ASan and UBSan"
-    build build-asan unit_tests -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBERTH_SANITIZE=address
+    step "Building with clang, ASan and UBSan"
+    build build-asan all -DCMAKE_CXX_COMPILER=clang++-14 -DBERTH_SANITIZE=address
     step "Unit tests under ASan and UBSan"
     run_ctest build-asan -L unit
     ;;
@@ -154,10 +161,8 @@ case "$mode" in
     build build all
     step "Unit, simulation and integration tests"
     run_ctest build
-    for script in tests/e2e/*_test.py; do
-      step "$(basename "$script")"
-      run_script "$script"
-    done
+    step "End-to-end tests"
+    run_scripts tests/e2e/*_test.py
     ;;
 esac
 step "Done"
