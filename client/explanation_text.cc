@@ -166,7 +166,8 @@ std::string AwaitedText(const v1::Explanation& explanation, bool verbose, absl::
 
 std::string StartText(const v1::Explanation& explanation, bool verbose, absl::Time now) {
   std::string text;
-  if (explanation.start_latest_us() != 0) {
+  if (explanation.start_latest_us() != 0 &&
+      explanation.verdict() != v1::Explanation::VERDICT_STARTS_NOW) {
     text += Line("EXPECTED START", absl::StrCat(Moment(explanation.start_latest_us(), now),
                                                 " at the latest", LikelyText(explanation, now)));
   }

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +38,7 @@ void AddReplay(CLI::App& app, Command& chosen) {
       "--schedule starts.csv\n"
       "  berth-sim replay --policy srtf --jobs muri_trace1.csv --cluster 8x8 --report srtf.json "
       "--plot srtf.svg");
-  auto* options = new ReplayOptions;  // lives as long as the program
+  const auto options = std::make_shared<ReplayOptions>();
   command->add_option("--policy", options->policy, "see below")->required();
   command->add_option("--jobs", options->jobs, "CSV: job_id,submit_s,run_s,gpus[,req_s,user,vc]")
       ->required();
@@ -66,7 +67,7 @@ void AddSaturate(CLI::App& app, Command& chosen) {
                          "Example:\n"
                          "  berth-sim saturate --policy fgd --nodes openb_nodes_s42.csv --stream "
                          "openb_stream_s42.csv --report fgd.json");
-  auto* options = new SaturateOptions;  // lives as long as the program
+  const auto options = std::make_shared<SaturateOptions>();
   command->add_option("--policy", options->policy, "see below")->required();
   command->add_option("--nodes", options->nodes, "CSV: sn,cpu_milli,gpu[,memory_mib,model]")
       ->required();
@@ -102,7 +103,7 @@ void AddGenerate(CLI::App& app, Command& chosen) {
       "  berth-sim generate --seed 7 --jobs 2000 --nodes 32 --out jobs.csv --out-nodes nodes.csv "
       "--out-tenants tenants.csv\n"
       "  berth-sim replay --policy easy --jobs jobs.csv --nodes nodes.csv");
-  auto* options = new GenerateOptions;  // lives as long as the program
+  const auto options = std::make_shared<GenerateOptions>();
   AddWorkload(*command, options->workload);
   command
       ->add_option("--out", options->jobs,
@@ -124,7 +125,7 @@ void AddRun(CLI::App& app, Command& chosen) {
                          "  berth-sim run --seed 7 --jobs 2000 --nodes 32\n"
                          "  berth-sim run --jobs 20000 --nodes 128 --load 110 --report run.json "
                          "--plot run.svg");
-  auto* options = new SyntheticOptions;  // lives as long as the program
+  const auto options = std::make_shared<SyntheticOptions>();
   AddWorkload(*command, options->workload);
   command
       ->add_option("--round-interval", options->round_interval_s,
@@ -146,7 +147,7 @@ void AddFaults(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  berth-sim faults --seeds 2000\n"
       "  berth-sim faults --seeds 1 --seed 4711");
-  auto* options = new FaultSearchOptions;  // lives as long as the program
+  const auto options = std::make_shared<FaultSearchOptions>();
   command->add_option("--seeds", options->seeds, "how many")->capture_default_str();
   command->add_option("--seed", options->first_seed, "the first of them")->capture_default_str();
   command->add_option("--threads", options->threads, "0: one per processor")->capture_default_str();

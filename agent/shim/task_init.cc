@@ -163,7 +163,7 @@ class Init {
     failure.status = errno;
     const ssize_t told = write(failures, &failure, sizeof(failure));
     static_cast<void>(told);
-    _exit(kExitNotExecutable);
+    return kExitNotExecutable;  // clone ends the process with it
   }
 
   void Supervise() {

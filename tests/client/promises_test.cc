@@ -264,10 +264,12 @@ TEST(Submit, APlanExitsWithItsVerdict) {
   FakeScheduler scheduler;
   scheduler.service.explanation = Waiting();
   EXPECT_EQ(scheduler.Run({"submit", "--plan", "--", "true"}).code, 10);
+  scheduler.service.explanation.set_start_latest_us(int64_t{1'800'000'000} * 1'000'000);
   scheduler.service.explanation.set_verdict(v1::Explanation::VERDICT_STARTS_NOW);
   const Outcome now = scheduler.Run({"submit", "--plan", "--", "true"});
   EXPECT_EQ(now.code, 0);
   EXPECT_NE(now.out.find("nothing was submitted"), std::string::npos);
+  EXPECT_EQ(now.out.find("EXPECTED START"), std::string::npos) << "it starts now";
   scheduler.service.explanation.set_verdict(v1::Explanation::VERDICT_NEVER);
   EXPECT_EQ(scheduler.Run({"submit", "--plan", "--", "true"}).code, 6);
   EXPECT_TRUE(scheduler.service.submissions.empty());
