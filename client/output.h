@@ -44,6 +44,10 @@ inline Column Left(const char* header, int drop = 0) {
 inline Column Right(const char* header, int drop = 0) {
   return {.header = header, .drop = drop, .right = true};
 }
+inline Column WideOnly(Column column) {
+  column.wide_only = true;
+  return column;
+}
 
 struct Row {
   Json json;

@@ -21,9 +21,6 @@
 namespace berth {
 namespace {
 
-constexpr int kNodesMax = 4096;
-constexpr int kDevicesMax = 64;
-constexpr int kPriorityMax = 1000;
 constexpr int kRequeuesDefault = 5;
 constexpr int kRequeuesMax = 1000;
 constexpr double kCpusMax = 65536;
@@ -90,9 +87,10 @@ class SpecBuilder {
 
   absl::Status ReadShape() {
     v1::GangSpec& gang = *spec_.mutable_gang();
-    ASSIGN_OR_RETURN(const int32_t nodes, Number("nodes", 1, 1, kNodesMax));
-    ASSIGN_OR_RETURN(const int32_t devices, Number("devices", 1, 0, kDevicesMax));
-    ASSIGN_OR_RETURN(const int32_t priority, Number("priority", 0, -kPriorityMax, kPriorityMax));
+    ASSIGN_OR_RETURN(const int32_t nodes, Number("nodes", 1, 1, kJobNodesMax));
+    ASSIGN_OR_RETURN(const int32_t devices, Number("devices", 1, 0, kJobDevicesMax));
+    ASSIGN_OR_RETURN(const int32_t priority,
+                     Number("priority", 0, -kJobPriorityMax, kJobPriorityMax));
     gang.set_nodes(nodes);
     gang.set_devices_per_node(devices);
     spec_.set_priority(priority);
@@ -108,7 +106,7 @@ class SpecBuilder {
   absl::Status ReadPlacement() {
     v1::GangSpec& gang = *spec_.mutable_gang();
     if (const OptionValue* const value = arguments_.Find("min-nodes"); value != nullptr) {
-      ASSIGN_OR_RETURN(const int64_t min_nodes, IntegerOf(*value, 1, kNodesMax));
+      ASSIGN_OR_RETURN(const int64_t min_nodes, IntegerOf(*value, 1, kJobNodesMax));
       if (min_nodes > gang.nodes()) {
         return ValueError(
             *value, absl::StrCat(min_nodes, " is more than the ", gang.nodes(), " of --nodes"),

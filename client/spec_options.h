@@ -13,6 +13,11 @@
 
 namespace berth {
 
+// What the scheduler takes of one job.
+inline constexpr int kJobNodesMax = 4096;
+inline constexpr int kJobDevicesMax = 64;  // on each node
+inline constexpr int kJobPriorityMax = 1000;
+
 // Everything but what runs (script, command) and whom it waits for.
 absl::StatusOr<v1::SubmitJobRequest> ReadSpec(const Arguments& arguments,
                                               const SubmissionSource& source);

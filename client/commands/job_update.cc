@@ -6,22 +6,19 @@
 
 #include "absl/strings/match.h"
 
+#include "client/spec_options.h"
 #include "common/status_macros.h"
 
 namespace berth {
 namespace {
 
-constexpr int kNodesMax = 4096;
-constexpr int kDevicesMax = 64;
-constexpr int kPriorityMax = 1000;
-
 absl::Status ReadShape(const Arguments& arguments, v1::UpdateJobRequest& request) {
   if (const OptionValue* const value = arguments.Find("nodes"); value != nullptr) {
-    ASSIGN_OR_RETURN(const int64_t nodes, IntegerOf(*value, 1, kNodesMax));
+    ASSIGN_OR_RETURN(const int64_t nodes, IntegerOf(*value, 1, kJobNodesMax));
     request.set_nodes(static_cast<int32_t>(nodes));
   }
   if (const OptionValue* const value = arguments.Find("devices"); value != nullptr) {
-    ASSIGN_OR_RETURN(const int64_t devices, IntegerOf(*value, 0, kDevicesMax));
+    ASSIGN_OR_RETURN(const int64_t devices, IntegerOf(*value, 0, kJobDevicesMax));
     request.set_devices_per_node(static_cast<int32_t>(devices));
   }
   if (const OptionValue* const value = arguments.Find("class"); value != nullptr) {
@@ -48,7 +45,7 @@ absl::StatusOr<v1::UpdateJobRequest> MakeUpdate(const Arguments& arguments) {
     request.set_time_limit_ms(std::max<int64_t>(absl::ToInt64Milliseconds(limit), 1));
   }
   if (const OptionValue* const value = arguments.Find("priority"); value != nullptr) {
-    ASSIGN_OR_RETURN(const int64_t priority, IntegerOf(*value, -kPriorityMax, kPriorityMax));
+    ASSIGN_OR_RETURN(const int64_t priority, IntegerOf(*value, -kJobPriorityMax, kJobPriorityMax));
     request.set_priority(static_cast<int32_t>(priority));
   }
   if (arguments.Has("no-borrow") && arguments.Has("borrow")) {
