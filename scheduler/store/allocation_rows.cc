@@ -110,8 +110,8 @@ Allocation ReadAllocation(Statement& row) {
   Allocation allocation;
   allocation.id = row.ReadId<AllocationId>();
   allocation.job = row.ReadId<JobId>();
-  allocation.attempt = static_cast<int>(row.ReadInt());
-  allocation.rank = static_cast<int>(row.ReadInt());
+  allocation.attempt = row.ReadInt32();
+  allocation.rank = row.ReadInt32();
   allocation.node = row.ReadId<NodeId>();
   allocation.tenant = row.ReadId<TenantId>();
   allocation.project = row.ReadId<ProjectId>();
@@ -137,8 +137,8 @@ absl::Status LoadDevices(Database& database, Allocation& allocation) {
       return absl::OkStatus();
     }
     DeviceShare share;
-    share.index = static_cast<int>(rows.ReadInt());
-    share.milli = static_cast<int>(rows.ReadInt());
+    share.index = rows.ReadInt32();
+    share.milli = rows.ReadInt32();
     share.uuid = rows.ReadText();
     allocation.devices.push_back(std::move(share));
   }

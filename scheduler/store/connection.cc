@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "scheduler/store/allocation_rows.h"
+#include "scheduler/store/attempt_rows.h"
 #include "scheduler/store/booking_rows.h"
 #include "scheduler/store/database_checks.h"
 #include "scheduler/store/identity_rows.h"

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "sqlite3.h"
 
@@ -82,6 +83,10 @@ constexpr char kSettings[] =
     "PRAGMA wal_autocheckpoint = 0;";
 
 }  // namespace
+
+std::string Parameters(int count) {
+  return absl::StrJoin(std::vector<std::string>(static_cast<size_t>(count), "?"), ", ");
+}
 
 Statement::Statement(sqlite3* connection, sqlite3_stmt* statement, absl::Status status)
     : connection_(connection), statement_(statement), status_(std::move(status)) {}

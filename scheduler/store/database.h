@@ -18,6 +18,9 @@ struct sqlite3_stmt;
 
 namespace berth {
 
+// The places of so many values in a statement: "?, ?, ?".
+std::string Parameters(int count);
+
 // One use of a prepared statement: bind in order, step, read in order. The first error sticks and
 // comes out of Step() or status(). Made by Database::Prepare; must not outlive the database.
 class Statement {
@@ -53,6 +56,7 @@ class Statement {
   absl::Status Run();
 
   int64_t ReadInt();
+  int32_t ReadInt32() { return static_cast<int32_t>(ReadInt()); }
   bool ReadBool() { return ReadInt() != 0; }
   bool NextIsNull() const;
   std::string ReadText();

@@ -197,7 +197,7 @@ QuotaRecord ReadQuota(Statement& row) {
   quota.limits.non_lendable = row.ReadInt();
   quota.limits.weight = ReadOptional(row);
   quota.limits.block_level = row.ReadWord(FindTopologyLevel);
-  quota.limits.block_count = static_cast<int>(row.ReadInt());
+  quota.limits.block_count = row.ReadInt32();
   return quota;
 }
 

@@ -1,6 +1,5 @@
 #include "scheduler/store/job_rows.h"
 
-#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +7,7 @@
 #include "absl/strings/str_split.h"
 
 #include "common/status_macros.h"
+#include "scheduler/store/attempt_rows.h"
 #include "scheduler/store/column_codec.h"
 
 namespace berth {
@@ -31,27 +31,12 @@ constexpr char kProgressColumns[] =
     "state, ended_us, not_before_us, requeues, cancel_requested, version, dependencies, "
     "tasks_next, tasks_succeeded, tasks_failed, tasks_cancelled, suspect_nodes";
 constexpr int kProgressColumnCount = 12;
-// The current attempt: BindAttempt and ReadAttempt.
-constexpr char kAttemptColumns[] =
-    "attempt, attempt_state, funding, class_id, attempt_created_us, started_us, attempt_ended_us, "
-    "end_reason, exit_code, signal, failed_rank, end_message, rendezvous_address, "
-    "rendezvous_port, checkpoint_us, notice_us, notice_text, notice_checkpoint, notice_progress";
-constexpr int kAttemptColumnCount = 19;
 constexpr int kJobColumnCount =
     kSpecColumnCount + kEditableColumnCount + kProgressColumnCount + kAttemptColumnCount;
 
 std::string JobColumns() {
   return absl::StrCat(kSpecColumns, ", ", kEditableColumns, ", ", kProgressColumns, ", ",
                       kAttemptColumns);
-}
-
-// "?, ?, ?"
-std::string Parameters(int count) {
-  return absl::StrJoin(std::vector<std::string>(static_cast<size_t>(count), "?"), ", ");
-}
-
-int ReadCount(Statement& row) {
-  return static_cast<int>(row.ReadInt());
 }
 
 // "ok:4811,any:4812"
@@ -135,32 +120,6 @@ void BindProgress(Statement& row, const Job& job) {
   row.BindText(EncodeIds(job.suspect_nodes));
 }
 
-void BindNotice(Statement& row, const JobNotice* notice) {
-  row.BindTime(notice == nullptr ? absl::InfinitePast() : notice->at);
-  row.BindText(notice == nullptr ? "" : notice->text);
-  row.BindText(notice == nullptr ? "" : notice->checkpoint);
-  row.BindInt(notice == nullptr ? -1 : notice->progress_milli.value_or(-1));
-}
-
-void BindAttempt(Statement& row, const Attempt& attempt) {
-  row.BindInt(attempt.number);
-  row.BindWord(attempt.state);
-  row.BindWord(attempt.funding);
-  row.BindId(attempt.device_class);
-  row.BindTime(attempt.created_at);
-  row.BindTime(attempt.started_at);
-  row.BindTime(attempt.ended_at);
-  row.BindWord(attempt.end.reason);
-  row.BindInt(attempt.end.exit_code);
-  row.BindInt(attempt.end.signal);
-  row.BindInt(attempt.end.failed_rank);
-  row.BindText(attempt.end.message);
-  row.BindText(attempt.rendezvous_address);
-  row.BindInt(attempt.rendezvous_port);
-  row.BindTime(attempt.checkpoint_at);
-  BindNotice(row, attempt.notice.get());
-}
-
 void ReadSpec(Statement& row, Job& job) {
   JobSpec& spec = job.spec;
   job.id = row.ReadId<JobId>();
@@ -179,30 +138,30 @@ void ReadSpec(Statement& row, Job& job) {
   spec.requeue.on_node_fault = row.ReadBool();
   spec.requeue.on_preempt = row.ReadBool();
   spec.requeue.on_error = row.ReadBool();
-  spec.requeue.max_requeues = ReadCount(row);
+  spec.requeue.max_requeues = row.ReadInt32();
   spec.requeue.exit_codes = DecodeInts(row.ReadText());
   job.submitted_at = row.ReadTime();
-  spec.gang.device_share_milli = ReadCount(row);
+  spec.gang.device_share_milli = row.ReadInt32();
   spec.gang.topology = row.ReadWord(FindTopologyLevel);
   spec.gang.topology_required = row.ReadBool();
   spec.begin_at = row.ReadTime();
-  spec.array.first = ReadCount(row);
-  spec.array.count = ReadCount(row);
-  spec.array.step = ReadCount(row);
-  spec.array.concurrent_max = ReadCount(row);
+  spec.array.first = row.ReadInt32();
+  spec.array.count = row.ReadInt32();
+  spec.array.step = row.ReadInt32();
+  spec.array.concurrent_max = row.ReadInt32();
   job.array = row.ReadId<JobId>();
-  job.array_index = ReadCount(row);
+  job.array_index = row.ReadInt32();
 }
 
 void ReadEditable(Statement& row, JobSpec& spec) {
   spec.name = row.ReadText();
-  spec.gang.nodes = ReadCount(row);
-  spec.gang.min_nodes = ReadCount(row);
-  spec.gang.devices_per_node = ReadCount(row);
+  spec.gang.nodes = row.ReadInt32();
+  spec.gang.min_nodes = row.ReadInt32();
+  spec.gang.devices_per_node = row.ReadInt32();
   spec.gang.classes = DecodeIds<ClassId>(row.ReadText());
   spec.time_limit = row.ReadDuration();
   spec.grace = row.ReadDuration();
-  spec.priority = ReadCount(row);
+  spec.priority = row.ReadInt32();
   spec.may_borrow = row.ReadBool();
 }
 
@@ -210,45 +169,15 @@ void ReadProgress(Statement& row, Job& job) {
   job.state = row.ReadWord(FindJobState);
   job.ended_at = row.ReadTime();
   job.not_before = row.ReadTime();
-  job.requeues = ReadCount(row);
+  job.requeues = row.ReadInt32();
   job.cancel_requested = row.ReadBool();
   job.version = static_cast<uint64_t>(row.ReadInt());
   job.spec.dependencies = DecodeDependencies(row.ReadText());
-  job.tasks.next = ReadCount(row);
-  job.tasks.succeeded = ReadCount(row);
-  job.tasks.failed = ReadCount(row);
-  job.tasks.cancelled = ReadCount(row);
+  job.tasks.next = row.ReadInt32();
+  job.tasks.succeeded = row.ReadInt32();
+  job.tasks.failed = row.ReadInt32();
+  job.tasks.cancelled = row.ReadInt32();
   job.suspect_nodes = DecodeIds<NodeId>(row.ReadText());
-}
-
-std::shared_ptr<const JobNotice> ReadNotice(Statement& row) {
-  JobNotice notice{.at = row.ReadTime()};
-  notice.text = row.ReadText();
-  notice.checkpoint = row.ReadText();
-  const int progress = ReadCount(row);
-  if (progress >= 0) {
-    notice.progress_milli = progress;
-  }
-  return notice == JobNotice() ? nullptr : std::make_shared<const JobNotice>(std::move(notice));
-}
-
-void ReadAttempt(Statement& row, Attempt& attempt) {
-  attempt.number = ReadCount(row);
-  attempt.state = row.ReadWord(FindAttemptState);
-  attempt.funding = row.ReadWord(FindFunding);
-  attempt.device_class = row.ReadId<ClassId>();
-  attempt.created_at = row.ReadTime();
-  attempt.started_at = row.ReadTime();
-  attempt.ended_at = row.ReadTime();
-  attempt.end.reason = row.ReadWord(FindEndReason);
-  attempt.end.exit_code = ReadCount(row);
-  attempt.end.signal = ReadCount(row);
-  attempt.end.failed_rank = ReadCount(row);
-  attempt.end.message = row.ReadText();
-  attempt.rendezvous_address = row.ReadText();
-  attempt.rendezvous_port = ReadCount(row);
-  attempt.checkpoint_at = row.ReadTime();
-  attempt.notice = ReadNotice(row);
 }
 
 void ReadJob(Statement& row, Job& job) {
@@ -362,16 +291,6 @@ absl::Status SaveJob(Database& database, const Job& job, bool is_new) {
   return InsertLiveJob(database, job);
 }
 
-absl::Status SaveEndedAttempt(Database& database, const EndedAttempt& ended) {
-  static const std::string sql =
-      absl::StrCat("INSERT INTO attempts (job_id, ", kAttemptColumns, ") VALUES (",
-                   Parameters(1 + kAttemptColumnCount), ")");
-  Statement row = database.Prepare(sql);
-  row.BindId(ended.job);
-  BindAttempt(row, ended.attempt);
-  return row.Run();
-}
-
 absl::StatusOr<std::vector<Job>> LoadJobs(Database& database) {
   ASSIGN_OR_RETURN(const int64_t count, database.QueryInt("SELECT count(*) FROM jobs"));
   Statement rows =
@@ -399,21 +318,6 @@ absl::StatusOr<JobId> FindArrayTaskRow(Database& database, JobId array, int inde
   row.BindInt(index);
   ASSIGN_OR_RETURN(const bool found, row.Step());
   return found ? row.ReadId<JobId>() : JobId();
-}
-
-absl::StatusOr<std::vector<Attempt>> ListEndedAttemptRows(Database& database, JobId job) {
-  static const std::string sql =
-      absl::StrCat("SELECT ", kAttemptColumns, " FROM attempts WHERE job_id = ? ORDER BY attempt");
-  Statement rows = database.Prepare(sql);
-  rows.BindId(job);
-  std::vector<Attempt> attempts;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool more, rows.Step());
-    if (!more) {
-      return attempts;
-    }
-    ReadAttempt(rows, attempts.emplace_back());
-  }
 }
 
 absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const EndedJobQuery& query) {

@@ -1,7 +1,7 @@
 #ifndef BERTH_SCHEDULER_STORE_JOB_ROWS_H_
 #define BERTH_SCHEDULER_STORE_JOB_ROWS_H_
 
-// Rows of live jobs, ended jobs and ended attempts. Live jobs are a small table of their own, so
+// Rows of live jobs and ended jobs. Live jobs are a small table of their own, so
 // that a change touches few pages however long the history is.
 
 #include <optional>
@@ -21,15 +21,12 @@ namespace berth {
 // Adds a live job, or changes it; `is_new` says which is likely. A job in a terminal state moves to
 // the history.
 absl::Status SaveJob(Database& database, const Job& job, bool is_new);
-absl::Status SaveEndedAttempt(Database& database, const EndedAttempt& ended);
 
 // Live jobs by id, without their allocations.
 absl::StatusOr<std::vector<Job>> LoadJobs(Database& database);
 absl::StatusOr<std::optional<Job>> FindEndedJobRow(Database& database, JobId id);
 // Live or ended; none if it is no job yet.
 absl::StatusOr<JobId> FindArrayTaskRow(Database& database, JobId array, int index);
-// Those before the one in the job's own row, the first one first.
-absl::StatusOr<std::vector<Attempt>> ListEndedAttemptRows(Database& database, JobId job);
 absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const EndedJobQuery& query);
 
 absl::Status SaveSubmissionRow(Database& database, const SubmissionRecord& submission);

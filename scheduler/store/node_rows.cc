@@ -72,7 +72,7 @@ Node ReadNode(Statement& row) {
 
 Device ReadDevice(Statement& row) {
   Device device;
-  device.index = static_cast<int>(row.ReadInt());
+  device.index = row.ReadInt32();
   device.device_class = row.ReadId<ClassId>();
   device.uuid = row.ReadText();
   device.kind = row.ReadWord(FindDeviceKind);
@@ -80,7 +80,7 @@ Device ReadDevice(Statement& row) {
   device.ring = row.ReadText();
   device.health = row.ReadWord(FindDeviceHealth);
   device.health_detail = row.ReadText();
-  device.minor_number = static_cast<int>(row.ReadInt());
+  device.minor_number = row.ReadInt32();
   return device;
 }
 

@@ -89,8 +89,8 @@ Reclaim ReadReclaim(Statement& row) {
   reclaim.tenant = row.ReadId<TenantId>();
   reclaim.device_class = row.ReadId<ClassId>();
   reclaim.within_tenant = row.ReadBool();
-  reclaim.nodes = static_cast<int>(row.ReadInt());
-  reclaim.devices_per_node = static_cast<int>(row.ReadInt());
+  reclaim.nodes = row.ReadInt32();
+  reclaim.devices_per_node = row.ReadInt32();
   reclaim.entitlement = row.ReadInt();
   reclaim.used = row.ReadInt();
   reclaim.free_devices = row.ReadInt();
@@ -114,15 +114,15 @@ absl::Status LoadCandidates(Database& database, Reclaim& reclaim) {
     }
     ReclaimCandidate& candidate = reclaim.candidates.emplace_back();
     candidate.job = rows.ReadId<JobId>();
-    candidate.attempt = static_cast<int>(rows.ReadInt());
+    candidate.attempt = rows.ReadInt32();
     candidate.tenant = rows.ReadId<TenantId>();
     candidate.devices = rows.ReadInt();
-    candidate.members = static_cast<int>(rows.ReadInt());
+    candidate.members = rows.ReadInt32();
     candidate.shrink = rows.ReadBool();
     candidate.chosen = rows.ReadBool();
     candidate.tenant_excess = rows.ReadInt();
     candidate.tenant_weight = rows.ReadInt();
-    candidate.priority = static_cast<int>(rows.ReadInt());
+    candidate.priority = rows.ReadInt32();
     candidate.lost_work = rows.ReadDuration();
     candidate.started_at = rows.ReadTime();
     candidate.notice = rows.ReadDuration();

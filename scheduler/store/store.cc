@@ -6,6 +6,7 @@
 
 #include "common/status_macros.h"
 #include "scheduler/store/allocation_rows.h"
+#include "scheduler/store/attempt_rows.h"
 #include "scheduler/store/audit_log.h"
 #include "scheduler/store/connection.h"
 #include "scheduler/store/database_file.h"
