@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
+#include "agent/shim/local_socket.h"
 #include "agent/shim/notice.h"
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace berth {
@@ -36,17 +34,9 @@ NoticeSocket::~NoticeSocket() {
 
 bool NoticeSocket::Open(int64_t user_id, int64_t group_id) {
   user_id_ = user_id < 0 ? static_cast<int64_t>(geteuid()) : user_id;
-  listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, kNoticeSocketName, sizeof(kNoticeSocketName));
-  unlink(kNoticeSocketName);
-  const mode_t mask = umask(0177);
-  const bool bound = bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
-  umask(mask);
-  const bool given = bound && (user_id < 0 || lchown(kNoticeSocketName, static_cast<uid_t>(user_id),
-                                                     static_cast<gid_t>(group_id)) == 0);
-  return given && listen(listener_, kBacklog) == 0;
+  listener_ = ListenHere(kNoticeSocketName, SOCK_STREAM, kBacklog);
+  return listener_ >= 0 && (user_id < 0 || lchown(kNoticeSocketName, static_cast<uid_t>(user_id),
+                                                  static_cast<gid_t>(group_id)) == 0);
 }
 
 int64_t NoticeSocket::Tokens(int64_t now_ns) const {

@@ -8,14 +8,13 @@
 
 #include "agent/shim/stop_file.h"
 #include "agent/shim/task_group.h"
+#include "agent/shim/task_locks.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,46 +58,15 @@ bool TaskShim::Prepare() {
   }
   task_ = *std::move(task);
   timer_ = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-  if (!TakeLocks()) {
+  if (const auto refusal = TakeTaskLocks(task_)) {
+    Tell(refusal->kind, refusal->message.c_str());
     return false;
   }
-  if (!Listen() || !notices_.Open(task_.user_id, task_.group_id)) {
+  if (!agent_.Listen() || !notices_.Open(task_.user_id, task_.group_id)) {
     Tell(ShimEvent::Kind::kFailed, std::strerror(errno));
     return false;
   }
   return true;
-}
-
-bool TaskShim::TakeLocks() {
-  return TakeLocks(task_.lock_paths, LOCK_EX) && TakeLocks(task_.shared_lock_paths, LOCK_SH);
-}
-
-bool TaskShim::TakeLocks(const std::vector<std::string>& paths, int kind) {
-  for (const std::string& path : paths) {
-    const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0) {
-      Tell(ShimEvent::Kind::kFailed, (path + ": " + std::strerror(errno)).c_str());
-      return false;
-    }
-    if (flock(file, kind | LOCK_NB) != 0) {
-      Tell(ShimEvent::Kind::kLockHeld, path.c_str());
-      return false;
-    }
-    locks_.push_back(file);
-  }
-  return true;
-}
-
-bool TaskShim::Listen() {
-  listener_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, kSocketFileName, sizeof(kSocketFileName));
-  unlink(kSocketFileName);
-  const mode_t mask = umask(0077);
-  const bool bound = bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
-  umask(mask);
-  return bound && listen(listener_, 4) == 0;
 }
 
 void TaskShim::Loop() {
@@ -133,10 +101,10 @@ void TaskShim::ArmTimer() const {
 void TaskShim::PollOnce() {
   enum { kTimer, kListener, kAgent, kInit, kFirstLog };
   std::vector<pollfd> fds = {
-      {timer_,       POLLIN, 0},
-      {listener_,    POLLIN, 0},
-      {agent_,       POLLIN, 0},
-      {init_.socket, POLLIN, 0}
+      {timer_,            POLLIN, 0},
+      {agent_.listener(), POLLIN, 0},
+      {agent_.agent(),    POLLIN, 0},
+      {init_.socket,      POLLIN, 0}
   };
   for (const RankLog& log : logs_) {
     fds.push_back({log.reader(), POLLIN, 0});
@@ -155,10 +123,12 @@ void TaskShim::PollOnce() {
     OnInit();
   }
   if (fds[kAgent].revents != 0) {
-    OnAgent();
+    if (const auto command = agent_.Receive()) {
+      OnCommand(*command);
+    }
   }
   if (fds[kListener].revents != 0) {
-    OnConnect();
+    agent_.Accept();
   }
   if (fds[kTimer].revents != 0) {
     OnTimer();
@@ -192,30 +162,6 @@ void TaskShim::OnTimer() {
   const bool over_limit = limit_kill_ns_ > 0 && now >= limit_kill_ns_;
   if (stopping_ && (now >= kill_ns_ || over_limit || over_lease)) {
     KillTask();
-  }
-}
-
-void TaskShim::OnConnect() {
-  const int agent = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-  if (agent < 0) {
-    return;
-  }
-  if (agent_ >= 0) {
-    close(agent_);
-  }
-  agent_ = agent;
-}
-
-void TaskShim::OnAgent() {
-  AgentCommand command;
-  const ssize_t size = recv(agent_, &command, sizeof(command), MSG_DONTWAIT);
-  if (size == static_cast<ssize_t>(sizeof(command))) {
-    command.message[sizeof(command.message) - 1] = 0;
-    OnCommand(command);
-  } else if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET)) {
-    // After ECONNRESET what an agent said before it died is still there.
-    close(agent_);
-    agent_ = -1;
   }
 }
 
@@ -434,21 +380,17 @@ std::string TaskShim::InitText() const {
 }
 
 void TaskShim::Tell(ShimEvent::Kind kind, const char* message) {
-  if (agent_ < 0) {
-    return;
-  }
   ShimEvent event;
   event.kind = kind;
   event.value = stopping_ ? 2 : (running_ ? 1 : 0);
   event.started_at_us = record_.started_at_us;
   CopyText(event.message, message);
-  send(agent_, &event, sizeof(event), MSG_NOSIGNAL | MSG_DONTWAIT);
+  agent_.Send(event);
 }
 
 void TaskShim::TellNotice() {
-  const ShimNotice& notice = notices_.notice();
-  if (agent_ >= 0 && notice.count > 0) {
-    send(agent_, &notice, sizeof(notice), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (notices_.notice().count > 0) {
+    agent_.Send(notices_.notice());
   }
 }
 

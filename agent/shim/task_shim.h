@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/shim/agent_link.h"
 #include "agent/shim/notice_socket.h"
 #include "agent/shim/rank_log.h"
 #include "agent/shim/shim_protocol.h"
@@ -29,15 +30,10 @@ class TaskShim {
 
  private:
   bool Prepare();
-  bool TakeLocks();
-  bool TakeLocks(const std::vector<std::string>& paths, int kind);
-  bool Listen();
   void Loop();
   void PollOnce();
   void ArmTimer() const;
   void OnTimer();
-  void OnAgent();
-  void OnConnect();
   void OnInit();
   void OnCommand(const AgentCommand& command);
   void Start();
@@ -59,10 +55,8 @@ class TaskShim {
   int64_t NextDeadlineNs() const;
 
   const int folder_;
-  int agent_;
-  int listener_ = -1;
+  AgentLink agent_;
   int timer_ = -1;
-  std::vector<int> locks_;
   TaskFile task_;
   TaskInit init_;
   std::deque<RankLog> logs_;  // by rank

@@ -1,0 +1,13 @@
+#ifndef BERTH_AGENT_SHIM_LOCAL_SOCKET_H_
+#define BERTH_AGENT_SHIM_LOCAL_SOCKET_H_
+
+namespace berth {
+
+// A Unix socket that listens as `name`, a short one, in the working directory, in place of whatever
+// was left there; only the caller's user may connect. `type` as for socket(2). The caller closes
+// it. Returns -1 on failure: errno says why.
+int ListenHere(const char* name, int type, int backlog);
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_SHIM_LOCAL_SOCKET_H_
