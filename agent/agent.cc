@@ -1,22 +1,13 @@
 #include "agent/agent.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
-#include "agent/found_tasks.h"
-#include "agent/launch_options.h"
 #include "agent/shim/shim_protocol.h"
-#include "common/credentials.h"
-#include "common/error_detail.h"
 #include "common/log.h"
 #include "common/status_macros.h"
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace berth {
@@ -28,26 +19,8 @@ constexpr absl::Duration kDeviceLook = absl::Seconds(1);
 // Between two messages with what tasks tell of themselves: however much it is, the scheduler writes
 // each task's down once in this time.
 constexpr absl::Duration kNoticePause = absl::Seconds(2);
-// Numbers of new journals are counted in seconds from here: 2020-01-01.
-constexpr absl::Time kIncarnationsBegin = absl::FromUnixSeconds(1577836800);
-
 absl::Duration SinceBoot() {
   return absl::Nanoseconds(BootTimeNs());
-}
-
-// Tasks of other users pass through, so others may enter but not list.
-absl::Status MakeFolders(const std::string& path, mode_t mode) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error || chmod(path.c_str(), mode) != 0) {
-    return MakeError(
-        absl::StatusCode::kFailedPrecondition,
-        {.code = "B5203",
-         .message = absl::StrCat("cannot use the folder ", path),
-         .why = error ? error.message() : std::error_code(errno, std::generic_category()).message(),
-         .fix = "make it, or set data_dir and lock_dir in the configuration"});
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -61,142 +34,6 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options)
   std::unique_ptr<Agent> agent(new Agent(options));
   RETURN_IF_ERROR(agent->Prepare());
   return agent;
-}
-
-absl::Status Agent::Prepare() {
-  RETURN_IF_ERROR(MakeFolders(options_.data_dir, 0711));
-  RETURN_IF_ERROR(MakeFolders(options_.lock_dir, 0700));
-  ASSIGN_OR_RETURN(const Secret token, ReadTokenFile(options_.token_file));
-  SchedulerAddress address{.server = options_.server, .token = token.Reveal(), .ca = ""};
-  if (!options_.ca_file.empty()) {
-    const auto ca = ReadFileAt(AT_FDCWD, options_.ca_file.c_str());
-    if (!ca.has_value()) {
-      return absl::FailedPreconditionError(absl::StrCat("cannot read ", options_.ca_file));
-    }
-    address.ca = *ca;
-  }
-  AgentState state;
-  ASSIGN_OR_RETURN(journal_, Journal::Open(options_.data_dir, state));
-  BeginJournal(state);
-  core_ = std::make_unique<AgentCore>(std::move(state), options_.node, ReadBootId());
-  RETURN_IF_ERROR(journal_->Compact(core_->state()));
-  RETURN_IF_ERROR(TakeInventory());
-  ASSIGN_OR_RETURN(LaunchOptions launch, MakeLaunchOptions(options_, facts_));
-  ASSIGN_OR_RETURN(Isolation isolation,
-                   Isolation::Prepare(options_.isolation, launch.shim_path, options_.data_dir));
-  // Tasks with mounts of their own are shown their folders; nobody else passes.
-  RETURN_IF_ERROR(
-      MakeFolders(options_.data_dir + "/jobs", isolation.has_private_mounts() ? 0700 : 0711));
-  for (const std::string& facility : isolation.facilities()) {
-    facts_.add_facilities(facility);
-  }
-  runner_ = std::make_unique<TaskRunner>(TaskLauncher(std::move(launch), std::move(isolation)),
-                                         loop_, [this](const TaskEvent& event) { OnTask(event); });
-  ConnectDevices();
-  runner_->SetOnNotice([this](v1::TaskNotice notice) { OnNotice(std::move(notice)); });
-  channel_ = std::make_unique<SchedulerChannel>(address);
-  return AdoptTasks();
-}
-
-void Agent::BeginJournal(AgentState& state) {
-  // An agent starts less often than once a second. One that loses its journal twice in a second
-  // would be taken for itself.
-  if (journal_->records_lost()) {
-    const absl::Time now = absl::Now();
-    absl::SleepFor(absl::FromUnixSeconds(absl::ToUnixSeconds(now) + 1) - now);
-  }
-  const int64_t since_us = WallTimeUs() - absl::ToUnixMicros(kIncarnationsBegin);
-  const auto new_incarnation = static_cast<uint64_t>(
-      std::max<int64_t>(since_us / absl::ToInt64Microseconds(absl::Seconds(1)), 1));
-  const size_t known = state.tasks.size();
-  BeginLife(new_incarnation, journal_->records_lost(),
-            journal_->records_lost() ? FindTasks(options_.data_dir) : std::vector<JournaledTask>(),
-            state);
-  if (journal_->records_lost()) {
-    LogWarning(
-        "the journal has lost records, or this node is new: what was sent to it before and is "
-        "not found here does not run again",
-        {
-            {"data_dir",    options_.data_dir         },
-            {"tasks_found", state.tasks.size() - known}
-    });
-  }
-}
-
-// The runner asks about its tasks' devices, and tells what it sees of them.
-void Agent::ConnectDevices() {
-  std::map<int, v1::Device> devices;
-  for (const v1::Device& device : facts_.devices()) {
-    devices[device.index()] = device;
-  }
-  runner_->SetDevices(std::move(devices));
-  runner_->SetDeviceGate([this](int index) { return devices_->WhyNotClean(index); });
-  runner_->SetBeforeEnd([this] { OnDevices(devices_->Look()); });
-  runner_->SetOnNodeFault([this](uint64_t allocation, const std::string& why) {
-    LogError("this node asks for its quarantine", {
-                                                      {"why", why}
-    });
-    Carry(core_->OnNodeFault(allocation, why, WallTimeUs()));
-  });
-  runner_->SetOnStuck([this](const v1::Assignment& assignment) {
-    std::vector<DeviceEvent> events;
-    for (const v1::DeviceAssignment& device : assignment.devices()) {
-      events.push_back({DeviceEventKind::kStuckTask, device.index(), 0});
-    }
-    OnDevices(devices_->Judge(events));
-  });
-}
-
-absl::Status Agent::TakeInventory() {
-  facts_ = ReadNodeFacts(options_.facts);
-  ASSIGN_OR_RETURN(DeviceWatch watch, DeviceWatch::Start(options_.devices, options_.data_dir));
-  devices_.emplace(std::move(watch));
-  const std::vector<v1::Device>& devices = devices_->devices();
-  facts_.mutable_devices()->Assign(devices.begin(), devices.end());
-  LogInfo("inventory taken", {
-                                 {"node",       options_.node                                       },
-                                 {"devices",    devices.size()                                      },
-                                 {"class",      devices.empty() ? "none" : devices[0].device_class()},
-                                 {"cpu_milli",  facts_.capacity().cpu_milli()                       },
-                                 {"memory_mib", facts_.capacity().memory_mib()                      }
-  });
-  return absl::OkStatus();
-}
-
-absl::Status Agent::AdoptTasks() {
-  int running = 0;
-  int ended = 0;
-  for (const JournaledTask& task : core_->TasksToAdopt()) {
-    const TaskRunner::Adopted adopted = runner_->Adopt(task);
-    if (adopted.state.has_value()) {
-      ++running;
-      Carry(core_->Adopt(task.assignment.allocation_id(), *adopted.state, options_.facts.address));
-    } else if (adopted.end.has_value()) {
-      ++ended;
-      OnTask(*adopted.end);
-    }
-  }
-  RETURN_IF_ERROR(EndStrays());
-  if (running + ended > 0) {
-    LogInfo("tasks of an earlier agent adopted", {
-                                                     {"running", running},
-                                                     {"ended",   ended  }
-    });
-  }
-  return absl::OkStatus();
-}
-
-// Their records are on disk before the first hello tells of them.
-absl::Status Agent::EndStrays() {
-  for (const uint64_t id : runner_->FindStrays()) {
-    if (core_->Knows(id)) {
-      continue;  // its processes are being ended already
-    }
-    const AgentOutput output = core_->AdoptStray(id);
-    RETURN_IF_ERROR(journal_->Append(output.journal, output.must_sync));
-    runner_->EndStray(id);
-  }
-  return absl::OkStatus();
 }
 
 void Agent::WatchDevices() {
