@@ -254,6 +254,14 @@ class TestCenter {
     }
     Commit();
   }
+  // Submits it and runs it. Requires: it starts in the next round.
+  JobId SubmitRunning(const TestJob& job) {
+    const JobId id = Submit(job);
+    Round();
+    RunJob(id);
+    BERTH_CHECK(state(id) == JobState::kRunning);
+    return id;
+  }
   void ExitJob(JobId id, int exit_code = 0) {
     // A copy: the last report ends the job, and its list with it.
     const std::vector<AllocationId> members = cluster().GetJob(id).allocations;

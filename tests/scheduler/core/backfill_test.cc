@@ -17,12 +17,7 @@ class BackfillTest : public testing::Test {
     center_.AddNode("n2");
     center_.SetQuota("acme", {.entitlement = 16});
   }
-  JobId Running(const TestJob& job) {
-    const JobId id = center_.Submit(job);
-    center_.Round();
-    center_.RunJob(id);
-    return id;
-  }
+  JobId Running(const TestJob& job) { return center_.SubmitRunning(job); }
   // The second node is partly busy for two hours; a claim of 5 devices on each must wait for that.
   JobId Anchored() {
     const JobId first = Running({.devices = 5, .time_limit = absl::Hours(2)});

@@ -21,12 +21,7 @@ class ExplainTest : public testing::Test {
     center_.SetQuota("acme", {.entitlement = 12});
     center_.SetQuota("beta", {.entitlement = 12});
   }
-  JobId Running(const TestJob& job) {
-    const JobId id = center_.Submit(job);
-    center_.Round();
-    center_.RunJob(id);
-    return id;
-  }
+  JobId Running(const TestJob& job) { return center_.SubmitRunning(job); }
   JobId Waiting(const TestJob& job) {
     const JobId id = center_.Submit(job);
     center_.Round();

@@ -18,10 +18,7 @@ class JobChangeTest : public testing::Test {
     }
   }
   JobId Running(const TestJob& job) {
-    const JobId id = center_.Submit(job);
-    center_.Round();
-    center_.RunJob(id);
-    EXPECT_EQ(center_.state(id), JobState::kRunning);
+    const JobId id = center_.SubmitRunning(job);
     center_.TakeCommands();
     return id;
   }

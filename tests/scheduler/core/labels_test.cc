@@ -22,12 +22,7 @@ class LabelsTest : public testing::Test {
     const absl::Status status = CheckInvariants(center_.cluster());
     EXPECT_TRUE(status.ok()) << status;
   }
-  JobId Running(const TestJob& job) {
-    const JobId id = center_.Submit(job);
-    center_.Round();
-    center_.RunJob(id);
-    return id;
-  }
+  JobId Running(const TestJob& job) { return center_.SubmitRunning(job); }
   Funding LabelOf(JobId id) { return center_.GetJob(id).attempt.funding; }
   Blocker BlockerOf(JobId id) {
     return center_.cluster().GetGroup(center_.GetJob(id).group).blocker;

@@ -16,10 +16,7 @@ class NodeProtocolTest : public testing::Test {
     center_.TakeCommands();
   }
   JobId Running(const TestJob& job) {
-    const JobId id = center_.Submit(job);
-    center_.Round();
-    center_.RunJob(id);
-    EXPECT_EQ(center_.state(id), JobState::kRunning);
+    const JobId id = center_.SubmitRunning(job);
     center_.TakeCommands();
     return id;
   }

@@ -25,12 +25,7 @@ class ReclaimTest : public testing::Test {
     center_.AddNode("n2");
     center_.SetQuota("acme", {.entitlement = 8});
   }
-  JobId Running(const TestJob& job) {
-    const JobId id = center_.Submit(job);
-    center_.Round();
-    center_.RunJob(id);
-    return id;
-  }
+  JobId Running(const TestJob& job) { return center_.SubmitRunning(job); }
   void Killed(JobId id) {
     for (AllocationId member : center_.GetJob(id).allocations) {
       center_.Report(member, ReportKind::kKilled);

@@ -45,13 +45,7 @@ class RestoredCenterTest : public testing::Test {
     n1_ = center_.AddNode("n1");
     n2_ = center_.AddNode("n2");
   }
-  JobId Running(const TestJob& job) {
-    const JobId id = center_.Submit(job);
-    center_.Round();
-    center_.RunJob(id);
-    EXPECT_EQ(center_.state(id), JobState::kRunning);
-    return id;
-  }
+  JobId Running(const TestJob& job) { return center_.SubmitRunning(job); }
   // The engine as the backup of now makes it: ids up to here are doubtful until they are confirmed.
   void RestoreNow() {
     center_.Commit();

@@ -16,13 +16,7 @@ class TaskNoticesTest : public testing::Test {
     n1_ = center_.AddNode("n1");
     n2_ = center_.AddNode("n2");
   }
-  JobId Running(const TestJob& job) {
-    const JobId id = center_.Submit(job);
-    center_.Round();
-    center_.RunJob(id);
-    EXPECT_EQ(center_.state(id), JobState::kRunning);
-    return id;
-  }
+  JobId Running(const TestJob& job) { return center_.SubmitRunning(job); }
   const Allocation& Member(JobId job, size_t rank) {
     return center_.cluster().GetAllocation(center_.GetJob(job).allocations.at(rank));
   }
