@@ -20,6 +20,7 @@
 namespace berth {
 namespace {
 
+constexpr int kNoFile = -1;
 constexpr int64_t kChunkBytes = 64 << 10;
 constexpr int kTailLines = 20;
 constexpr size_t kTailBytesMax = 4096;
@@ -27,6 +28,21 @@ constexpr size_t kTailBytesMax = 4096;
 int OpenFile(const std::string& path) {
   return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
+
+class FileCloser {
+ public:
+  explicit FileCloser(int file) : file_(file) {}
+  FileCloser(const FileCloser&) = delete;
+  FileCloser& operator=(const FileCloser&) = delete;
+  ~FileCloser() {
+    if (file_ >= 0) {
+      close(file_);
+    }
+  }
+
+ private:
+  const int file_;
+};
 
 int64_t SizeOf(int file) {
   struct stat info {};
@@ -47,10 +63,14 @@ absl::StatusOr<LogReader> LogReader::Open(absl::string_view data_dir, const v1::
   }
   const int64_t end = segments.back().begin + segments.back().size;
   reader.offset_ = std::clamp<int64_t>(request.offset_bytes(), 0, end);
+  reader.with_stamps_ = request.with_stamps();
   if (request.tail_lines() == 0) {
     reader.offset_ = end;
   } else if (request.tail_lines() > 0) {
-    reader.offset_ = reader.FindTail(request.tail_lines());
+    reader.offset_ = reader.FindTail(segments, request.tail_lines());
+  }
+  if (request.since_us() > 0) {
+    reader.offset_ = std::max(reader.offset_, reader.FindSince(segments, request.since_us()));
   }
   reader.Seek();
   return reader;
@@ -61,7 +81,10 @@ LogReader::LogReader(LogReader&& other) noexcept
       task_folder_(std::move(other.task_folder_)),
       file_(std::exchange(other.file_, -1)),
       begin_(other.begin_),
-      offset_(other.offset_) {}
+      offset_(other.offset_),
+      stamp_reader_(std::move(other.stamp_reader_)),
+      with_stamps_(other.with_stamps_),
+      stamps_(std::move(other.stamps_)) {}
 
 LogReader& LogReader::operator=(LogReader&& other) noexcept {
   std::swap(path_, other.path_);
@@ -69,6 +92,9 @@ LogReader& LogReader::operator=(LogReader&& other) noexcept {
   std::swap(file_, other.file_);
   std::swap(begin_, other.begin_);
   std::swap(offset_, other.offset_);
+  std::swap(stamp_reader_, other.stamp_reader_);
+  std::swap(with_stamps_, other.with_stamps_);
+  std::swap(stamps_, other.stamps_);
   return *this;
 }
 
@@ -99,34 +125,50 @@ std::vector<LogReader::Segment> LogReader::ListSegments() const {
   return segments;
 }
 
-// Where the last `lines` lines begin.
-int64_t LogReader::FindTail(int64_t lines) const {
-  const std::vector<Segment> segments = ListSegments();
-  const int64_t stream_end = segments.back().begin + segments.back().size;
+// Where the line begins that is behind the `count`-th line break, counted back from `end`.
+int64_t LogReader::BehindBreak(const std::vector<Segment>& segments, int64_t end,
+                               int64_t count) const {
   std::string chunk;
-  int64_t seen = 0;
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
-    const int file = OpenFile(LogSegmentPath(path_, segment->begin));
-    for (int64_t end = file < 0 ? 0 : segment->size; end > 0;) {
-      const int64_t begin = std::max<int64_t>(end - kChunkBytes, 0);
-      chunk.resize(static_cast<size_t>(end - begin));
-      const ssize_t got = pread(file, chunk.data(), chunk.size(), begin);
+    const int file =
+        segment->begin < end ? OpenFile(LogSegmentPath(path_, segment->begin)) : kNoFile;
+    const FileCloser closer(file);
+    for (int64_t to = file < 0 ? 0 : std::min(end - segment->begin, segment->size); to > 0;) {
+      const int64_t from = std::max<int64_t>(to - kChunkBytes, 0);
+      chunk.resize(static_cast<size_t>(to - from));
+      const ssize_t got = pread(file, chunk.data(), chunk.size(), from);
       chunk.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
-      for (auto at = static_cast<int64_t>(chunk.size()) - 1; at >= 0; --at) {
-        // The line break at the very end closes the last line, it begins none.
-        const int64_t next = segment->begin + begin + at + 1;
-        if (chunk[static_cast<size_t>(at)] == '\n' && next != stream_end && ++seen == lines) {
-          close(file);
-          return next;
+      for (size_t at = chunk.rfind('\n'); at != std::string::npos;
+           at = at == 0 ? std::string::npos : chunk.rfind('\n', at - 1)) {
+        if (--count == 0) {
+          return segment->begin + from + static_cast<int64_t>(at) + 1;
         }
       }
-      end = begin;
-    }
-    if (file >= 0) {
-      close(file);
+      to = from;
     }
   }
   return segments.front().begin;
+}
+
+// Where the last `lines` lines begin. The line break at the very end closes the last of them.
+int64_t LogReader::FindTail(const std::vector<Segment>& segments, int64_t lines) const {
+  const int64_t end = segments.back().begin + segments.back().size;
+  const bool is_closed = end > segments.front().begin && BehindBreak(segments, end, 1) == end;
+  return BehindBreak(segments, end, is_closed ? lines + 1 : lines);
+}
+
+// Where the first line begins that was not whole at `since_us`. A log of which nobody knows when it
+// came begins where it begins.
+int64_t LogReader::FindSince(const std::vector<Segment>& segments, int64_t since_us) const {
+  bool any_stamps = false;
+  for (const Segment& segment : segments) {
+    const StampReader::Found found = StampReader::FindFirst(path_, segment.begin, since_us);
+    any_stamps = any_stamps || found.any;
+    if (found.offset >= 0) {
+      return BehindBreak(segments, found.offset, 1);
+    }
+  }
+  return any_stamps ? segments.back().begin + segments.back().size : segments.front().begin;
 }
 
 void LogReader::Seek() {
@@ -160,6 +202,12 @@ std::string LogReader::ReadNext() {
   std::string chunk(kChunkBytes, '\0');
   const ssize_t got = file_ < 0 ? 0 : pread(file_, chunk.data(), chunk.size(), offset_ - begin_);
   chunk.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  if (with_stamps_) {
+    // After the bytes: their stamps were there before them.
+    const int64_t end = offset_ + static_cast<int64_t>(chunk.size());
+    const int64_t stamped_end = stamp_reader_.Read(begin_, offset_, end, stamps_);
+    chunk.resize(static_cast<size_t>(stamped_end - offset_));
+  }
   offset_ += static_cast<int64_t>(chunk.size());
   return chunk;
 }

@@ -72,6 +72,12 @@ class LogUpload final : public grpc::ClientWriteReactor<v1::LogChunk> {
     chunk_.set_offset_bytes(offset);
     chunk_.set_end(data.empty() && !may_grow);
     chunk_.set_data(std::move(data));
+    chunk_.clear_stamps();
+    for (const StampRecord& record : reader_->stamps()) {
+      v1::LogStamp* const stamp = chunk_.add_stamps();
+      stamp->set_offset_bytes(record.offset);
+      stamp->set_at_us(record.time_us);
+    }
     StartWrite(&chunk_);
   }
 

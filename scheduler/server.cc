@@ -35,6 +35,7 @@ namespace berth {
 namespace {
 
 constexpr int kReceiveBytesMax = 4 << 20;
+constexpr int kStreamBytesMax = 256 << 10;
 constexpr int kMetadataBytesMax = 8 << 10;
 constexpr int kConcurrentStreamsMax = 1000;  // per connection
 constexpr int kKeepaliveMs = 20 * 1000;
@@ -108,6 +109,9 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kReceiveBytesMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kConcurrentStreamsMax);
+  // What a stream holds that nobody takes: there may be hundreds of logs whose readers stand still.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamBytesMax);
   // Two schedulers must not share a port silently.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // A peer that vanished without a word is noticed, with or without calls.

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +16,12 @@ namespace {
 // As much as a process may write before it waits for the shim, and the most of one turn.
 constexpr int kPipeBytes = 1 << 20;
 constexpr int64_t kMoveBytes = 1 << 20;
+
+int64_t WallClockMicros() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
+}
 
 void CloseIfOpen(int& descriptor) {
   if (descriptor >= 0) {
@@ -79,18 +87,32 @@ void RankLog::Drain() {
   NoteDropped();
 }
 
+void RankLog::BeginNextSegment() {
+  begins_.push_back(begins_.back() + size_);
+  stamps_.BeginSegment(begins_.back());
+  OpenSegment();
+  if (static_cast<int64_t>(begins_.size()) > std::max<int64_t>(segments_max_, 1)) {
+    unlink(LogSegmentPath(path_, begins_.front()).c_str());
+    unlink(LogStampPath(path_, begins_.front()).c_str());
+    begins_.pop_front();
+  }
+}
+
+void RankLog::StampNext() {
+  int waiting = 0;
+  if (ioctl(reader_, FIONREAD, &waiting) == 0 && waiting > 0) {
+    stamps_.Stamp(begins_.back() + size_, WallClockMicros());
+  }
+}
+
 bool RankLog::Move(int64_t bytes_max) {
-  if (segment_bytes_ > 0 && size_ >= segment_bytes_) {
-    begins_.push_back(begins_.back() + size_);
-    OpenSegment();
-    if (static_cast<int64_t>(begins_.size()) > std::max<int64_t>(segments_max_, 1)) {
-      unlink(LogSegmentPath(path_, begins_.front()).c_str());
-      begins_.pop_front();
-    }
+  if (segment_bytes_ > 0 && std::max(size_, stamps_.size()) >= segment_bytes_) {
+    BeginNextSegment();
   }
   if (file_ < 0 && !OpenSegment()) {
     return Drop();
   }
+  StampNext();
   const int64_t room = segment_bytes_ > 0 ? segment_bytes_ - size_ : bytes_max;
   off64_t offset = size_;
   const ssize_t moved = splice(reader_, nullptr, file_, &offset,

@@ -9,6 +9,8 @@
 #include <deque>
 #include <string>
 
+#include "agent/shim/log_stamps.h"
+
 namespace berth {
 
 // The file of the segment that begins at byte `begin` of the stream: `path` itself for the first,
@@ -17,9 +19,13 @@ std::string LogSegmentPath(const std::string& path, int64_t begin);
 
 class RankLog {
  public:
-  // At most `segments_max` files of `segment_bytes` are kept; 0: one file without a bound.
+  // At most `segments_max` files of `segment_bytes` are kept, and as many of stamps, none of them
+  // larger; 0: one of each without a bound.
   RankLog(std::string path, int64_t segment_bytes, int64_t segments_max)
-      : path_(std::move(path)), segment_bytes_(segment_bytes), segments_max_(segments_max) {}
+      : path_(std::move(path)),
+        segment_bytes_(segment_bytes),
+        segments_max_(segments_max),
+        stamps_(path_) {}
   RankLog(const RankLog&) = delete;
   RankLog& operator=(const RankLog&) = delete;
   ~RankLog();
@@ -40,6 +46,8 @@ class RankLog {
 
  private:
   bool OpenSegment();
+  void BeginNextSegment();
+  void StampNext();
   // Whether anything was in the pipe.
   bool Move(int64_t bytes_max);
   bool Drop();
@@ -54,6 +62,7 @@ class RankLog {
   int file_ = -1;        // -1: the disk did not give one
   int64_t size_ = 0;     // of the segment in file_
   int64_t dropped_ = 0;  // bytes since the last that were written
+  StampWriter stamps_;
 };
 
 }  // namespace berth

@@ -39,16 +39,22 @@ void LogPipe::Release() {
   resume_ = nullptr;
 }
 
-bool LogPipe::Push(std::string data, int64_t offset_bytes, std::function<void()> resume) {
+void LogPipe::Narrow() {
+  absl::MutexLock lock(&mu_);
+  pieces_max_ = kNarrowPiecesMax;
+}
+
+bool LogPipe::Push(LogPiece piece, std::function<void()> resume) {
   std::function<void()> wake;
   bool has_room = true;
   {
     absl::MutexLock lock(&mu_);
     if (!abandoned_ && !closed_) {
-      bytes_ += data.size();
-      pieces_.push_back({.data = std::move(data), .offset_bytes = offset_bytes, .rank = rank_});
+      bytes_ += piece.data.size();
+      piece.rank = rank_;
+      pieces_.push_back(std::move(piece));
       wake = std::exchange(wake_, nullptr);
-      has_room = pieces_.size() < kPiecesMax && bytes_ < kBytesMax;
+      has_room = pieces_.size() < pieces_max_ && bytes_ < kBytesMax;
       if (!has_room) {
         resume_ = std::move(resume);
       }
@@ -141,6 +147,9 @@ absl::StatusOr<std::shared_ptr<LogPipe>> LogRelay::Add(absl::string_view token_i
          .message = absl::StrCat("this token reads ", kPipesPerTokenMax, " logs already"),
          .why = absl::StrCat("one token may read ", kPipesPerTokenMax, " logs at a time"),
          .fix = "end some of them first"});
+  }
+  if (pipes_.Count(token_id) > kWidePipesMax) {
+    pipe->Narrow();
   }
   return pipe;
 }

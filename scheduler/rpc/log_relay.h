@@ -2,7 +2,7 @@
 #define BERTH_SCHEDULER_RPC_LOG_RELAY_H_
 
 // Log bytes on their way from an agent's upload stream to a reader's stream: one bounded pipe per
-// reader. The control loop never sees them.
+// log that is read. The control loop never sees them.
 
 #include <cstdint>
 #include <deque>
@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 
+#include "proto/job.pb.h"
 #include "scheduler/core/ids.h"
 #include "scheduler/rpc/open_by_token.h"
 
@@ -25,6 +26,7 @@ struct LogPiece {
   std::string data;
   int64_t offset_bytes = 0;
   int rank = 0;
+  google::protobuf::RepeatedPtrField<v1::LogStamp> stamps;
 };
 
 // Both ends may be on any thread, but each end has one call at work at a time. Callbacks are called
@@ -33,12 +35,17 @@ class LogPipe {
  public:
   static constexpr size_t kPiecesMax = 8;
   static constexpr size_t kBytesMax = 1 << 20;
+  // Of a pipe that is one of many.
+  static constexpr size_t kNarrowPiecesMax = 1;
 
   LogPipe(uint64_t request_id, std::string token_id)
       : request_id_(request_id), token_id_(std::move(token_id)) {}
 
   uint64_t request_id() const { return request_id_; }
   const std::string& token_id() const { return token_id_; }
+
+  // From now on it holds kNarrowPiecesMax pieces.
+  void Narrow() ABSL_LOCKS_EXCLUDED(mu_);
 
   // ---- Who will write ----
   // From now on `node` may open it, for the log of `rank`.
@@ -52,8 +59,8 @@ class LogPipe {
   void Release() ABSL_LOCKS_EXCLUDED(mu_);
   // False: there is no room for another piece; `resume` is called once when there is, or when the
   // reader has gone.
-  bool Push(std::string data, int64_t offset_bytes, std::function<void()> resume)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  // The piece's rank is the one that is expected.
+  bool Push(LogPiece piece, std::function<void()> resume) ABSL_LOCKS_EXCLUDED(mu_);
   // Nothing more will come. The first end given stays.
   void Close(const absl::Status& end) ABSL_LOCKS_EXCLUDED(mu_);
   void CloseUnlessOpened(const absl::Status& end) ABSL_LOCKS_EXCLUDED(mu_);
@@ -79,6 +86,7 @@ class LogPipe {
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   bool abandoned_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status end_ ABSL_GUARDED_BY(mu_);
+  size_t pieces_max_ ABSL_GUARDED_BY(mu_) = kPiecesMax;
   std::deque<LogPiece> pieces_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::function<void()> cancel_ ABSL_GUARDED_BY(mu_);
@@ -89,7 +97,10 @@ class LogPipe {
 // The pipes in use, by request id. Safe from any thread.
 class LogRelay {
  public:
-  static constexpr int kPipesPerTokenMax = 20;
+  // A gang's logs are read all at once. Whoever reads more than kWidePipesMax gets narrow pipes
+  // for the others, so that a reader who stands still holds about 40 MiB at most.
+  static constexpr int kPipesPerTokenMax = 512;
+  static constexpr int kWidePipesMax = 20;
 
   // ResourceExhausted if the token reads too many logs already.
   absl::StatusOr<std::shared_ptr<LogPipe>> Add(absl::string_view token_id);

@@ -97,6 +97,8 @@ class LogRequest : public std::enable_shared_from_this<LogRequest> {
     message.set_follow(parts_.request.follow());
     message.set_tail_lines(parts_.request.tail_lines());
     message.set_offset_bytes(parts_.request.offset_bytes());
+    message.set_since_us(parts_.request.since_us());
+    message.set_with_stamps(parts_.request.with_stamps());
     parts_.pipe->Expect(place.node, place.rank);
     if (const absl::Status status = source_.open(place.node, message); !status.ok()) {
       parts_.pipe->Close(Unreachable(absl::StrCat("node ", place.node_name, " is not connected")));
@@ -167,6 +169,7 @@ class LogStream final : public grpc::ServerWriteReactor<v1::StreamLogsResponse> 
     message_.set_data(std::move(piece.data));
     message_.set_offset_bytes(piece.offset_bytes);
     message_.set_rank(piece.rank);
+    message_.mutable_stamps()->Swap(&piece.stamps);
     StartWrite(&message_);
   }
 
@@ -186,12 +189,13 @@ class RefusedLogStream final : public grpc::ServerWriteReactor<v1::StreamLogsRes
 
 absl::Status CheckRequest(const v1::StreamLogsRequest& request) {
   if (request.tail_lines() < -1 || request.offset_bytes() < 0 || request.rank() < -1 ||
-      request.attempt() < -1) {
-    return MakeError(absl::StatusCode::kInvalidArgument,
-                     {.code = "B1206",
-                      .message = "a rank, an attempt, a line count or an offset is negative",
-                      .why = "-1 stands for the default, less for nothing",
-                      .fix = "check the numbers"});
+      request.attempt() < -1 || request.since_us() < 0) {
+    return MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.code = "B1206",
+         .message = "a rank, an attempt, a line count, an offset or a time is negative",
+         .why = "-1 stands for the default, less for nothing",
+         .fix = "check the numbers"});
   }
   return absl::OkStatus();
 }

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kErrorTextBytesMax = 1024;
 // A larger chunk would go around the bound of the pipe.
 constexpr size_t kChunkBytesMax = 1 << 20;
+constexpr int kChunkStampsMax = 4096;
 
 absl::Status NodeGone() {
   return WithDetail(absl::UnavailableError("the node that sent the log has gone"),
@@ -46,7 +47,7 @@ class LogUpload final : public grpc::ServerReadReactor<v1::LogChunk> {
       Finish({grpc::StatusCode::NOT_FOUND, "nobody waits for this log"});
     } else if (!chunk_.error().empty()) {
       End(Unreadable(chunk_.error()));
-    } else if (chunk_.data().size() > kChunkBytesMax) {
+    } else if (chunk_.data().size() > kChunkBytesMax || chunk_.stamps_size() > kChunkStampsMax) {
       End(Unreadable("its chunks are too large"));
     } else {
       Pass();
@@ -73,10 +74,14 @@ class LogUpload final : public grpc::ServerReadReactor<v1::LogChunk> {
 
   void Pass() {
     const bool is_last = chunk_.end();
-    const bool has_room = chunk_.data().empty() ||
-                          pipe_->Push(
-                              std::move(*chunk_.mutable_data()), chunk_.offset_bytes(),
-                              is_last ? std::function<void()>([] {}) : [this] { ReadNext(); });
+    LogPiece piece;
+    piece.data = std::move(*chunk_.mutable_data());
+    piece.offset_bytes = chunk_.offset_bytes();
+    piece.stamps.Swap(chunk_.mutable_stamps());
+    const bool has_room =
+        piece.data.empty() ||
+        pipe_->Push(
+            std::move(piece), is_last ? std::function<void()>([] {}) : [this] { ReadNext(); });
     if (is_last) {
       End(absl::OkStatus());
     } else if (has_room) {

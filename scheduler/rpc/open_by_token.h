@@ -40,6 +40,12 @@ class OpenByToken {
     const auto found = open_.find(id);
     return found == open_.end() ? nullptr : found->second;
   }
+  // How many the token has.
+  int Count(absl::string_view token_id) const ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    const auto found = counts_.find(std::string(token_id));
+    return found == counts_.end() ? 0 : found->second;
+  }
   void Remove(uint64_t id) ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     const auto found = open_.find(id);

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -114,6 +115,145 @@ TEST_F(SegmentedLogTest, TheTailOfALogIsBounded) {
   EXPECT_EQ(tail.substr(4090), "xxxend");
   request.set_rank(kRank + 1);
   EXPECT_EQ(ReadLogTail(dir_.path(), request), "");
+}
+
+// Three segments with stamps: "one" at 100 s, "two" at 200 s, "three" from 300 s on, "four" at 400
+// s, "five" from 450 s on.
+class StampedLogTest : public SegmentedLogTest {
+ protected:
+  StampedLogTest() {
+    Stamp(0, {
+                 {0, 100},
+                 {4, 200},
+                 {8, 300}
+    });
+    Stamp(10, {
+                  {10, 300},
+                  {14, 400},
+                  {19, 450}
+    });
+    Stamp(20, {
+                  {20, 500}
+    });
+  }
+  void Stamp(int64_t segment, const std::vector<std::pair<int64_t, int64_t>>& stamps) {
+    std::ofstream file(LogStampPath(LogPath(), segment), std::ios::binary);
+    for (const auto& [offset, seconds] : stamps) {
+      const StampRecord record{.offset = offset, .time_us = seconds * 1'000'000};
+      file.write(reinterpret_cast<const char*>(&record), sizeof(record));
+    }
+  }
+  absl::StatusOr<LogReader> OpenSince(int64_t seconds, int64_t tail_lines = -1) const {
+    v1::OpenLog request;
+    request.set_job_id(kJob);
+    request.set_attempt(kAttempt);
+    request.set_rank(kRank);
+    request.set_tail_lines(tail_lines);
+    request.set_since_us(seconds * 1'000'000);
+    request.set_with_stamps(true);
+    return LogReader::Open(dir_.path(), request);
+  }
+  std::string ReadSince(int64_t seconds, int64_t tail_lines = -1) const {
+    auto reader = OpenSince(seconds, tail_lines);
+    std::string text;
+    for (std::string chunk = reader->ReadNext(); !chunk.empty(); chunk = reader->ReadNext()) {
+      text += chunk;
+    }
+    return text;
+  }
+};
+
+TEST_F(StampedLogTest, BeginsWithTheFirstLineThatWasNotWholeThen) {
+  EXPECT_EQ(ReadSince(1), "one\ntwo\nthree\nfour\nfive\n");
+  EXPECT_EQ(ReadSince(100), "one\ntwo\nthree\nfour\nfive\n");
+  EXPECT_EQ(ReadSince(101), "two\nthree\nfour\nfive\n");
+  EXPECT_EQ(ReadSince(301), "four\nfive\n");
+  EXPECT_EQ(ReadSince(451), "five\n");  // its first letter came at 450 s, in the segment before
+  EXPECT_EQ(ReadSince(501), "");
+}
+
+TEST_F(StampedLogTest, TailAndTimeBothHold) {
+  EXPECT_EQ(ReadSince(101, 1), "five\n");
+  EXPECT_EQ(ReadSince(301, 4), "four\nfive\n");
+  EXPECT_EQ(ReadSince(1, 0), "");
+}
+
+TEST_F(StampedLogTest, WhatNobodyKnowsTheTimeOfIsNotLeftOut) {
+  for (const int64_t segment : {0, 10, 20}) {
+    std::filesystem::remove(LogStampPath(LogPath(), segment));
+  }
+  EXPECT_EQ(ReadSince(450), "one\ntwo\nthree\nfour\nfive\n");
+}
+
+TEST_F(StampedLogTest, EveryPieceHasItsTimes) {
+  auto reader = OpenSince(101);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader->ReadNext(), "two\nth");
+  ASSERT_EQ(reader->stamps().size(), 2u);
+  EXPECT_EQ(reader->stamps()[0].offset, 4);
+  EXPECT_EQ(reader->stamps()[0].time_us, 200'000'000);
+  EXPECT_EQ(reader->stamps()[1].offset, 8);
+  EXPECT_EQ(reader->ReadNext(), "ree\nfour\nf");
+  EXPECT_EQ(reader->stamps().size(), 3u);
+  EXPECT_EQ(reader->ReadNext(), "ive\n");
+  ASSERT_EQ(reader->stamps().size(), 1u);
+  EXPECT_EQ(reader->stamps()[0].time_us, 500'000'000);
+}
+
+TEST_F(StampedLogTest, TheTimeOfWhatCameBeforeGoesOn) {
+  v1::OpenLog request;
+  request.set_job_id(kJob);
+  request.set_attempt(kAttempt);
+  request.set_rank(kRank);
+  request.set_tail_lines(-1);
+  request.set_offset_bytes(5);
+  request.set_with_stamps(true);
+  auto reader = LogReader::Open(dir_.path(), request);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader->ReadNext(), "wo\nth");
+  ASSERT_EQ(reader->stamps().size(), 2u);
+  EXPECT_EQ(reader->stamps()[0].offset, 4);
+}
+
+TEST_F(StampedLogTest, AFollowerSeesTheTimesOfWhatComes) {
+  auto reader = OpenSince(501);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(reader->ReadNext(), "");
+  Stamp(20, {
+                {20, 500},
+                {24, 600}
+  });
+  std::ofstream(LogSegmentPath(LogPath(), 20), std::ios::app) << "six\n";
+  EXPECT_EQ(reader->ReadNext(), "six\n");
+  ASSERT_EQ(reader->stamps().size(), 1u);
+  EXPECT_EQ(reader->stamps()[0].time_us, 600'000'000);
+}
+
+// A piece has only so many times: it ends where they do.
+TEST_F(LogReaderTest, APieceEndsWhereItsTimesDo) {
+  std::ofstream file(LogStampPath(LogPath(), 0), std::ios::binary);
+  for (int64_t at = 0; at < 3000; ++at) {
+    Append("\n");
+    const StampRecord record{.offset = at, .time_us = at};
+    file.write(reinterpret_cast<const char*>(&record), sizeof(record));
+  }
+  file.close();
+  v1::OpenLog request;
+  request.set_job_id(kJob);
+  request.set_attempt(kAttempt);
+  request.set_rank(kRank);
+  request.set_tail_lines(-1);
+  request.set_with_stamps(true);
+  auto reader = LogReader::Open(dir_.path(), request);
+  ASSERT_TRUE(reader.ok());
+  size_t bytes = 0;
+  for (std::string piece = reader->ReadNext(); !piece.empty(); piece = reader->ReadNext()) {
+    ASSERT_EQ(reader->stamps().size(), piece.size());
+    EXPECT_LE(piece.size(), StampReader::kStampsMax);
+    EXPECT_EQ(reader->stamps()[0].offset, static_cast<int64_t>(bytes));
+    bytes += piece.size();
+  }
+  EXPECT_EQ(bytes, 3000u);
 }
 
 TEST_F(LogReaderTest, NameCountsRanksWithFiveDigits) {

@@ -56,6 +56,7 @@ class LogWriter {
     offset_ += static_cast<int64_t>(data.size());
     return writer_->Write(chunk);
   }
+  bool WriteChunk(const v1::LogChunk& chunk) { return writer_->Write(chunk); }
   bool Fail(uint64_t request_id, const std::string& error) {
     v1::LogChunk chunk;
     chunk.set_request_id(request_id);
@@ -133,6 +134,33 @@ TEST_F(Logs, TravelFromTheAgentToTheReader) {
   EXPECT_EQ(piece.offset_bytes(), 9);
   EXPECT_TRUE(reader.Finish().ok());
   EXPECT_TRUE(writer.Finish().ok());
+}
+
+TEST_F(Logs, ATimeTravelsToTheAgentAndTheLinesTimesBack) {
+  const uint64_t id = StartJob();
+  v1::StreamLogsRequest request = Follow(id);
+  request.set_since_us(1'790'000'000'000'000);
+  request.set_with_stamps(true);
+  LogReader reader(User(), request);
+  const v1::OpenLog open = TakeOpenLog();
+  EXPECT_EQ(open.since_us(), request.since_us());
+  EXPECT_TRUE(open.with_stamps());
+  LogWriter writer(*agent_);
+  v1::LogChunk chunk;
+  chunk.set_request_id(open.request_id());
+  chunk.set_data("late\n");
+  chunk.set_offset_bytes(40);
+  v1::LogStamp* const stamp = chunk.add_stamps();
+  stamp->set_offset_bytes(40);
+  stamp->set_at_us(1'790'000'000'000'007);
+  ASSERT_TRUE(writer.WriteChunk(chunk));
+  v1::StreamLogsResponse piece;
+  ASSERT_TRUE(reader.Read(&piece));
+  ASSERT_EQ(piece.stamps_size(), 1);
+  EXPECT_EQ(piece.stamps(0).offset_bytes(), 40);
+  EXPECT_EQ(piece.stamps(0).at_us(), 1'790'000'000'000'007);
+  request.set_since_us(-1);
+  EXPECT_EQ(CodeOf(request, user_token_), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(Logs, ComeFromTheNodeOfTheRank) {

@@ -5,7 +5,10 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include <gtest/gtest.h>
 
 #include "agent/shim/shim_protocol.h"
@@ -25,6 +28,15 @@ class RankLogTest : public testing::Test {
     std::ostringstream text;
     text << std::ifstream(LogSegmentPath(Path(), begin)).rdbuf();
     return text.str();
+  }
+  std::vector<StampRecord> Stamps(int64_t begin) const {
+    std::ifstream file(LogStampPath(Path(), begin), std::ios::binary);
+    std::vector<StampRecord> stamps;
+    StampRecord stamp;
+    while (file.read(reinterpret_cast<char*>(&stamp), sizeof(stamp))) {
+      stamps.push_back(stamp);
+    }
+    return stamps;
   }
   std::set<std::string> Files() const {
     std::set<std::string> names;
@@ -51,6 +63,67 @@ TEST_F(RankLogTest, WhatIsWrittenIsInTheFile) {
   EXPECT_GE(log.reader(), 0);
 }
 
+TEST_F(RankLogTest, WhatIsWrittenHasItsTime) {
+  RankLog log(Path(), 0, 0);
+  ASSERT_TRUE(log.Open(-1, -1));
+  const int64_t before = absl::GetCurrentTimeNanos() / 1000;
+  Write(log, "hello\n");
+  log.Pump();
+  const int64_t after = absl::GetCurrentTimeNanos() / 1000;
+  const std::vector<StampRecord> stamps = Stamps(0);
+  ASSERT_EQ(stamps.size(), 1u);
+  EXPECT_EQ(stamps[0].offset, 0);
+  EXPECT_GE(stamps[0].time_us, before);
+  EXPECT_LE(stamps[0].time_us, after);
+}
+
+TEST_F(RankLogTest, EverySegmentBeginsWithATime) {
+  RankLog log(Path(), 20, 8);
+  ASSERT_TRUE(log.Open(-1, -1));
+  Write(log, "01234567890123456789abcdefghijabcdefghijABC");
+  log.CloseWriter();
+  log.Drain();
+  for (const int64_t begin : {0, 20, 40}) {
+    ASSERT_EQ(Stamps(begin).size(), 1u) << begin;
+    EXPECT_EQ(Stamps(begin)[0].offset, begin);
+  }
+}
+
+TEST_F(RankLogTest, ASilentRankLeavesNoStamps) {
+  RankLog log(Path(), 0, 0);
+  ASSERT_TRUE(log.Open(-1, -1));
+  log.Pump();
+  log.CloseWriter();
+  log.Drain();
+  EXPECT_EQ(Files(), (std::set<std::string>{"rank-00000.log"}));
+}
+
+// The log goes on where the stamps cannot.
+TEST_F(RankLogTest, StampsThatCannotBeWrittenCostNoByte) {
+  std::filesystem::create_directory(LogStampPath(Path(), 0));
+  RankLog log(Path(), 0, 0);
+  ASSERT_TRUE(log.Open(-1, -1));
+  Write(log, "hello\n");
+  log.Pump();
+  EXPECT_EQ(Content(0), "hello\n");
+}
+
+// Many stamps for few bytes: their file is bounded as the log's is.
+TEST_F(RankLogTest, StampsFillASegmentToo) {
+  RankLog log(Path(), 2 * sizeof(StampRecord), 8);
+  ASSERT_TRUE(log.Open(-1, -1));
+  for (int i = 0; i < 5; ++i) {
+    Write(log, "0123456789");
+    log.Pump();
+    const absl::Time next = absl::Now() + absl::Microseconds(StampWriter::kTimeApartUs);
+    while (absl::Now() <= next) {
+    }
+  }
+  EXPECT_EQ(Content(0), "01234567890123456789");
+  EXPECT_EQ(Content(20), "01234567890123456789");
+  EXPECT_EQ(Content(40), "0123456789");
+}
+
 TEST_F(RankLogTest, TheEndComesWithTheLastWriter) {
   RankLog log(Path(), 0, 0);
   ASSERT_TRUE(log.Open(-1, -1));
@@ -62,17 +135,19 @@ TEST_F(RankLogTest, TheEndComesWithTheLastWriter) {
 }
 
 TEST_F(RankLogTest, SegmentsHaveTheirSizeAndTheOldestLeave) {
-  RankLog log(Path(), 10, 3);
+  RankLog log(Path(), 20, 3);
   ASSERT_TRUE(log.Open(-1, -1));
-  Write(log, "0123456789abcdefghijABCDEFGHIJ0123456789xyz");
+  Write(log, "01234567890123456789abcdefghijabcdefghijABCDEFGHIJABCDEFGHIJ01234567890123456789xyz");
   log.CloseWriter();
   log.Drain();
-  EXPECT_EQ(Files(), (std::set<std::string>{"rank-00000.log.000000000000020",
-                                            "rank-00000.log.000000000000030",
-                                            "rank-00000.log.000000000000040"}));
-  EXPECT_EQ(Content(20), "ABCDEFGHIJ");
-  EXPECT_EQ(Content(30), "0123456789");
-  EXPECT_EQ(Content(40), "xyz");
+  EXPECT_EQ(Files(),
+            (std::set<std::string>{
+                "rank-00000.log.000000000000040", "rank-00000.log.000000000000040.stamps",
+                "rank-00000.log.000000000000060", "rank-00000.log.000000000000060.stamps",
+                "rank-00000.log.000000000000080", "rank-00000.log.000000000000080.stamps"}));
+  EXPECT_EQ(Content(40), "ABCDEFGHIJABCDEFGHIJ");
+  EXPECT_EQ(Content(60), "01234567890123456789");
+  EXPECT_EQ(Content(80), "xyz");
 }
 
 TEST_F(RankLogTest, AFileThatIsThereIsContinued) {

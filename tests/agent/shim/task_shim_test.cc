@@ -65,10 +65,10 @@ TEST_F(ShimTest, ALogIsBoundedAndKeepsItsEnd) {
     const std::string name = entry.path().filename();
     if (name.starts_with("rank-0")) {
       bytes += entry.file_size();
-      newest = std::max(newest, name);
+      newest = name.ends_with(".stamps") ? newest : std::max(newest, name);
     }
   }
-  EXPECT_LE(bytes, 2U << 20);
+  EXPECT_LE(bytes, (2U << 20) + (1U << 16));  // with the times of its parts
   EXPECT_TRUE(ReadText(dir.File(newest)).ends_with("\nthe end\n")) << newest;
 }
 

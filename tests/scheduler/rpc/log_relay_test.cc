@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -17,7 +18,7 @@ class Pipe : public ::testing::Test {
     return pipe_.Take(piece_, end_, [this] { ++wakes_; });
   }
   bool Push(const std::string& data) {
-    return pipe_.Push(data, 0, [this] { ++resumes_; });
+    return pipe_.Push({.data = data}, [this] { ++resumes_; });
   }
 
   LogPipe pipe_{1, "token"};
@@ -30,8 +31,10 @@ class Pipe : public ::testing::Test {
 
 TEST_F(Pipe, PassesPiecesInOrderAndThenItsEnd) {
   ASSERT_TRUE(pipe_.Open(kNode, [] {}));
-  EXPECT_TRUE(pipe_.Push("one", 10, [] {}));
-  EXPECT_TRUE(pipe_.Push("two", 13, [] {}));
+  EXPECT_TRUE(pipe_.Push({.data = "one", .offset_bytes = 10}, [] {}));
+  LogPiece two{.data = "two", .offset_bytes = 13};
+  two.stamps.Add()->set_at_us(4711);
+  EXPECT_TRUE(pipe_.Push(std::move(two), [] {}));
   pipe_.Close(absl::OkStatus());
   pipe_.Close(absl::InternalError("too late"));
   EXPECT_EQ(Take(), LogPipe::Taken::kPiece);
@@ -39,6 +42,8 @@ TEST_F(Pipe, PassesPiecesInOrderAndThenItsEnd) {
   EXPECT_EQ(piece_.rank, 5);
   EXPECT_EQ(Take(), LogPipe::Taken::kPiece);
   EXPECT_EQ(piece_.offset_bytes, 13);
+  ASSERT_EQ(piece_.stamps.size(), 1);
+  EXPECT_EQ(piece_.stamps[0].at_us(), 4711);
   EXPECT_EQ(Take(), LogPipe::Taken::kEnd);
   EXPECT_TRUE(end_.ok());
 }
@@ -112,6 +117,15 @@ TEST_F(Pipe, ATimeoutEndsOnlyWhatNobodyOpened) {
   ASSERT_TRUE(opened.Open(kNode, [] {}));
   opened.CloseUnlessOpened(absl::UnavailableError("silence"));
   EXPECT_EQ(opened.Take(piece_, end_, [] {}), LogPipe::Taken::kNothing);
+}
+
+TEST(Relay, GivesWhoReadsManyNarrowPipesForTheOthers) {
+  LogRelay relay;
+  for (int i = 0; i < LogRelay::kWidePipesMax; ++i) {
+    EXPECT_TRUE((*relay.Add("a"))->Push({.data = "x"}, [] {}));
+  }
+  EXPECT_FALSE((*relay.Add("a"))->Push({.data = "x"}, [] {}));
+  EXPECT_TRUE((*relay.Add("b"))->Push({.data = "x"}, [] {}));
 }
 
 TEST(Relay, BoundsTheLogsOfOneToken) {
