@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -27,6 +28,7 @@ namespace {
 
 constexpr char kUnreachable[] = "B1102";
 constexpr int kMessageBytesMax = 64 << 20;
+constexpr int kStreamBytesMax = 256 << 10;
 constexpr absl::Duration kAttemptMin = absl::Milliseconds(200);
 
 bool IsLoopback(absl::string_view server) {
@@ -49,6 +51,9 @@ grpc::ChannelArguments ChannelSettings() {
   settings.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   settings.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   settings.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // What a stream holds that is not read: hundreds of logs are read in step.
+  settings.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  settings.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamBytesMax);
   settings.SetMaxReceiveMessageSize(kMessageBytesMax);
   settings.SetMaxSendMessageSize(kMessageBytesMax);
   return settings;
@@ -248,6 +253,93 @@ absl::Status ApiClient::StreamLogs(const v1::StreamLogsRequest& request, absl::T
   }
   const absl::Status status = FromGrpcStatus(reader->Finish(), context);
   return IsUnreachable(status) ? Unreachable(status, wire_->server, absl::ZeroDuration()) : status;
+}
+
+namespace {
+
+// One operation is under way per stream, so its number is tag enough.
+class LogStreamsByQueue final : public LogStreams {
+ public:
+  LogStreamsByQueue(v1::Client::Stub& stub, std::string server, std::string authorization)
+      : stub_(stub), server_(std::move(server)), authorization_(std::move(authorization)) {}
+  ~LogStreamsByQueue() override {
+    for (auto& [log, stream] : streams_) {
+      stream.context->TryCancel();
+    }
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  void Open(size_t log, const v1::StreamLogsRequest& request) override {
+    Stream& stream = streams_[log];
+    stream.context = std::make_unique<grpc::ClientContext>();
+    stream.context->AddMetadata("authorization", authorization_);
+    stream.reader = stub_.PrepareAsyncStreamLogs(stream.context.get(), request, &queue_);
+    stream.step = Stream::kOpening;
+    stream.reader->StartCall(TagOf(log));
+  }
+
+  void Want(size_t log) override { Read(log, streams_.at(log)); }
+
+  std::optional<LogEvent> Next(absl::Time deadline) override {
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(deadline)) ==
+           grpc::CompletionQueue::GOT_EVENT) {
+      const auto log = static_cast<size_t>(reinterpret_cast<uintptr_t>(tag));
+      Stream& stream = streams_.at(log);
+      if (stream.step == Stream::kFinishing) {
+        const absl::Status status = FromGrpcStatus(stream.status, *stream.context);
+        streams_.erase(log);
+        return LogEvent{.log = log,
+                        .ended = true,
+                        .piece = {},
+                        .status = IsUnreachable(status)
+                                      ? Unreachable(status, server_, absl::ZeroDuration())
+                                      : status};
+      }
+      if (!ok) {
+        stream.step = Stream::kFinishing;
+        stream.reader->Finish(&stream.status, TagOf(log));
+      } else if (stream.step == Stream::kOpening) {
+        Read(log, stream);
+      } else {
+        return LogEvent{.log = log, .piece = std::move(stream.piece), .status = {}};
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct Stream {
+    enum Step { kOpening, kReading, kFinishing } step = kOpening;
+    std::unique_ptr<grpc::ClientContext> context;
+    std::unique_ptr<grpc::ClientAsyncReader<v1::StreamLogsResponse>> reader;
+    v1::StreamLogsResponse piece;
+    grpc::Status status;
+  };
+
+  static void* TagOf(size_t log) { return reinterpret_cast<void*>(static_cast<uintptr_t>(log)); }
+  static void Read(size_t log, Stream& stream) {
+    stream.step = Stream::kReading;
+    stream.piece.Clear();
+    stream.reader->Read(&stream.piece, TagOf(log));
+  }
+
+  v1::Client::Stub& stub_;
+  const std::string server_;
+  const std::string authorization_;
+  std::map<size_t, Stream> streams_;
+  grpc::CompletionQueue queue_;
+};
+
+}  // namespace
+
+std::unique_ptr<LogStreams> ApiClient::OpenLogs() {
+  return std::make_unique<LogStreamsByQueue>(*wire_->stub, wire_->server, wire_->authorization);
 }
 
 std::unique_ptr<JobChannel> ApiClient::EnterJob(const v1::EnterJobRequest& request) {

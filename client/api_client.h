@@ -3,8 +3,10 @@
 
 // The scheduler as the commands see it. gRPC stays behind api_client.cc.
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -81,6 +83,28 @@ class JobChannel {
   virtual void Cancel() = 0;
 };
 
+// What became of one of several logs: a piece of it came, or its stream has ended with `status`.
+struct LogEvent {
+  size_t log = 0;
+  bool ended = false;
+  v1::StreamLogsResponse piece;
+  absl::Status status;
+};
+
+// Several logs at once, read in step by one thread: of each no more comes than was asked for.
+class LogStreams {
+ public:
+  virtual ~LogStreams() = default;
+  // Opens a stream under this number, and asks for its first piece. Requires: the last one under
+  // the number has ended.
+  virtual void Open(size_t log, const v1::StreamLogsRequest& request) = 0;
+  // Asks for one more piece. Requires: it has not ended, and the last piece that was asked for has
+  // come.
+  virtual void Want(size_t log) = 0;
+  // What comes next; nothing if it does not come before `deadline`.
+  virtual std::optional<LogEvent> Next(absl::Time deadline) = 0;
+};
+
 // Calls block the caller; safe from any thread.
 class ApiClient {
  public:
@@ -107,6 +131,9 @@ class ApiClient {
   // Hands every piece of the log to `take` until the log ends or the deadline comes. One try.
   absl::Status StreamLogs(const v1::StreamLogsRequest& request, absl::Time deadline,
                           const std::function<void(const v1::StreamLogsResponse&)>& take);
+
+  // For several logs, one try each. Must not outlive this.
+  std::unique_ptr<LogStreams> OpenLogs();
 
   // Opens a way into a job; whether it may be, and what came of it, is in what is read.
   std::unique_ptr<JobChannel> EnterJob(const v1::EnterJobRequest& request);

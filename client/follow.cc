@@ -94,6 +94,7 @@ absl::Status CopyLog(ApiClient& api, v1::StreamLogsRequest request, const Follow
           // From here on a new stream continues behind this piece.
           request.set_rank(piece.rank());
           request.set_tail_lines(-1);
+          request.set_since_us(0);
           request.set_offset_bytes(piece.offset_bytes() +
                                    static_cast<int64_t>(piece.data().size()));
         });

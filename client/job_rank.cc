@@ -6,16 +6,11 @@
 #include "absl/strings/str_cat.h"
 
 #include "client/job_ids.h"
+#include "client/rank_set.h"
 #include "client/text.h"
 #include "common/status_macros.h"
 
 namespace berth {
-namespace {
-
-constexpr int32_t kRankMax = 262'144;
-
-}  // namespace
-
 absl::StatusOr<JobRank> FindJobRank(ApiClient& api, const Word& word) {
   const size_t slash = word.text.rfind('/');
   JobRank place;

@@ -61,6 +61,8 @@ class FakeService : public v1::Client::Service {
     const std::lock_guard<std::mutex> lock(mu);
     *response->mutable_job() = JobOf(request->job_id());
     response->mutable_spec()->add_command("python");
+    response->mutable_spec()->set_launch(request->with_spec() ? launch
+                                                              : v1::LAUNCH_MODE_UNSPECIFIED);
     return ToGrpcStatus(TakeFailure(), context);
   }
 
@@ -109,8 +111,19 @@ class FakeService : public v1::Client::Service {
 
   grpc::Status StreamLogs(grpc::ServerContext* context, const v1::StreamLogsRequest* request,
                           grpc::ServerWriter<v1::StreamLogsResponse>* writer) override {
-    const std::lock_guard<std::mutex> lock(mu);
+    std::unique_lock<std::mutex> lock(mu);
     log_requests.push_back(*request);
+    if (!rank_logs.empty()) {
+      const auto found = rank_logs.find(request->rank());
+      const RankLog rank = found == rank_logs.end()
+                               ? RankLog{.pieces = {}, .end = absl::NotFoundError("no such rank")}
+                               : found->second;
+      if (found != rank_logs.end()) {
+        found->second.end = absl::OkStatus();
+      }
+      lock.unlock();  // a reader who waits for another log holds this one back
+      return ToGrpcStatus(rank.WriteTo(request->offset_bytes(), *writer), context);
+    }
     // Two pieces per stream; a planned failure breaks it after the first.
     int64_t offset = request->offset_bytes();
     for (int piece = 0; piece < 2 && offset < static_cast<int64_t>(log.size()); ++piece) {
@@ -223,12 +236,29 @@ class FakeService : public v1::Client::Service {
     return grpc::Status::OK;
   }
 
+  // One rank's log: its pieces, and how its first stream ends; the next ones end well.
+  struct RankLog {
+    std::vector<v1::StreamLogsResponse> pieces;
+    absl::Status end;
+
+    absl::Status WriteTo(int64_t offset, grpc::ServerWriter<v1::StreamLogsResponse>& writer) const {
+      for (const v1::StreamLogsResponse& piece : pieces) {
+        if (piece.offset_bytes() >= offset) {
+          writer.Write(piece);
+        }
+      }
+      return end;
+    }
+  };
+
   std::mutex mu;
   std::deque<absl::Status> failures;  // of the next calls, in order
   std::map<uint64_t, v1::Job> jobs;
   v1::Role role = v1::ROLE_MEMBER;
   bool never_done = false;
+  v1::LaunchMode launch = v1::LAUNCH_MODE_NODE;
   std::string log;
+  std::map<int, RankLog> rank_logs;  // instead of `log`, if there are any
   std::vector<v1::QuotaRow> quota;
   std::vector<v1::Node> nodes;
   std::string authorization;

@@ -36,5 +36,28 @@ TEST(ParseMoment, RefusesTheRest) {
   }
 }
 
+absl::StatusOr<absl::Time> ParseOver(const char* text) {
+  return ParsePast(text, Utc("2026-11-25 13:30:00"), absl::UTCTimeZone());
+}
+
+TEST(ParsePast, ReadsLengthsAgoAndDays) {
+  EXPECT_EQ(ParseOver("10m").value(), Utc("2026-11-25 13:20:00"));
+  EXPECT_EQ(ParseOver("1h30m").value(), Utc("2026-11-25 12:00:00"));
+  EXPECT_EQ(ParseOver("2026-11-06 08:00").value(), Utc("2026-11-06 08:00:00"));
+  EXPECT_EQ(ParseOver("2026-11-06T08:00:00+08:00").value(), Utc("2026-11-06 00:00:00"));
+}
+
+TEST(ParsePast, AClockMeansTheLastTimeItShowed) {
+  EXPECT_EQ(ParseOver("22:00").value(), Utc("2026-11-24 22:00:00"));
+  EXPECT_EQ(ParseOver("08:00").value(), Utc("2026-11-25 08:00:00"));
+  EXPECT_EQ(ParseOver("13:30").value(), Utc("2026-11-25 13:30:00"));
+}
+
+TEST(ParsePast, RefusesTheRest) {
+  for (const char* text : {"", "soon", "25:00", "+2h", "10"}) {
+    EXPECT_FALSE(ParseOver(text).ok()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace berth
