@@ -73,8 +73,10 @@ absl::Status Agent::Prepare() {
       facts_.add_facilities(facility);
     }
   }
-  runner_ = std::make_unique<TaskRunner>(TaskLauncher(std::move(launch), std::move(isolation)),
-                                         loop_, [this](const TaskEvent& event) { OnTask(event); });
+  TaskLauncher launcher(std::move(launch), std::move(isolation));
+  RETURN_IF_ERROR(launcher.WarmUp());
+  runner_ = std::make_unique<TaskRunner>(std::move(launcher), loop_,
+                                         [this](const TaskEvent& event) { OnTask(event); });
   ConnectDevices();
   runner_->SetOnNotice([this](v1::TaskNotice notice) { OnNotice(std::move(notice)); });
   channel_ = std::make_unique<SchedulerChannel>(address);

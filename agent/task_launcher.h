@@ -20,8 +20,10 @@
 #include "agent/executor/isolation.h"
 #include "agent/executor/rendezvous_port.h"
 #include "agent/executor/shim_process.h"
+#include "agent/executor/shim_starter.h"
 #include "agent/executor/task_folder.h"
 #include "agent/executor/task_users.h"
+#include "agent/shim/probe.h"
 #include "proto/agent_api.pb.h"
 #include "proto/job.pb.h"
 
@@ -69,13 +71,18 @@ struct LaunchedTask {
 class TaskLauncher {
  public:
   TaskLauncher(LaunchOptions options, Isolation isolation)
-      : options_(std::move(options)), isolation_(std::move(isolation)) {}
+      : options_(std::move(options)),
+        isolation_(std::move(isolation)),
+        shims_(std::make_unique<ShimStarter>(options_.shim_path,
+                                             isolation_.Has(kFacilityCapabilities))) {}
 
   const LaunchOptions& options() const { return options_; }
   Isolation& isolation() { return isolation_; }
   // The node's devices by index, as of the last inventory.
   void SetDevices(std::map<int, v1::Device> devices) { devices_ = std::move(devices); }
 
+  // What the first task would wait for.
+  absl::Status WarmUp() { return shims_->StartTemplate(); }
   // Everything up to a running shim. Requires: task.assignment and task.spec are set.
   absl::Status Prepare(LaunchedTask& task, absl::Duration lease_deadline);
   // What a prepared task reads when it is told to start.
@@ -98,6 +105,7 @@ class TaskLauncher {
 
   const LaunchOptions options_;
   Isolation isolation_;
+  std::unique_ptr<ShimStarter> shims_;
   std::map<int, v1::Device> devices_;
 };
 

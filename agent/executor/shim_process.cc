@@ -5,12 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -22,40 +17,6 @@ namespace {
 constexpr int kStatusTimeoutMs = 1000;
 
 }  // namespace
-
-absl::StatusOr<ShimProcess> ShimProcess::Start(const std::string& shim_path,
-                                               const std::string& folder) {
-  int sockets[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-    return absl::ErrnoToStatus(errno, "cannot make a socket for the shim");
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
-  }
-  // adddup2 onto itself clears close-on-exec, so it is right even if the number is the same.
-  posix_spawn_file_actions_adddup2(&actions, sockets[1], kAgentDescriptor);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-  char* const argv[] = {const_cast<char*>(shim_path.c_str()), const_cast<char*>(folder.c_str()),
-                        nullptr};
-  char* const environment[] = {nullptr};
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, shim_path.c_str(), &actions, &attributes, argv, environment);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  close(sockets[1]);
-  if (error != 0) {
-    close(sockets[0]);
-    return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", shim_path));
-  }
-  return ShimProcess(sockets[0], pid);
-}
 
 absl::StatusOr<ShimProcess> ShimProcess::Find(int folder_descriptor) {
   const int connection = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -71,7 +32,7 @@ absl::StatusOr<ShimProcess> ShimProcess::Find(int folder_descriptor) {
     close(connection);
     return absl::NotFoundError("no shim listens");
   }
-  return ShimProcess(connection, -1);
+  return ShimProcess(connection);
 }
 
 ShimProcess::ShimProcess(ShimProcess&& other) noexcept

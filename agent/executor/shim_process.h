@@ -1,11 +1,10 @@
 #ifndef BERTH_AGENT_EXECUTOR_SHIM_PROCESS_H_
 #define BERTH_AGENT_EXECUTOR_SHIM_PROCESS_H_
 
-// The agent's end of the conversation with one shim: started by this agent, or by an earlier one
-// and found again. Dropping it leaves the shim alone.
+// The agent's end of the conversation with one shim: of this agent (shim_starter.h), or of an
+// earlier one and found again. Dropping it leaves the shim alone.
 
 #include <optional>
-#include <string>
 #include <variant>
 
 #include "absl/status/statusor.h"
@@ -18,8 +17,8 @@ namespace berth {
 
 class ShimProcess {
  public:
-  // By posix_spawn: the agent may be large.
-  static absl::StatusOr<ShimProcess> Start(const std::string& shim_path, const std::string& folder);
+  // Takes the socket.
+  explicit ShimProcess(int socket) : socket_(socket) {}
   // Connects to a shim that outlived its agent; NotFound if none listens there.
   static absl::StatusOr<ShimProcess> Find(int folder_descriptor);
 
@@ -36,13 +35,14 @@ class ShimProcess {
   std::optional<ShimEvent> AskStatus() const;
   // The shim's own, whoever started it; -1 if it is gone.
   pid_t pid() const;
+  // The shim is a child of this process, and its own to reap.
+  void SetChild(pid_t pid) { pid_ = pid; }
   // After `ended`: takes the dead child away.
   void Reap();
 
  private:
-  ShimProcess(int socket, pid_t pid) : socket_(socket), pid_(pid) {}
   int socket_;
-  pid_t pid_;  // -1: another agent's child
+  pid_t pid_ = -1;  // -1: another agent's child
 };
 
 }  // namespace berth

@@ -1,18 +1,18 @@
-// berth-shim FOLDER: supervises the task described in FOLDER. Started by berth-agent.
+// berth-shim --template RIGHTS ROOM: forks the supervisors of tasks, see shim_template.h.
 // berth-shim --enter ...: runs one more command in a task, see task_entry.h.
 // berth-shim --probe FOLDER: says which isolation works here, with FOLDER in a task's place.
+// All are started by berth-agent.
 
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "agent/shim/probe.h"
+#include "agent/shim/sandbox.h"
+#include "agent/shim/shim_template.h"
 #include "agent/shim/task_entry.h"
-#include "agent/shim/task_shim.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace {
 
@@ -21,6 +21,11 @@ void IgnoreSignals() {
   for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) {
     signal(number, SIG_IGN);
   }
+}
+
+bool IsSocket(int descriptor) {
+  struct stat info {};
+  return fstat(descriptor, &info) == 0 && S_ISSOCK(info.st_mode);
 }
 
 }  // namespace
@@ -38,20 +43,17 @@ int main(int argc, char** argv) {
     IgnoreSignals();
     return berth::EnterTask(order);
   }
-  if (argc != 2) {
-    std::fprintf(stderr, "berth-shim is started by berth-agent: berth-shim FOLDER\n");
+  const bool is_template = argc == 4 && std::strcmp(argv[1], berth::kTemplateWord) == 0;
+  if (!is_template || !IsSocket(berth::kTemplateDescriptor)) {
+    std::fprintf(stderr, "berth-shim is started by berth-agent, which gives it its orders\n");
     return 2;
   }
   IgnoreSignals();
-  const int folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0 || fchdir(folder) != 0) {
-    std::fprintf(stderr, "berth-shim: cannot enter %s: %s\n", argv[1], std::strerror(errno));
+  fcntl(berth::kTemplateDescriptor, F_SETFD, FD_CLOEXEC);
+  if (std::strcmp(argv[2], berth::kDropRights) == 0 && !berth::DropBoundingSet()) {
     return 1;
   }
-  struct stat info {};
-  const bool has_agent = fstat(berth::kAgentDescriptor, &info) == 0 && S_ISSOCK(info.st_mode);
-  if (has_agent) {
-    fcntl(berth::kAgentDescriptor, F_SETFD, FD_CLOEXEC);
-  }
-  return berth::TaskShim(folder, has_agent ? berth::kAgentDescriptor : -1).Run();
+  // The words lie one after the other.
+  const size_t words_size = static_cast<size_t>(argv[3] - argv[1]) + std::strlen(argv[3]) + 1;
+  return berth::ServeTemplate({.begin = argv[1], .size = words_size});
 }

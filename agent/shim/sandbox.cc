@@ -129,19 +129,6 @@ const char* ShowTaskFolders(const Sandbox& sandbox) {
   return nullptr;
 }
 
-bool DropCapabilities() {
-  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
-    return false;
-  }
-  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    // Only root may, and only root can get any of them.
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && geteuid() == 0) {
-      return false;
-    }
-  }
-  return true;
-}
-
 bool ClearCapabilitySets() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
@@ -193,8 +180,20 @@ const char* DropPrivileges(const TaskFile& task) {
   if (setrlimit(RLIMIT_CORE, &no_core) != 0) {
     return "forbid core files";
   }
+bool DropBoundingSet() {
+  int has = 0;
+  for (int capability = 0; (has = prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) >= 0; ++capability) {
+    // Only root may, and only root can get any of them.
+    if (has != 0 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && geteuid() == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
   // The bounding set can only be lowered by who still has the right to.
-  if (task.sandbox.drop_capabilities != 0 && !DropCapabilities()) {
+  if (task.sandbox.drop_capabilities != 0 &&
+      (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 || !DropBoundingSet())) {
     return "drop the capabilities";
   }
   if (task.group_id >= 0 &&

@@ -13,6 +13,10 @@ namespace berth {
 // namespace of the caller's own. On failure errno and the step that failed; nullptr: all done.
 const char* MakePrivateMounts(const Sandbox& sandbox);
 
+// Nothing that is executed from here on gets a capability, whatever its file says; what the process
+// has itself it keeps. False: errno says why.
+bool DropBoundingSet();
+
 // Takes the user, the group, all capabilities, and lets nothing give them back: no set-user-id
 // program, no system call that the filter refuses. As MakePrivateMounts.
 const char* DropPrivileges(const TaskFile& task);

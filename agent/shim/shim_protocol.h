@@ -20,8 +20,6 @@ inline constexpr char kSocketFileName[] = "shim.sock";  // where a restarted age
 inline constexpr char kNoticeSocketName[] = "notify.sock";  // where the task tells of itself
 inline constexpr char kStopFileName[] = "stop";             // appears before the stop signal
 inline constexpr char kImageFolderName[] = "image";         // what a task changed in its image
-// The descriptor of the first agent's end of the conversation in the shim.
-inline constexpr int kAgentDescriptor = 3;
 
 // Exit codes of a command that could not be executed, as shells give them.
 inline constexpr int kExitNotExecutable = 126;

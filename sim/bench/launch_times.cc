@@ -47,12 +47,11 @@ void LaunchWatch::OnFork(const ProcessEvent& event) {
 
 void LaunchWatch::OnExec(const ProcessEvent& event) {
   Launch* const launch = Find(event.pid);
-  if (launch == nullptr) {
+  if (launch == nullptr || event.pid != launch->command) {
     return;
   }
   // A command may execute another in its place: the first one counts.
-  absl::Duration& at =
-      event.pid == launch->command ? launch->times.command_exec : launch->times.shim_exec;
+  absl::Duration& at = launch->times.command_exec;
   at = at == absl::ZeroDuration() ? event.at : at;
 }
 

@@ -2,7 +2,8 @@
 #define BERTH_SIM_BENCH_LAUNCH_TIMES_H_
 
 // What an agent's launches of tasks consist of, seen from outside, from the machine's process
-// events: agent -forks-> shim -forks-> init -forks-> command.
+// events: agent -forks-> shim -forks-> init -forks-> command. The shim is forked by the shims'
+// template, but as a child of the agent's, and the kernel says no more.
 
 #include <map>
 #include <vector>
@@ -16,7 +17,6 @@ namespace berth {
 // One task of one process, since a moment that all events share.
 struct LaunchTimes {
   absl::Duration shim_fork;
-  absl::Duration shim_exec;
   absl::Duration init_fork;
   absl::Duration command_fork;
   absl::Duration command_exec;

@@ -12,7 +12,8 @@ namespace berth {
 
 struct ProcessUsage {
   absl::Duration own;
-  absl::Duration reaped;  // of its dead children, theirs included
+  absl::Duration children;  // of those that live, with what those have reaped
+  absl::Duration reaped;    // of its dead children, theirs included
 };
 
 // In steps of a clock tick, 10 ms.

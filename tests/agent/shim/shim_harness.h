@@ -14,12 +14,12 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/executor/shim_starter.h"
 #include "agent/shim/shim_protocol.h"
 #include "tests/testing/temp_dir.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -102,19 +102,10 @@ class ShimTest : public testing::Test {
     SpawnShim();
   }
   void SpawnShim() {
-    int sockets[2];
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, sockets[1], kAgentDescriptor);
-    std::string program = ShimProgram();
-    std::string folder = dir.path();
-    char* const argv[] = {program.data(), folder.data(), nullptr};
-    char* const environment[] = {nullptr};
-    ASSERT_EQ(posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, environment), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    close(sockets[1]);
-    agent = sockets[0];
+    const auto shim = shims.Start(dir.path());
+    ASSERT_TRUE(shim.ok()) << shim.status();
+    pid = shim->pid();
+    agent = fcntl(shim->socket(), F_DUPFD_CLOEXEC, 0);
   }
 
   // As an agent that ends.
@@ -222,6 +213,7 @@ class ShimTest : public testing::Test {
   }
 
   TempDir dir;
+  ShimStarter shims{ShimProgram(), false};
   TaskFile task;
   pid_t pid = -1;
   int agent = -1;

@@ -20,14 +20,13 @@ ProcessEvent Exit(int ms, pid_t pid) {
 // Beside a compiler, and a command that executes another one in its place and forks.
 TEST(LaunchWatch, EveryStepHasItsTime) {
   LaunchWatch watch(kAgent);
-  watch.Add({Fork(1, kAgent, 20), Exec(2, 20), Fork(3, 5, 6), Exec(3, 6), Fork(4, 20, 21),
-             Fork(6, 21, 22), Exit(6, 6), Exec(7, 22), Exec(8, 22), Fork(8, 22, 23), Exec(8, 23)});
+  watch.Add({Fork(1, kAgent, 20), Fork(3, 5, 6), Exec(3, 6), Fork(4, 20, 21), Fork(6, 21, 22),
+             Exit(6, 6), Exec(7, 22), Exec(8, 22), Fork(8, 22, 23), Exec(8, 23)});
   EXPECT_TRUE(watch.whole().empty());
   watch.Add({Exit(9, 23), Exit(10, 22), Exit(12, 21), Exit(15, 20)});
   ASSERT_EQ(watch.whole().size(), 1u);
   const LaunchTimes& times = watch.whole()[0];
   EXPECT_EQ(times.shim_fork, absl::Milliseconds(1));
-  EXPECT_EQ(times.shim_exec, absl::Milliseconds(2));
   EXPECT_EQ(times.init_fork, absl::Milliseconds(4));
   EXPECT_EQ(times.command_fork, absl::Milliseconds(6));
   EXPECT_EQ(times.command_exec, absl::Milliseconds(7));
@@ -40,9 +39,8 @@ TEST(LaunchWatch, TasksAreToldApartWhenPidsComeAgain) {
   LaunchWatch watch(kAgent);
   for (int i = 0; i < 2; ++i) {
     const int at = 100 * i;
-    watch.Add({Fork(at + 1, kAgent, 20), Exec(at + 2, 20), Fork(at + 3, 20, 21),
-               Fork(at + 4, 21, 22), Exec(at + 5 + i, 22), Exit(at + 7, 22), Exit(at + 8, 21),
-               Exit(at + 9, 20)});
+    watch.Add({Fork(at + 1, kAgent, 20), Fork(at + 3, 20, 21), Fork(at + 4, 21, 22),
+               Exec(at + 5 + i, 22), Exit(at + 7, 22), Exit(at + 8, 21), Exit(at + 9, 20)});
   }
   ASSERT_EQ(watch.whole().size(), 2u);
   EXPECT_EQ(watch.whole()[0].command_exec, absl::Milliseconds(5));
@@ -51,7 +49,7 @@ TEST(LaunchWatch, TasksAreToldApartWhenPidsComeAgain) {
 
 TEST(LaunchWatch, WhatNeverExecutedIsNoLaunch) {
   LaunchWatch watch(kAgent);
-  watch.Add({Fork(1, kAgent, 20), Exec(2, 20), Fork(3, 20, 21), Exit(4, 21), Exit(5, 20)});
+  watch.Add({Fork(1, kAgent, 20), Fork(3, 20, 21), Exit(4, 21), Exit(5, 20)});
   EXPECT_TRUE(watch.whole().empty());
 }
 
