@@ -97,7 +97,8 @@ absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, 
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path_, "/", name));
   }
   // Whatever the agent's umask is, the task's user must be able to read what is for it.
-  const bool open_to_task = fchmod(file, static_cast<mode_t>(mode)) == 0;
+  const bool is_for_task = (mode & 0077) != 0;
+  const bool open_to_task = !is_for_task || fchmod(file, static_cast<mode_t>(mode)) == 0;
   const ssize_t written = open_to_task ? write(file, content.data(), content.size()) : -1;
   const int error = errno;
   close(file);

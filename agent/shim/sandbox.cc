@@ -72,8 +72,9 @@ bool CopyDevice(const Sandbox& sandbox, const std::string& device) {
     return false;
   }
   if (mknod(copy.c_str(), info.st_mode, info.st_rdev) == 0) {
-    return chown(copy.c_str(), info.st_uid, info.st_gid) == 0 &&
-           chmod(copy.c_str(), info.st_mode & 07777) == 0;
+    const bool is_roots = info.st_uid == 0 && info.st_gid == 0;
+    return is_roots || (chown(copy.c_str(), info.st_uid, info.st_gid) == 0 &&
+                        chmod(copy.c_str(), info.st_mode & 07777) == 0);
   }
   // Inside a container no device file can be made; the host's own is shown then.
   const int file = open(copy.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -159,7 +160,11 @@ const char* MakePrivateMounts(const Sandbox& sandbox) {
   if (const char* failed = ShowTaskFolders(sandbox)) {
     return failed;
   }
-  if (!MakeDev(sandbox)) {
+  // Device files get the modes that the host's have.
+  const mode_t mask = umask(0);
+  const bool has_dev = MakeDev(sandbox);
+  umask(mask);
+  if (!has_dev) {
     return "make /dev";
   }
   if (!SetMountAttributes("/sys", MOUNT_ATTR_RDONLY | kHarmless | MOUNT_ATTR_NOEXEC,
@@ -175,11 +180,6 @@ const char* MakePrivateMounts(const Sandbox& sandbox) {
   return sandbox.image_root.empty() ? nullptr : LeaveHost(sandbox);
 }
 
-const char* DropPrivileges(const TaskFile& task) {
-  const rlimit no_core{0, 0};
-  if (setrlimit(RLIMIT_CORE, &no_core) != 0) {
-    return "forbid core files";
-  }
 bool DropBoundingSet() {
   int has = 0;
   for (int capability = 0; (has = prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) >= 0; ++capability) {
@@ -191,6 +191,11 @@ bool DropBoundingSet() {
   return true;
 }
 
+const char* DropPrivileges(const TaskFile& task) {
+  const rlimit no_core{0, 0};
+  if (setrlimit(RLIMIT_CORE, &no_core) != 0) {
+    return "forbid core files";
+  }
   // The bounding set can only be lowered by who still has the right to.
   if (task.sandbox.drop_capabilities != 0 &&
       (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 || !DropBoundingSet())) {

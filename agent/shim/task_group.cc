@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -24,13 +25,13 @@ bool WriteText(const std::string& path, const char* text) {
   return written;
 }
 
-// Empty if there is no such file.
-std::string ReadWhole(const std::string& path) {
-  std::string text;
+// Nothing if there is no such file.
+std::optional<std::string> ReadIfThere(const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    return text;
+    return std::nullopt;
   }
+  std::string text;
   char chunk[4096];
   ssize_t size = 0;
   while ((size = read(file, chunk, sizeof(chunk))) > 0) {
@@ -38,6 +39,10 @@ std::string ReadWhole(const std::string& path) {
   }
   close(file);
   return text;
+}
+
+std::string ReadWhole(const std::string& path) {
+  return ReadIfThere(path).value_or("");
 }
 
 // Whether there was any.
@@ -72,9 +77,11 @@ GroupEntry::GroupEntry(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
     // Where version 1 takes a thread that moves itself, it does so at once; for a whole process the
     // kernel waits until no processor is amid a fork, some 10 ms.
-    const std::string threads = folder + "/tasks";
-    const std::string file = Exists(threads) ? threads : folder + "/cgroup.procs";
-    members_.push_back(open(file.c_str(), O_WRONLY | O_CLOEXEC));
+    int member = open((folder + "/tasks").c_str(), O_WRONLY | O_CLOEXEC);
+    if (member < 0) {
+      member = open((folder + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC);
+    }
+    members_.push_back(member);
   }
 }
 
@@ -122,8 +129,8 @@ void KillGroup(const std::vector<std::string>& folders) {
 
 bool IsGroupEmpty(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
-    if (Exists(folder)) {
-      return ReadWhole(folder + "/cgroup.procs").empty();
+    if (const auto members = ReadIfThere(folder + "/cgroup.procs")) {
+      return members->empty();
     }
   }
   return true;
