@@ -135,6 +135,11 @@ absl::Status LimitDevices(const std::string& folder, bool unified,
   return WriteGroupFile(folder + "/devices.allow", allowed);
 }
 
+// It only helps to end processes.
+bool IsFreezerOnly(const std::vector<std::string>& controllers) {
+  return controllers == std::vector<std::string>{"freezer"};
+}
+
 // Version 2 has these everywhere: they are no controllers there.
 bool NeedsNoPassing(absl::string_view name) {
   return name == "devices" || name == "freezer";
@@ -282,7 +287,11 @@ std::vector<std::string> ControlGroups::FoldersOf(absl::string_view group) const
 absl::StatusOr<std::vector<std::string>> ControlGroups::Make(uint64_t allocation,
                                                              const GroupLimits& limits) {
   std::vector<std::string> folders = FoldersOf(absl::StrCat(allocation));
+  std::vector<std::string> made;
   for (size_t i = 0; i < folders.size(); ++i) {
+    if (limits.end_with_init && IsFreezerOnly(hierarchies_[i].controllers)) {
+      continue;
+    }
     ASSIGN_OR_RETURN(const bool is_new, MakeGroup(folders[i]));
     if (!is_new && !IsGroupEmpty({folders[i]})) {
       KillGroup(folders);
@@ -290,8 +299,9 @@ absl::StatusOr<std::vector<std::string>> ControlGroups::Make(uint64_t allocation
           absl::StrCat("processes of an earlier task are still in ", folders[i]));
     }
     RETURN_IF_ERROR(SetLimits(hierarchies_[i], folders[i], limits));
+    made.push_back(folders[i]);
   }
-  return folders;
+  return made;
 }
 
 bool ControlGroups::Remove(uint64_t allocation) {

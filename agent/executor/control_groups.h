@@ -30,6 +30,7 @@ struct GroupLimits {
   int64_t cpu_share_milli = 0;      // against other tasks when processors are scarce; 0: the usual
   int64_t memory_bytes = 0;         // without swap; 0: no bound
   int64_t processes_max = 0;        // threads counted; 0: no bound
+  bool end_with_init = false;       // the end of its init ends every process: no freezer is needed
   std::vector<DeviceRule> devices;  // nothing else can be opened
 };
 
@@ -49,8 +50,8 @@ class ControlGroups {
   const std::vector<std::string>& facilities() const { return facilities_; }
   const std::map<std::string, std::string>& missing() const { return missing_; }
 
-  // The folders of a new group with these limits, one per hierarchy. What an earlier group of that
-  // name left is killed and replaced.
+  // The folders of a new group with these limits, one per hierarchy that it needs. What an earlier
+  // group of that name left is killed and replaced.
   absl::StatusOr<std::vector<std::string>> Make(uint64_t allocation, const GroupLimits& limits);
   // Removes the group if it is empty, else kills what is in it. True: it is gone.
   bool Remove(uint64_t allocation);

@@ -166,6 +166,7 @@ absl::StatusOr<Sandbox> Isolation::MakeSandbox(const TaskNeeds& needs) {
                                                     .cpu_share_milli = needs.cpu_share_milli,
                                                     .memory_bytes = needs.memory_bytes,
                                                     .processes_max = options_.processes_max,
+                                                    .end_with_init = private_mounts_,
                                                     .devices = MakeDeviceRules(sandbox.devices)}));
   }
   return sandbox;

@@ -334,11 +334,12 @@ void TaskShim::KillTask() {
   if (init_gone_) {
     return;
   }
-  KillGroup(task_.sandbox.groups);
   if (init_.in_namespace) {
+    // The kernel ends all with it, and lets none be born meanwhile.
     kill(init_.pid, SIGKILL);
     return;
   }
+  KillGroup(task_.sandbox.groups);
   // Without a namespace the init itself hunts its descendants when its socket closes.
   shutdown(init_.socket, SHUT_WR);
 }

@@ -202,6 +202,27 @@ TEST_F(RealGroups, NoMoreProcessesThanAllowed) {
   EXPECT_TRUE(groups.Remove(kAllocation));
 }
 
+// The one hierarchy of version 2 kills a group by itself.
+TEST_F(RealGroups, AFreezerIsLeftOutWhereTheInitTakesAllWithIt) {
+  const auto has_freezer = [](const std::vector<std::string>& folders) {
+    return std::any_of(folders.begin(), folders.end(), [](const std::string& folder) {
+      return std::filesystem::exists(folder + "/freezer.state");
+    });
+  };
+  const auto whole = groups.Make(kAllocation, {.devices = MakeDeviceRules({})});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  if (!has_freezer(*whole)) {
+    GTEST_SKIP() << "no hierarchy of version 1 has a freezer";
+  }
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  const auto folders =
+      groups.Make(kAllocation, {.end_with_init = true, .devices = MakeDeviceRules({})});
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  EXPECT_FALSE(has_freezer(*folders));
+  EXPECT_EQ(folders->size() + 1, whole->size());
+  EXPECT_TRUE(groups.Remove(kAllocation));
+}
+
 TEST_F(RealGroups, GroupsOfTasksAreListedAndRemoved) {
   if (groups.facilities().empty()) {
     GTEST_SKIP() << "no control groups can be made here";
