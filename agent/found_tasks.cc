@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
+#include "agent/executor/task_folder.h"
 #include "agent/shim/shim_protocol.h"
 
 namespace berth {
@@ -29,9 +30,9 @@ std::optional<JournaledTask> Decode(absl::string_view text) {
 
 std::optional<JournaledTask> ReadTask(absl::string_view data_dir, uint64_t job, int attempt) {
   const absl::StatusOr<TaskFolder> folder = TaskFolder::Open(data_dir, job, attempt);
-  const auto text =
-      folder.ok() ? ReadFileAt(folder->descriptor(), kAssignmentFileName) : std::nullopt;
-  auto task = text.has_value() ? Decode(*text) : std::nullopt;
+  const auto bytes = folder.ok() ? ReadFileAt(folder->descriptor(), kTaskFileName) : std::nullopt;
+  const auto file = bytes.has_value() ? DecodeTaskFile(*bytes) : std::nullopt;
+  auto task = file.has_value() ? Decode(file->agent_record) : std::nullopt;
   const bool is_its_own =
       task.has_value() && task->assignment.job_id() == job && task->assignment.attempt() == attempt;
   return is_its_own ? std::move(task) : std::nullopt;
@@ -46,10 +47,8 @@ std::optional<Number> NameAsNumber(const std::filesystem::directory_entry& entry
 
 }  // namespace
 
-absl::Status WriteFoundTask(const TaskFolder& folder, const JournaledTask& task) {
-  return folder.WriteFile(
-      kAssignmentFileName,
-      absl::StrCat(task.rendezvous_port, "\n", task.assignment.SerializeAsString()), 0600);
+std::string EncodeFoundTask(const JournaledTask& task) {
+  return absl::StrCat(task.rendezvous_port, "\n", task.assignment.SerializeAsString());
 }
 
 std::vector<JournaledTask> FindTasks(absl::string_view data_dir) {

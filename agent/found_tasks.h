@@ -1,21 +1,21 @@
 #ifndef BERTH_AGENT_FOUND_TASKS_H_
 #define BERTH_AGENT_FOUND_TASKS_H_
 
-// Every task's folder says what the journal says of the task, so that an agent whose journal is
+// Every task's file says what the journal says of the task, so that an agent whose journal is
 // lost finds its tasks all the same. Not forced to disk: after a reboot no task is left to be
 // found.
 
+#include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 #include "agent/core/journal_record.h"
-#include "agent/executor/task_folder.h"
 
 namespace berth {
 
-absl::Status WriteFoundTask(const TaskFolder& folder, const JournaledTask& task);
+// As TaskFile::agent_record.
+std::string EncodeFoundTask(const JournaledTask& task);
 
 // Of all folders below `data_dir` whose task is not acknowledged; what cannot be read is left out.
 std::vector<JournaledTask> FindTasks(absl::string_view data_dir);

@@ -219,7 +219,7 @@ absl::Status TaskLauncher::StartShim(LaunchedTask& task) const {
     RETURN_IF_ERROR(task.folder->WriteFile(
         "hosts", FormatHostFile({start.members().begin(), start.members().end()}), 0644));
   }
-  RETURN_IF_ERROR(WriteFoundTask(*task.folder, {task.assignment, task.rendezvous_port}));
+  task.file.agent_record = EncodeFoundTask({task.assignment, task.rendezvous_port});
   RETURN_IF_ERROR(task.folder->WriteFile(kTaskFileName, EncodeTaskFile(task.file), 0600));
   ASSIGN_OR_RETURN(ShimProcess shim, shims_->Start(task.folder->path()));
   task.shim = std::make_unique<ShimProcess>(std::move(shim));

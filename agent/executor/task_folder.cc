@@ -110,9 +110,8 @@ absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, 
 }
 
 void TaskFolder::Drop() const {
-  for (const char* name :
-       {kTaskFileName, kStartFileName, kExitFileName, kStopFileName, kSocketFileName,
-        kNoticeSocketName, kAssignmentFileName, "hosts", "script"}) {
+  for (const char* name : {kTaskFileName, kStartFileName, kExitFileName, kStopFileName,
+                           kSocketFileName, kNoticeSocketName, "hosts", "script"}) {
     unlinkat(descriptor_, name, 0);
   }
   // Mostly empty, and mostly not there.

@@ -14,9 +14,6 @@
 
 namespace berth {
 
-// What the agent was told of the task (agent/found_tasks.h).
-inline constexpr char kAssignmentFileName[] = "assignment";
-
 // Who owns what a task may write; -1: the agent's own user.
 struct TaskOwner {
   int64_t user_id = -1;

@@ -12,10 +12,12 @@
 namespace berth {
 namespace {
 
-constexpr uint32_t kTaskMagic = 0x42544b33;  // "BTK3"
-// Written before there were images: such a task may still run when its agent is a newer one.
-constexpr uint32_t kTaskMagicWithoutImage = 0x42544b32;  // "BTK2"
-constexpr uint32_t kStartMagic = 0x42535431;             // "BST1"
+constexpr uint32_t kTaskMagic = 0x42544b34;  // "BTK4"
+// Written before there were an agent's record, and images: such a task may still run when its agent
+// is a newer one.
+constexpr uint32_t kTaskMagicWithoutRecord = 0x42544b33;  // "BTK3"
+constexpr uint32_t kTaskMagicWithoutImage = 0x42544b32;   // "BTK2"
+constexpr uint32_t kStartMagic = 0x42535431;              // "BST1"
 constexpr uint32_t kCountMax = 1 << 20;
 
 class Writer {
@@ -167,13 +169,14 @@ std::string EncodeTaskFile(const TaskFile& task) {
   Write(task.sandbox, writer);
   writer.Text(task.sandbox.image_root);
   writer.Texts(task.sandbox.image_mounts);
+  writer.Text(task.agent_record);
   return writer.Take();
 }
 
 std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
   Reader reader(bytes);
   const uint32_t magic = reader.Count();
-  if (magic != kTaskMagic && magic != kTaskMagicWithoutImage) {
+  if (magic < kTaskMagicWithoutImage || magic > kTaskMagic) {
     return std::nullopt;
   }
   TaskFile task;
@@ -194,9 +197,12 @@ std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
     *number = reader.Number();
   }
   Read(reader, task.sandbox);
-  if (magic == kTaskMagic) {
+  if (magic >= kTaskMagicWithoutRecord) {
     task.sandbox.image_root = reader.Text();
     task.sandbox.image_mounts = reader.Texts();
+  }
+  if (magic >= kTaskMagic) {
+    task.agent_record = reader.Text();
   }
   if (!reader.AtEnd() || task.argv.empty() || task.ranks.empty()) {
     return std::nullopt;

@@ -72,6 +72,7 @@ struct TaskFile {
   int64_t log_segment_bytes = 0;  // of a rank's log; 0: one file without a bound
   int64_t log_segments_max = 0;
   Sandbox sandbox;
+  std::string agent_record;  // what an agent without a journal finds here; nothing to the shim
 };
 
 std::string EncodeTaskFile(const TaskFile& task);

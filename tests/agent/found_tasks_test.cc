@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/executor/task_folder.h"
+#include "agent/shim/shim_protocol.h"
 #include "tests/testing/temp_dir.h"
 
 namespace berth {
@@ -25,7 +27,9 @@ class FoundTasksTest : public testing::Test {
     task.rendezvous_port = 20007;
     absl::StatusOr<TaskFolder> folder = TaskFolder::Make(dir_.path(), job, attempt, {});
     EXPECT_TRUE(folder.ok()) << folder.status();
-    EXPECT_TRUE(WriteFoundTask(*folder, task).ok());
+    TaskFile file{.argv = {"true"}, .ranks = {{}}};
+    file.agent_record = EncodeFoundTask(task);
+    EXPECT_TRUE(folder->WriteFile(kTaskFileName, EncodeTaskFile(file), 0600).ok());
     return *std::move(folder);
   }
 
@@ -57,7 +61,7 @@ TEST_F(FoundTasksTest, WhatIsNoTaskIsLeftOut) {
   std::filesystem::copy(folder.path(), dir_.File("jobs/7/3"),
                         std::filesystem::copy_options::recursive);
   std::filesystem::create_directories(dir_.File("jobs/8/0"));
-  std::ofstream(dir_.File("jobs/8/0/assignment")) << "not one";
+  std::ofstream(dir_.File("jobs/8/0/task")) << "not one";
   std::filesystem::create_directories(dir_.File("jobs/notes/0"));
   EXPECT_EQ(FindTasks(dir_.path()).size(), 1u);
   EXPECT_TRUE(FindTasks(dir_.File("nowhere")).empty());

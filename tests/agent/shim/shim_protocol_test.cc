@@ -40,6 +40,7 @@ TaskFile SampleTask() {
       .groups = { "/cg/a",       "/cg/b"},
       .seccomp_program = std::string("\0\1\2", 3)
   };
+  task.agent_record = std::string("a\0b", 3);
   return task;
 }
 
@@ -63,6 +64,7 @@ TEST(ShimProtocol, TaskFileComesBack) {
   EXPECT_EQ(task->sandbox.seccomp_program, SampleTask().sandbox.seccomp_program);
   EXPECT_EQ(task->sandbox.image_root, "/srv/images/a");
   EXPECT_EQ(task->sandbox.image_mounts, SampleTask().sandbox.image_mounts);
+  EXPECT_EQ(task->agent_record, std::string("a\0b", 3));
   EXPECT_EQ(task->user_id, 1000);
   EXPECT_EQ(task->group_id, -1);
   EXPECT_EQ(task->time_limit_ms, 5000);
@@ -78,18 +80,24 @@ TEST(ShimProtocol, ShortenedOrLengthenedTaskFileIsRefused) {
   EXPECT_FALSE(DecodeTaskFile(bytes + "x").has_value());
 }
 
-// A running task's file may be of the version before.
-TEST(ShimProtocol, TaskFileFromBeforeImagesIsRead) {
+// A running task's file may be of the versions before: without an agent's record, without an image.
+TEST(ShimProtocol, TaskFileOfAnEarlierVersionIsRead) {
   TaskFile sample = SampleTask();
   sample.sandbox.image_root.clear();
   sample.sandbox.image_mounts.clear();
+  sample.agent_record.clear();
   std::string bytes = EncodeTaskFile(sample);
+  bytes.resize(bytes.size() - sizeof(uint32_t));  // an empty text
+  bytes[0] = '3';                                 // "BTK3", the last letter first
+  EXPECT_TRUE(DecodeTaskFile(bytes).has_value());
   bytes.resize(bytes.size() - 2 * sizeof(uint32_t));  // an empty text and an empty list
-  bytes[0] = '2';                                     // "BTK2", the last letter first
+  bytes[0] = '2';
   const auto task = DecodeTaskFile(bytes);
   ASSERT_TRUE(task.has_value());
   EXPECT_EQ(task->sandbox.seccomp_program, sample.sandbox.seccomp_program);
   EXPECT_EQ(task->sandbox.image_root, "");
+  bytes[0] = '1';
+  EXPECT_FALSE(DecodeTaskFile(bytes).has_value());
 }
 
 TEST(ShimProtocol, TaskWithoutCommandOrRanksIsRefused) {
