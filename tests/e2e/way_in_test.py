@@ -195,6 +195,7 @@ def endings(center, token, job):
         err = client.stderr.read().decode()
         expect(code == 137 and "B4304" in err, "exit code %d: %s" % (code, err))
         wait_until(lambda: not pids_with("86006"), 5, "its processes are gone")
+        center.await_state(short, ["cancelled"], 20, token=token)
         result = center.run_in(short, "true", token=token)
         expect(result.code == 5 and "error[B4303]" in result.err, str(result))
 
