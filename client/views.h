@@ -47,6 +47,8 @@ std::string ArrayProgressText(const v1::ArrayStatus& array);
 std::string StateSummary(const v1::Job& job);
 // The nodes of the present or last attempt, by rank.
 std::vector<std::string> NodesOf(const v1::Job& job);
+// Of its devices: "0,1".
+std::string DeviceIndexes(const v1::Allocation& allocation);
 // "2 nodes × 4 devices"
 std::string ShapeText(const v1::GangSpec& gang);
 // The JSON time of the contract's microseconds; null for 0.

@@ -11,7 +11,6 @@
 #include "client/views.h"
 
 namespace berth {
-namespace {
 
 std::string DeviceIndexes(const v1::Allocation& allocation) {
   return absl::StrJoin(allocation.devices(), ",",
@@ -19,8 +18,6 @@ std::string DeviceIndexes(const v1::Allocation& allocation) {
                          absl::StrAppend(out, device.index());
                        });
 }
-
-}  // namespace
 
 Json AllocationJson(const v1::Allocation& allocation) {
   Json json;

@@ -10,6 +10,7 @@ std::span<const Command* const> AllCommands() {
       &kShowCommand,
       &kExplainCommand,
       &kLogsCommand,
+      &kTopCommand,
       &kWaitCommand,
       &kAllocationsCommand,
       &kExecCommand,

@@ -16,6 +16,7 @@ extern const Command kPsCommand;
 extern const Command kShowCommand;
 extern const Command kExplainCommand;
 extern const Command kLogsCommand;
+extern const Command kTopCommand;
 extern const Command kWaitCommand;
 extern const Command kAllocationsCommand;
 extern const Command kExecCommand;
