@@ -25,6 +25,7 @@ void RankFailures::Add(int32_t rank, const absl::Status& status, absl::Time now)
   }
   untold_.push_back({.rank = rank, .status = status});
   ++failed_;
+  exit_codes_.insert(ExitCodeOfStatus(status));
 }
 
 absl::Time RankFailures::TellTime() const {
@@ -60,7 +61,7 @@ absl::StatusOr<int> RankFailures::Result(Context& context) {
     return untold_.front().status;
   }
   Tell(context);
-  return kExitPartlyDone;
+  return failed_ == ranks_ && exit_codes_.size() == 1 ? *exit_codes_.begin() : kExitPartlyDone;
 }
 
 }  // namespace berth

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -28,8 +29,8 @@ class RankFailures {
   absl::Time TellTime() const;
   // Writes the errors that are untold.
   void Tell(Context& context);
-  // At the end: tells the rest. OK and 0 if none failed; an error if all failed of one cause that
-  // is untold; else the exit code of a command that is partly done.
+  // At the end: tells the rest. 0 if none failed; an error if all failed of one cause that is
+  // untold; the exit code of all, if all failed alike; else that of a command that is partly done.
   absl::StatusOr<int> Result(Context& context);
 
  private:
@@ -39,6 +40,7 @@ class RankFailures {
   };
   const size_t ranks_;
   size_t failed_ = 0;
+  std::set<int> exit_codes_;  // that they would end a command with
   std::vector<Failure> untold_;
   absl::Time first_untold_;
 };

@@ -119,8 +119,9 @@ absl::Status AwaitStart(Context& context, ApiClient& api, uint64_t job_id,
   return WaitForJob(api, request, limits, nullptr).status();
 }
 
-// The ranks of the attempt, which from here on is this one: another may begin meanwhile.
-absl::Status FindRanks(ApiClient& api, bool all, LogQuery& query) {
+// The ranks of the attempt, which from here on is this one: another may begin meanwhile. Returns
+// the job.
+absl::StatusOr<v1::Job> FindRanks(ApiClient& api, bool all, LogQuery& query) {
   v1::GetJobRequest get;
   get.set_job_id(query.request.job_id());
   get.set_with_spec(all);
@@ -130,7 +131,7 @@ absl::Status FindRanks(ApiClient& api, bool all, LogQuery& query) {
     query.request.set_attempt(job.attempt());
   }
   if (!all) {
-    return absl::OkStatus();
+    return job;
   }
   std::set<int32_t> nodes;
   if (query.request.attempt() == job.attempt()) {
@@ -152,18 +153,27 @@ absl::Status FindRanks(ApiClient& api, bool all, LogQuery& query) {
       query.ranks.push_back(node * ranks_per_node + rank);
     }
   }
-  return absl::OkStatus();
+  return job;
+}
+
+absl::StatusOr<int> Download(Context& context, ApiClient& api, LogQuery& query) {
+  ASSIGN_OR_RETURN(const v1::Job job, FindRanks(api, query.ranks.front() == -1, query));
+  ASSIGN_OR_RETURN(const int code,
+                   DownloadLogs(context, query, context.arguments.Find("download")->text));
+  if (query.request.attempt() == job.attempt() && !IsEnded(job.state())) {
+    context.PrintNotes({absl::StrCat("job ", job.id(), " is ", JobStateWord(job.state()),
+                                     ": these are its logs so far")});
+  }
+  return code;
 }
 
 absl::StatusOr<int> Show(Context& context, ApiClient& api, LogQuery& query,
                          const FollowLimits& limits) {
-  const OptionValue* const folder = context.arguments.Find("download");
-  const bool all = context.arguments.Has("all") || (folder != nullptr && query.ranks[0] == -1);
-  if (all || query.ranks.size() > 1) {
-    RETURN_IF_ERROR(FindRanks(api, all, query));
+  if (context.arguments.Has("download")) {
+    return Download(context, api, query);
   }
-  if (folder != nullptr) {
-    return DownloadLogs(context, query, folder->text);
+  if (query.with_ranks) {
+    RETURN_IF_ERROR(FindRanks(api, context.arguments.Has("all"), query).status());
   }
   if (query.ranks.size() > LogSources::kLogsMax) {
     return ErrorAt({},
@@ -191,11 +201,14 @@ absl::StatusOr<int> RunLogs(Context& context) {
     start = AwaitStart(context, *api, place.job, limits);
   }
   absl::StatusOr<int> code = start.ok() ? Show(context, *api, query, limits) : start;
-  if (query.request.follow() && IsUnreachable(code.status())) {
+  if (!query.request.follow()) {
+    return code;
+  }
+  if (IsUnreachable(code.status())) {
     context.PrintError(code.status());
     return kExitServerLost;
   }
-  return code;
+  return code.ok() && *code == kExitUnreachable ? kExitServerLost : code;
 }
 
 }  // namespace

@@ -174,6 +174,19 @@ TEST_F(RankLogs, WhatAllAreRefusedIsToldOnce) {
   EXPECT_EQ(outcome.err, "error[B5301]: node n2 is not connected\n");
 }
 
+// One that has told so, and one that is told at the end: still nothing but the center is away.
+TEST_F(RankLogs, AllThatAreAwayAreNoPart) {
+  for (int rank = 0; rank < 4; ++rank) {
+    scheduler_.service.rank_logs[rank] = {
+        .pieces = {},
+        .end = absl::UnavailableError(absl::StrCat("node n", rank / 2, " is not connected"))};
+  }
+  const Outcome outcome = Logs({"--all"});
+  EXPECT_EQ(outcome.code, 7);
+  EXPECT_NE(outcome.err.find("ranks 0-1: "), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("ranks 2-3: "), std::string::npos) << outcome.err;
+}
+
 TEST_F(RankLogs, FollowingGoesOnWhereARankWasLost) {
   scheduler_.service.rank_logs[1].end = NodeAway();
   const int64_t size = static_cast<int64_t>(Log(1)[0].data().size());
@@ -221,6 +234,16 @@ TEST_F(RankLogs, ComeIntoFiles) {
   EXPECT_NE(outcome.out.find("\"rank\":3,"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find(absl::StrCat("\"size_bytes\":", Log(3)[0].data().size())),
             std::string::npos);
+}
+
+TEST_F(RankLogs, OfARunningJobADownloadIsWhatIsThere) {
+  EXPECT_EQ(Logs({"--download", dir_.File("ended")}).err, "");
+  scheduler_.service.jobs[12].set_state(v1::JOB_STATE_RUNNING);
+  const Outcome outcome = Logs({"--download", dir_.File("running"), "--rank", "2"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.err, "note: job 12 is running: these are its logs so far\n");
+  EXPECT_EQ(FileText("running/rank-2.log"), Log(2)[0].data());
+  EXPECT_EQ(Logs({"--download", dir_.File("earlier"), "--attempt", "1", "--rank", "2"}).err, "");
 }
 
 TEST_F(RankLogs, ADownloadOverwritesNothing) {
