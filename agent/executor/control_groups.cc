@@ -8,10 +8,10 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 #include "agent/executor/control_group_mounts.h"
 #include "agent/shim/task_group.h"
@@ -145,33 +145,49 @@ bool NeedsNoPassing(absl::string_view name) {
   return name == "devices" || name == "freezer";
 }
 
-// Passes `controllers` on to the groups below `folder`; returns those that went.
-std::vector<std::string> PassOn(const std::string& folder,
-                                const std::vector<std::string>& controllers) {
-  std::vector<std::string> passed;
-  for (const std::string& controller : controllers) {
-    if (NeedsNoPassing(controller) ||
-        WriteGroupFile(folder + "/cgroup.subtree_control", absl::StrCat("+", controller)).ok()) {
-      passed.push_back(controller);
-    }
+const char* FacilityOf(absl::string_view controller) {
+  return std::find_if(std::begin(kFacilities), std::end(kFacilities),
+                      [&](const Facility& facility) { return facility.controller == controller; })
+      ->name;
+}
+
+// The group that is to hold this agent's folder.
+std::string ParentOf(const GroupHierarchy& found, const ControlGroupOptions& options) {
+  if (!options.parent.empty()) {
+    return absl::StrCat(found.mount_point, options.parent);
   }
-  return passed;
+  absl::string_view own = found.own_folder;
+  if (found.unified) {
+    absl::ConsumeSuffix(&own, absl::StrCat("/", kAgentGroup));
+  }
+  return std::string(own);
+}
+
+// A group with groups below it may hold no process of its own, unless it is the root: where that
+// would be this one, it goes into one below. If this fails, passing the controllers on fails too,
+// and that is told.
+void LeaveGroup(const std::string& folder) {
+  const std::string leaf = absl::StrCat(folder, "/", kAgentGroup);
+  if (access((folder + "/cgroup.type").c_str(), F_OK) == 0 && MakeGroup(leaf).ok()) {
+    WriteGroupFile(leaf + "/cgroup.procs", absl::StrCat(getpid())).IgnoreError();
+  }
 }
 
 }  // namespace
 
 ControlGroups ControlGroups::Open(const ControlGroupOptions& options) {
   ControlGroups groups;
+  for (const Facility& facility : kFacilities) {
+    groups.missing_[facility.name] = "no writable hierarchy has it";
+  }
   std::set<std::string> taken;
   std::vector<GroupHierarchy> found = FindGroupHierarchies(options.root);
   // Version 1 first: what it holds, version 2 does not have.
   std::stable_partition(found.begin(), found.end(),
                         [](const GroupHierarchy& hierarchy) { return !hierarchy.unified; });
-  for (const GroupHierarchy& hierarchy : found) {
-    const std::string parent = options.parent.empty()
-                                   ? hierarchy.own_folder
-                                   : absl::StrCat(hierarchy.mount_point, options.parent);
-    std::vector<std::string> offered = hierarchy.controllers;
+  for (GroupHierarchy& hierarchy : found) {
+    const std::string parent = ParentOf(hierarchy, options);
+    std::vector<std::string> offered = std::move(hierarchy.controllers);
     if (hierarchy.unified) {
       offered =
           absl::StrSplit(ReadGroupFile(parent + "/cgroup.controllers"), ' ', absl::SkipEmpty());
@@ -184,35 +200,53 @@ ControlGroups ControlGroups::Open(const ControlGroupOptions& options) {
       }
     }
     if (!used.empty()) {
-      groups.AddHierarchy(parent, options.name, {"", std::move(used), hierarchy.unified});
+      groups.AddHierarchy(hierarchy, options, std::move(used));
     }
   }
   groups.Try();
   return groups;
 }
 
-void ControlGroups::AddHierarchy(std::string parent, absl::string_view name, Hierarchy hierarchy) {
-  if (hierarchy.unified) {
-    // A group with groups below it may hold no process of its own, unless it is the root.
-    const std::string own = absl::StrCat("/", kAgentGroup);
-    if (absl::EndsWith(parent, own)) {
-      parent.resize(parent.size() - own.size());
-    } else if (access((parent + "/cgroup.type").c_str(), F_OK) == 0 &&
-               MakeGroup(parent + own).ok()) {
-      // If this fails, passing the controllers on fails too, and that is told.
-      WriteGroupFile(absl::StrCat(parent, own, "/cgroup.procs"), absl::StrCat(getpid()))
-          .IgnoreError();
-    }
-    hierarchy.controllers = PassOn(parent, hierarchy.controllers);
+void ControlGroups::AddHierarchy(const GroupHierarchy& found, const ControlGroupOptions& options,
+                                 std::vector<std::string> controllers) {
+  const std::string parent = ParentOf(found, options);
+  if (found.unified && found.own_folder == parent) {
+    LeaveGroup(parent);
+  } else if (!found.unified) {
+    // Whoever names a parent has it in some hierarchies only, as systemd. In version 2 a group
+    // counts for what it was given by its owner: one that is not there is not made here.
+    std::error_code error;
+    std::filesystem::create_directories(parent, error);
   }
-  hierarchy.folder = absl::StrCat(parent, "/", name);
-  if (!MakeGroup(hierarchy.folder).ok()) {
+  Hierarchy hierarchy{absl::StrCat(parent, "/", options.name), std::move(controllers),
+                      found.unified};
+  if (const absl::Status made = MakeGroup(hierarchy.folder).status(); !made.ok()) {
+    for (const std::string& controller : hierarchy.controllers) {
+      missing_[FacilityOf(controller)] = std::string(made.message());
+    }
     return;
   }
   if (hierarchy.unified) {
-    hierarchy.controllers = PassOn(hierarchy.folder, hierarchy.controllers);
+    PassOn(parent, hierarchy.controllers);
+    PassOn(hierarchy.folder, hierarchy.controllers);
   }
   hierarchies_.push_back(std::move(hierarchy));
+}
+
+void ControlGroups::PassOn(const std::string& folder, std::vector<std::string>& controllers) {
+  std::vector<std::string> passed;
+  for (const std::string& controller : controllers) {
+    const absl::Status status =
+        NeedsNoPassing(controller)
+            ? absl::OkStatus()
+            : WriteGroupFile(folder + "/cgroup.subtree_control", absl::StrCat("+", controller));
+    if (status.ok()) {
+      passed.push_back(controller);
+    } else {
+      missing_[FacilityOf(controller)] = std::string(status.message());
+    }
+  }
+  controllers = std::move(passed);
 }
 
 void ControlGroups::Try() {
@@ -221,9 +255,6 @@ void ControlGroups::Try() {
                            .memory_bytes = 64L << 20,
                            .processes_max = 16,
                            .devices = MakeDeviceRules({})};
-  for (const Facility& facility : kFacilities) {
-    missing_[facility.name] = "no writable hierarchy has it";
-  }
   for (Hierarchy& hierarchy : hierarchies_) {
     const std::vector<std::string> controllers = std::exchange(hierarchy.controllers, {});
     const std::string folder = absl::StrCat(hierarchy.folder, "/", kTrialGroup);

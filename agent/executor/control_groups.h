@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "agent/executor/control_group_mounts.h"
 #include "agent/executor/device_rules.h"
 
 namespace berth {
@@ -35,9 +36,10 @@ struct GroupLimits {
 };
 
 struct ControlGroupOptions {
-  std::string root;    // before /proc/self and the mounts' paths; for tests
-  std::string parent;  // as in /proc/self/cgroup; empty: the group the agent was started in
-  std::string name;    // of this agent's folder; distinct among the agents of a machine
+  std::string root;  // before /proc/self and the mounts' paths; for tests
+  // As in /proc/self/cgroup; empty: the group the agent was started in. Version 2 must have it.
+  std::string parent;
+  std::string name;  // of this agent's folder; distinct among the agents of a machine
 };
 
 class ControlGroups {
@@ -67,7 +69,11 @@ class ControlGroups {
     bool unified = false;                  // version 2
   };
 
-  void AddHierarchy(std::string parent, absl::string_view name, Hierarchy hierarchy);
+  void AddHierarchy(const GroupHierarchy& found, const ControlGroupOptions& options,
+                    std::vector<std::string> controllers);
+  // Passes the controllers on to the groups below a folder of version 2; those that do not go leave
+  // the list.
+  void PassOn(const std::string& folder, std::vector<std::string>& controllers);
   void Try();
   std::vector<std::string> FoldersOf(absl::string_view group) const;
   absl::Status SetLimits(const Hierarchy& hierarchy, const std::string& folder,

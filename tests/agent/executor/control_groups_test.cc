@@ -96,11 +96,41 @@ TEST_F(UnifiedTree, WhatIsNotDelegatedIsMissing) {
   EXPECT_TRUE(groups.missing().contains(kFacilityMemory));
 }
 
-TEST_F(UnifiedTree, AParentOfTheOperatorsTakesItsPlace) {
-  Write(dir.File("sys/fs/cgroup/tasks.slice/cgroup.controllers"), "cpu memory pids\n");
-  ControlGroups::Open({.root = dir.path(), .parent = "/tasks.slice", .name = "berth-x"});
-  EXPECT_TRUE(std::filesystem::exists(dir.File("sys/fs/cgroup/tasks.slice/berth-x")));
+TEST_F(UnifiedTree, ARestartedAgentInItsOwnPlaceUsesTheGroupAbove) {
+  Write(dir.File("proc/self/cgroup"), "0::/system.slice/berth-agent.service/berth-agent\n");
+  const auto groups = ControlGroups::Open({.root = dir.path(), .parent = "", .name = "berth-x"});
+  EXPECT_TRUE(std::filesystem::exists(unit + "/berth-x"));
+  EXPECT_FALSE(std::filesystem::exists(unit + "/berth-agent"));
+  EXPECT_TRUE(Contains(groups.facilities(), kFacilityMemory));
+}
+
+TEST_F(UnifiedTree, WhyAControllerIsNotPassedOnIsTold) {
+  std::filesystem::create_directories(unit + "/cgroup.subtree_control");  // cannot be written
+  const auto groups = ControlGroups::Open({.root = dir.path(), .parent = "", .name = "berth-x"});
+  EXPECT_NE(groups.missing().at(kFacilityMemory).find("cgroup.subtree_control"), std::string::npos)
+      << groups.missing().at(kFacilityMemory);
+}
+
+TEST_F(UnifiedTree, AParentOfTheOperatorsTakesItsPlaceAndTheAgentStaysWhereItIs) {
+  const std::string parent = dir.File("sys/fs/cgroup/system.slice/berth-tasks.service");
+  Write(parent + "/cgroup.controllers", "cpu memory pids\n");
+  Write(parent + "/cgroup.type", "domain\n");
+  ControlGroups::Open(
+      {.root = dir.path(), .parent = "/system.slice/berth-tasks.service", .name = "berth-x"});
+  EXPECT_TRUE(std::filesystem::exists(parent + "/berth-x"));
+  EXPECT_EQ(Read(parent + "/cgroup.subtree_control"), "+pids");
+  EXPECT_FALSE(std::filesystem::exists(parent + "/berth-agent"));
   EXPECT_FALSE(std::filesystem::exists(unit + "/berth-x"));
+  EXPECT_FALSE(std::filesystem::exists(unit + "/berth-agent"));
+}
+
+TEST_F(UnifiedTree, AParentThatIsNotThereIsToldAndNotMade) {
+  const auto groups =
+      ControlGroups::Open({.root = dir.path(), .parent = "/tasks.slice", .name = "berth-x"});
+  EXPECT_FALSE(std::filesystem::exists(dir.File("sys/fs/cgroup/tasks.slice")));
+  EXPECT_TRUE(groups.facilities().empty());
+  EXPECT_NE(groups.missing().at(kFacilityKill).find("tasks.slice"), std::string::npos)
+      << groups.missing().at(kFacilityKill);
 }
 
 TEST_F(UnifiedTree, AHierarchyMountedReadOnlyIsNoUse) {
@@ -125,6 +155,21 @@ TEST(ControlGroupMounts, VersionOneHasAHierarchyPerController) {
   EXPECT_EQ(found[0].own_folder, dir.File("sys/fs/cgroup/memory/a"));
   EXPECT_EQ(found[1].own_folder, dir.File("sys/fs/cgroup/cpu,cpuacct"));
   EXPECT_TRUE(found[2].unified);
+}
+
+TEST(ControlGroups, AParentIsMadeInTheHierarchiesOfVersionOneThatLackIt) {
+  const TempDir dir;
+  Write(dir.File("proc/self/cgroup"), "4:memory:/\n3:pids:/\n");
+  Write(dir.File("proc/self/mountinfo"),
+        "31 30 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+        "32 30 0:28 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n");
+  std::filesystem::create_directories(dir.File("sys/fs/cgroup/memory/system.slice/tasks"));
+  std::filesystem::create_directories(dir.File("sys/fs/cgroup/pids"));
+  const auto groups =
+      ControlGroups::Open({.root = dir.path(), .parent = "/system.slice/tasks", .name = "berth-x"});
+  EXPECT_TRUE(Contains(groups.facilities(), kFacilityMemory));
+  EXPECT_TRUE(Contains(groups.facilities(), kFacilityPids));
+  EXPECT_TRUE(std::filesystem::exists(dir.File("sys/fs/cgroup/pids/system.slice/tasks/berth-x")));
 }
 
 // ---- The machine's own ----
