@@ -9,12 +9,14 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace berth {
@@ -22,6 +24,7 @@ namespace {
 
 // Where the new /dev is built before it takes its place.
 constexpr char kNewDev[] = "/run/berth/dev";
+constexpr char kGroups[] = "/sys/fs/cgroup";
 
 // The device files that every process may expect.
 constexpr const char* kUsualDevices[] = {"/dev/null",   "/dev/zero",    "/dev/full",
@@ -130,6 +133,19 @@ const char* ShowTaskFolders(const Sandbox& sandbox) {
   return nullptr;
 }
 
+// Its supervisor may be one of those that are spared when the machine's memory runs out.
+bool BeKilledLikeOthers() {
+  const int file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+  if (file < 0) {
+    return true;  // not even that is shown
+  }
+  char sign = 0;
+  const bool spared = read(file, &sign, 1) == 1 && sign == '-';
+  const bool done = !spared || write(file, "0", 1) == 1;
+  close(file);
+  return done;
+}
+
 bool ClearCapabilitySets() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
@@ -180,6 +196,20 @@ const char* MakePrivateMounts(const Sandbox& sandbox) {
   return sandbox.image_root.empty() ? nullptr : LeaveHost(sandbox);
 }
 
+const char* ShowOwnGroups() {
+  struct statfs info {};
+  if (statfs(kGroups, &info) != 0 || info.f_type != CGROUP2_SUPER_MAGIC) {
+    return nullptr;
+  }
+  // In the place of the node's, which the kernel does not take twice in one place.
+  constexpr unsigned long kReadOnly = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  if (umount2(kGroups, MNT_DETACH) != 0 ||
+      mount("cgroup2", kGroups, "cgroup2", kReadOnly, nullptr) != 0) {
+    return "show the task its own control groups";
+  }
+  return nullptr;
+}
+
 bool DropBoundingSet() {
   int has = 0;
   for (int capability = 0; (has = prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) >= 0; ++capability) {
@@ -195,6 +225,9 @@ const char* DropPrivileges(const TaskFile& task) {
   const rlimit no_core{0, 0};
   if (setrlimit(RLIMIT_CORE, &no_core) != 0) {
     return "forbid core files";
+  }
+  if (!BeKilledLikeOthers()) {
+    return "be killed like others when memory runs out";
   }
   // The bounding set can only be lowered by who still has the right to.
   if (task.sandbox.drop_capabilities != 0 &&

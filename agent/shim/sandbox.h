@@ -13,12 +13,18 @@ namespace berth {
 // namespace of the caller's own. On failure errno and the step that failed; nullptr: all done.
 const char* MakePrivateMounts(const Sandbox& sandbox);
 
+// With version 2 of control groups /sys/fs/cgroup shows nothing but the task's own from here on:
+// programs look there for their limits. Requires: those mounts, and the caller is the first in a
+// control group namespace. As MakePrivateMounts.
+const char* ShowOwnGroups();
+
 // Nothing that is executed from here on gets a capability, whatever its file says; what the process
 // has itself it keeps. False: errno says why.
 bool DropBoundingSet();
 
 // Takes the user, the group, all capabilities, and lets nothing give them back: no set-user-id
-// program, no system call that the filter refuses. As MakePrivateMounts.
+// program, no system call that the filter refuses. Nor does it keep a place before others when the
+// machine's memory runs out. As MakePrivateMounts.
 const char* DropPrivileges(const TaskFile& task);
 
 }  // namespace berth

@@ -73,6 +73,12 @@ class Init {
     if ((task_.sandbox.namespaces & CLONE_NEWCGROUP) != 0 && unshare(CLONE_NEWCGROUP) != 0) {
       Fail("hide the node's control groups");
     }
+    if (in_namespace_ && task_.sandbox.private_mounts != 0 &&
+        (task_.sandbox.namespaces & CLONE_NEWCGROUP) != 0) {
+      if (const char* failed = ShowOwnGroups()) {
+        Fail(failed);
+      }
+    }
     if (const char* failed = DropPrivileges(task_)) {
       Fail(failed);
     }
