@@ -75,6 +75,8 @@ Json NodeJson(const v1::Node& node, absl::Time now) {
        std::map<std::string, std::string>(facts.labels().begin(), facts.labels().end())) {
     json["labels"][key] = value;
   }
+  json["facilities"] =
+      std::vector<std::string>(facts.facilities().begin(), facts.facilities().end());
   json["tenants"] = std::vector<std::string>(node.tenants().begin(), node.tenants().end());
   return json;
 }

@@ -439,6 +439,7 @@ TEST(Nodes, JsonHasTheFrozenFields) {
   node.set_device_class("sim");
   node.mutable_facts()->add_devices();
   node.mutable_facts()->set_agent_version("0.1.0");
+  node.mutable_facts()->add_facilities("cgroup-v2");
   scheduler.service.nodes = {node};
   const json item = json::parse(scheduler.Run({"nodes", "-o", "json"}).out)["items"][0];
   EXPECT_EQ(item["name"], "n1");
@@ -447,6 +448,7 @@ TEST(Nodes, JsonHasTheFrozenFields) {
   EXPECT_EQ(item["devices_total"], 1);
   EXPECT_EQ(item["devices_free"], 0);
   EXPECT_EQ(item["agent_version"], "0.1.0");
+  EXPECT_EQ(item["facilities"], json::array({"cgroup-v2"}));
   EXPECT_TRUE(item["last_heartbeat_seconds"].is_null());
 }
 
