@@ -49,7 +49,7 @@ def expect(condition, message):
         raise AssertionError(message)
 
 
-def wait_until(condition, seconds, what):
+def wait_until(condition, seconds, what, pause=0.05):
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -57,7 +57,7 @@ def wait_until(condition, seconds, what):
             return value
         if time.monotonic() > deadline:
             raise AssertionError("not within %d s: %s" % (seconds, what))
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def alive(pid):
