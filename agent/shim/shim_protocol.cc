@@ -311,6 +311,17 @@ bool WriteFileDurably(int folder, const char* name, const std::string& content) 
   return written && renameat(folder, temporary.c_str(), folder, name) == 0 && fsync(folder) == 0;
 }
 
+bool WriteOnceDurably(int folder, const char* name, const std::string& content) {
+  const int file =
+      openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) {
+    return false;
+  }
+  const bool written = WriteAll(file, content) && fsync(file) == 0;
+  close(file);
+  return written && fsync(folder) == 0;
+}
+
 int64_t BootTimeNs() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);

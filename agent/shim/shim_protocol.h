@@ -146,6 +146,9 @@ std::optional<ExitRecord> DecodeExitRecord(const std::string& text);
 // Whole small files. Write makes the content durable under its final name or not at all.
 std::optional<std::string> ReadFileAt(int folder, const char* name);
 bool WriteFileDurably(int folder, const char* name, const std::string& content);
+// For what a reader knows to be whole, as an exit record: a crash may leave a part of it. A file
+// system with a journal writes that once, where a new name needs it twice.
+bool WriteOnceDurably(int folder, const char* name, const std::string& content);
 
 int64_t BootTimeNs();
 int64_t WallTimeUs();

@@ -372,7 +372,7 @@ void TaskShim::Finish() {
     record_.out_of_memory = 1;
     record_.message = "the kernel ended a process of the task at its memory limit";
   }
-  WriteFileDurably(folder_, kExitFileName, EncodeExitRecord(record_));
+  WriteOnceDurably(folder_, kExitFileName, EncodeExitRecord(record_));
   unlink(kSocketFileName);
 }
 

@@ -170,6 +170,16 @@ TEST(ShimProtocol, CutExitRecordIsRefused) {
   EXPECT_FALSE(DecodeExitRecord(text.substr(0, 10)).has_value());
 }
 
+TEST(ShimProtocol, AFileThatIsWrittenOnceHoldsNothingElse) {
+  const TempDir dir;
+  const int folder = open(dir.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_TRUE(WriteOnceDurably(folder, "file", "longer"));
+  ASSERT_TRUE(WriteOnceDurably(folder, "file", "short"));
+  EXPECT_EQ(ReadFileAt(folder, "file"), "short");
+  EXPECT_FALSE(WriteOnceDurably(folder, "no/file", "short"));
+  close(folder);
+}
+
 TEST(ShimProtocol, DurableFileReplacesTheOldOneAndLeavesNoOther) {
   const TempDir dir;
   const int folder = open(dir.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
