@@ -78,15 +78,17 @@ void Agent::Stop() {
 
 void Agent::Connect() {
   const uint64_t number = ++session_number_;
-  session_ = channel_->OpenSession(
-      {.on_message =
-           [this, number](const v1::SchedulerMessage& message) {
-             loop_.Post([this, number, message] { OnMessage(number, message); });
-           },
-       .on_closed =
-           [this, number](const absl::Status& status) {
-             loop_.Post([this, number, status] { OnClosed(number, status); });
-           }});
+  session_ =
+      channel_->OpenSession({.on_message =
+                                 [this, number](v1::SchedulerMessage message) {
+                                   loop_.Post([this, number, message = std::move(message)] {
+                                     OnMessage(number, message);
+                                   });
+                                 },
+                             .on_closed =
+                                 [this, number](const absl::Status& status) {
+                                   loop_.Post([this, number, status] { OnClosed(number, status); });
+                                 }});
   session_->Send(core_->MakeHello(facts_, SinceBoot()));
 }
 

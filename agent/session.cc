@@ -58,7 +58,8 @@ class StreamSession final : public Session,
       EndHold();
       return;
     }
-    listener_.on_message(incoming_);
+    listener_.on_message(std::move(incoming_));
+    incoming_.Clear();
     StartRead(&incoming_);
   }
 

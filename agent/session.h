@@ -19,7 +19,7 @@ namespace berth {
 class Session {
  public:
   struct Listener {
-    std::function<void(const v1::SchedulerMessage&)> on_message;
+    std::function<void(v1::SchedulerMessage)> on_message;
     std::function<void(const absl::Status&)> on_closed;  // once, the last call
   };
   virtual ~Session() = default;

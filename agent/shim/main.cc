@@ -7,21 +7,14 @@
 #include <cstring>
 
 #include "agent/shim/probe.h"
+#include "agent/shim/process_tree.h"
 #include "agent/shim/sandbox.h"
 #include "agent/shim/shim_template.h"
 #include "agent/shim/task_entry.h"
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 namespace {
-
-// A stray signal, as from a terminal, must not end a task.
-void IgnoreSignals() {
-  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) {
-    signal(number, SIG_IGN);
-  }
-}
 
 bool IsSocket(int descriptor) {
   struct stat info {};
@@ -40,7 +33,7 @@ int main(int argc, char** argv) {
   }
   berth::EntryOrder order;
   if (berth::DecodeEntryOrder({argv + 1, argv + argc}, order)) {
-    IgnoreSignals();
+    berth::IgnoreSignals();
     return berth::EnterTask(order);
   }
   const bool is_template = argc == 4 && std::strcmp(argv[1], berth::kTemplateWord) == 0;
@@ -48,7 +41,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "berth-shim is started by berth-agent, which gives it its orders\n");
     return 2;
   }
-  IgnoreSignals();
+  berth::IgnoreSignals();
   fcntl(berth::kTemplateDescriptor, F_SETFD, FD_CLOEXEC);
   if (std::strcmp(argv[2], berth::kDropRights) == 0 && !berth::DropBoundingSet()) {
     return 1;

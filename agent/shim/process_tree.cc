@@ -15,6 +15,8 @@
 namespace berth {
 namespace {
 
+constexpr int kIgnoredSignals[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
+
 // The parent of every process that can be seen.
 std::map<pid_t, pid_t> ReadParents() {
   std::map<pid_t, pid_t> parents;
@@ -89,11 +91,20 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   return pointers;
 }
 
+void IgnoreSignals() {
+  for (int number = 1; number < NSIG; ++number) {
+    signal(number, SIG_DFL);
+  }
+  for (const int number : kIgnoredSignals) {
+    signal(number, SIG_IGN);
+  }
+}
+
 void ResetSignals() {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (int number = 1; number < NSIG; ++number) {
+  for (const int number : kIgnoredSignals) {
     signal(number, SIG_DFL);
   }
 }

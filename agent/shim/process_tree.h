@@ -24,7 +24,10 @@ void EndDescendants();
 // As execve takes them; they point into `strings`.
 std::vector<char*> Pointers(const std::vector<std::string>& strings);
 
-// In a child, before its exec: no signal is blocked or ignored.
+// A stray signal, as from a terminal, must not end who supervises a task. Whatever else the agent
+// ignores is not.
+void IgnoreSignals();
+// In a child of who has called that, before its exec: no signal is blocked or ignored.
 void ResetSignals();
 
 }  // namespace berth
