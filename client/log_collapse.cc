@@ -14,7 +14,7 @@ LogCollapse::Pending* LogCollapse::FindGroup(const LogLine& line) {
       std::upper_bound(numbers->second.begin(), numbers->second.end(), last_of_rank_[line.rank]);
   for (; number != numbers->second.end(); ++number) {
     Pending& pending = pending_[*number - first_number_];
-    if (line.at_us - pending.group.at_us <= absl::ToInt64Microseconds(kWindow)) {
+    if (absl::Microseconds(line.at_us - pending.group.at_us) <= kWindow) {
       last_of_rank_[line.rank] = *number;
       return &pending;
     }
@@ -44,7 +44,7 @@ std::optional<LogGroup> LogCollapse::Take(absl::Time now) {
     return std::nullopt;
   }
   Pending& front = pending_.front();
-  const bool is_over = newest_us_ - front.group.at_us > absl::ToInt64Microseconds(kWindow);
+  const bool is_over = absl::Microseconds(newest_us_ - front.group.at_us) > kWindow;
   if (!finished_ && !is_over && front.group.ranks.size() < ranks_ &&
       now - front.since < patience_ && pending_.size() <= kGroupsMax && bytes_ <= kBytesMax) {
     return std::nullopt;

@@ -120,16 +120,7 @@ class LogDownload {
   absl::StatusOr<int> Run() {
     RETURN_IF_ERROR(CheckFolder());
     while (next_ < query_.ranks.size() || !files_.empty()) {
-      while (next_ < query_.ranks.size() && files_.size() < kLogsAtOnce) {
-        RETURN_IF_ERROR(Begin(next_++));
-      }
-      auto event = sources_.Next(failures_.TellTime());
-      if (event.has_value()) {
-        RETURN_IF_ERROR(Take(*event));
-      }
-      if (absl::Now() >= failures_.TellTime()) {
-        failures_.Tell(context_);
-      }
+      RETURN_IF_ERROR(Step());
     }
     ASSIGN_OR_RETURN(const int code, failures_.Result(context_));
     RETURN_IF_ERROR(PrintFiles());
@@ -152,6 +143,20 @@ class LogDownload {
       if (std::filesystem::exists(std::filesystem::symlink_status(PathOf(log), error))) {
         return IsThere(PathOf(log));
       }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Step() {
+    while (next_ < query_.ranks.size() && files_.size() < kLogsAtOnce) {
+      RETURN_IF_ERROR(Begin(next_++));
+    }
+    const auto event = sources_.Next(failures_.TellTime());
+    if (event.has_value()) {
+      RETURN_IF_ERROR(Take(*event));
+    }
+    if (absl::Now() >= failures_.TellTime()) {
+      failures_.Tell(context_);
     }
     return absl::OkStatus();
   }

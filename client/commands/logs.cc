@@ -125,6 +125,7 @@ absl::StatusOr<v1::Job> FindRanks(ApiClient& api, bool all, LogQuery& query) {
   v1::GetJobRequest get;
   get.set_job_id(query.request.job_id());
   get.set_with_spec(all);
+  get.set_all_attempts(all);
   ASSIGN_OR_RETURN(const v1::GetJobResponse response, api.GetJob(get));
   const v1::Job& job = response.job();
   if (query.request.attempt() == -1) {
@@ -134,8 +135,8 @@ absl::StatusOr<v1::Job> FindRanks(ApiClient& api, bool all, LogQuery& query) {
     return job;
   }
   std::set<int32_t> nodes;
-  if (query.request.attempt() == job.attempt()) {
-    for (const v1::Allocation& allocation : job.allocations()) {
+  for (const v1::Allocation& allocation : job.allocations()) {
+    if (allocation.attempt() == query.request.attempt()) {
       nodes.insert(allocation.rank());  // an elastic job may have fewer than it asked for
     }
   }

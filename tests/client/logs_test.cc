@@ -52,7 +52,9 @@ class RankLogs : public ::testing::Test {
     job.mutable_gang()->set_nodes(4);
     job.mutable_gang()->set_devices_per_node(2);
     for (int node = 0; node < 2; ++node) {  // elastic: two of four
-      job.add_allocations()->set_rank(node);
+      v1::Allocation* const allocation = job.add_allocations();
+      allocation->set_rank(node);
+      allocation->set_attempt(3);
     }
     scheduler_.service.launch = v1::LAUNCH_MODE_DEVICE;
     for (int rank = 0; rank < 4; ++rank) {
@@ -109,9 +111,13 @@ TEST_F(RankLogs, OneAloneIsAsItWasWritten) {
   EXPECT_EQ(scheduler_.service.log_requests.back().rank(), 2);
 }
 
-TEST_F(RankLogs, OlderAttemptsHadTheRanksThatWereAskedFor) {
+TEST_F(RankLogs, AnOlderAttemptHadRanksOfItsOwn) {
+  scheduler_.service.jobs[12].add_allocations()->set_attempt(1);
   Logs({"--all", "--attempt", "1"});
-  EXPECT_EQ(scheduler_.service.log_requests.size(), 8u);
+  EXPECT_EQ(scheduler_.service.log_requests.size(), 2u);
+  // Of whose nodes nobody knows: those that were asked for.
+  Logs({"--all", "--attempt", "2"});
+  EXPECT_EQ(scheduler_.service.log_requests.size(), 2u + 8u);
 }
 
 TEST_F(RankLogs, LinesAreChosen) {
