@@ -80,6 +80,8 @@ absl::Status Agent::Prepare() {
   ConnectDevices();
   runner_->SetOnNotice([this](v1::TaskNotice notice) { OnNotice(std::move(notice)); });
   channel_ = std::make_unique<SchedulerChannel>(address);
+  runner_->SetWorkdirs(
+      [this](WorkdirOrder order) { return channel_->FetchWorkdir(std::move(order)); });
   return AdoptTasks();
 }
 

@@ -10,6 +10,7 @@
 
 #include "agent/job_channel.h"
 #include "agent/log_upload.h"
+#include "agent/workdir_call.h"
 #include "common/grpc_status.h"
 #include "proto/agent_api.grpc.pb.h"
 
@@ -128,7 +129,7 @@ class SchedulerChannel::Stubs {
     stub = v1::Agent::NewStub(grpc::CreateCustomChannel(address.server, credentials, arguments));
   }
   std::string token;
-  std::unique_ptr<v1::Agent::Stub> stub;
+  std::shared_ptr<v1::Agent::Stub> stub;
   JobChannels channels;
 };
 
@@ -150,6 +151,10 @@ void SchedulerChannel::UploadLog(const v1::OpenLog& request, const std::string& 
 void SchedulerChannel::EnterTask(const v1::OpenChannel& request,
                                  absl::StatusOr<EntryTarget> target) {
   stubs_->channels.Open(*stubs_->stub, stubs_->token, request, std::move(target));
+}
+
+std::shared_ptr<WorkdirFetch> SchedulerChannel::FetchWorkdir(WorkdirOrder order) {
+  return MakeWorkdirCall(stubs_->stub, stubs_->token, std::move(order));
 }
 
 void SchedulerChannel::CloseChannels() {

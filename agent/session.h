@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include "agent/executor/entry_process.h"
+#include "agent/workdir_fetch.h"
 #include "proto/agent_api.pb.h"
 
 namespace berth {
@@ -45,6 +46,8 @@ class SchedulerChannel {
   void UploadLog(const v1::OpenLog& request, const std::string& data_dir);
   // Dials back for a way into a task, or to say why there is none.
   void EnterTask(const v1::OpenChannel& request, absl::StatusOr<EntryTarget> target);
+  // Of a folder that a task starts in; to be run by the caller, and by nobody after it.
+  std::shared_ptr<WorkdirFetch> FetchWorkdir(WorkdirOrder order);
   // Ends all ways into tasks; tasks go on.
   void CloseChannels();
 

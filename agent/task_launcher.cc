@@ -76,9 +76,8 @@ int64_t LeaseNs(absl::Duration deadline) {
   return deadline == absl::InfiniteDuration() ? 0 : absl::ToInt64Nanoseconds(deadline);
 }
 
-absl::Status TaskLauncher::Prepare(LaunchedTask& task, absl::Duration lease_deadline) {
+absl::Status TaskLauncher::MakeFolder(LaunchedTask& task) const {
   const v1::Assignment& assignment = task.assignment;
-  const TaskOwner owner = OwnerOf(assignment);
   // A restored scheduler gives out numbers of attempts again: an exit record of then is not this
   // attempt's.
   if (const auto before =
@@ -87,8 +86,17 @@ absl::Status TaskLauncher::Prepare(LaunchedTask& task, absl::Duration lease_dead
     before->Drop();
   }
   ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(options_.data_dir, assignment.job_id(),
-                                                       assignment.attempt(), owner));
+                                                       assignment.attempt(), OwnerOf(assignment)));
   task.folder = std::make_unique<TaskFolder>(std::move(folder));
+  return absl::OkStatus();
+}
+
+absl::Status TaskLauncher::Prepare(LaunchedTask& task, absl::Duration lease_deadline) {
+  const v1::Assignment& assignment = task.assignment;
+  const TaskOwner owner = OwnerOf(assignment);
+  if (task.folder == nullptr) {
+    RETURN_IF_ERROR(MakeFolder(task));
+  }
   TaskFile& file = task.file;
   RETURN_IF_ERROR(MakeSandbox(task));
   RETURN_IF_ERROR(WriteScript(task));

@@ -83,7 +83,11 @@ class TaskLauncher {
 
   // What the first task would wait for.
   absl::Status WarmUp() { return shims_->StartTemplate(); }
-  // Everything up to a running shim. Requires: task.assignment and task.spec are set.
+  // The task's folder, without what an earlier task of the same numbers left. Requires:
+  // task.assignment and task.spec are set.
+  absl::Status MakeFolder(LaunchedTask& task) const;
+  TaskOwner OwnerOf(const v1::Assignment& assignment) const;
+  // Everything up to a running shim, the folder if there is none. Requires: as MakeFolder.
   absl::Status Prepare(LaunchedTask& task, absl::Duration lease_deadline);
   // What a prepared task reads when it is told to start.
   absl::Status WriteStart(const LaunchedTask& task, const v1::Start& start) const;
@@ -92,7 +96,6 @@ class TaskLauncher {
   bool TryNextPort(LaunchedTask& task, const ShimEvent& event);
 
  private:
-  TaskOwner OwnerOf(const v1::Assignment& assignment) const;
   absl::Status WriteScript(LaunchedTask& task) const;
   absl::Status MakeSandbox(LaunchedTask& task);
   absl::Status ReservePort(LaunchedTask& task) const;

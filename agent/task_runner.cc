@@ -51,6 +51,12 @@ TaskRunner::TaskRunner(TaskLauncher launcher, EventLoop& loop, Listener listener
       listener_(std::move(listener)),
       images_(launcher_.options().images, loop) {}
 
+TaskRunner::~TaskRunner() {
+  for (const auto& [id, fetch] : fetches_) {
+    fetch->Cancel();
+  }
+}
+
 void TaskRunner::Run(const TaskAction& action) {
   std::visit([this](const auto& kind) { Act(kind); }, action);
 }
@@ -98,7 +104,7 @@ void TaskRunner::Prepare(const PrepareTask& action) {
     return;
   }
   if (task.spec.image().empty()) {
-    Launch(std::move(task), action.lease_deadline);
+    FetchWorkdir(std::move(task), action.lease_deadline);
     return;
   }
   if (!launcher_.isolation().has_private_mounts()) {
@@ -118,7 +124,7 @@ void TaskRunner::Prepare(const PrepareTask& action) {
       return;
     }
     found->image = *image;
-    Launch(std::move(*found), lease_deadline);
+    FetchWorkdir(std::move(*found), lease_deadline);
   });
 }
 
@@ -333,6 +339,9 @@ void TaskRunner::Act(const StopTask& action) {
   if (task == tasks_.end()) {
     if (waiting_.contains(action.allocation_id)) {
       stopped_early_.insert(action.allocation_id);
+    }
+    if (const auto fetch = fetches_.find(action.allocation_id); fetch != fetches_.end()) {
+      fetch->second->Cancel();
     }
     return;
   }

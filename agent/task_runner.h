@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,6 +20,8 @@
 #include "agent/executor/entry_process.h"
 #include "agent/executor/event_loop.h"
 #include "agent/task_launcher.h"
+#include "agent/workdir_fetch.h"
+#include "common/program.h"
 
 namespace berth {
 
@@ -28,6 +31,10 @@ class TaskRunner {
 
   // `listener` is called on the loop's thread, never from inside Run or Adopt.
   TaskRunner(TaskLauncher launcher, EventLoop& loop, Listener listener);
+  TaskRunner(const TaskRunner&) = delete;
+  TaskRunner& operator=(const TaskRunner&) = delete;
+  // Gives up folders that are on their way. Requires: the loop runs no task of it afterwards.
+  ~TaskRunner();
 
   // The node's devices by index, as of the last inventory.
   void SetDevices(std::map<int, v1::Device> devices) { launcher_.SetDevices(std::move(devices)); }
@@ -52,6 +59,9 @@ class TaskRunner {
   void SetDeviceGate(std::function<std::string(int index)> gate) { gate_ = std::move(gate); }
   // Called before a task's end is told, so that a fault that caused it is known by then.
   void SetBeforeEnd(std::function<void()> look) { before_end_ = std::move(look); }
+  // How uploaded folders come here.
+  using MakeFetch = std::function<std::shared_ptr<WorkdirFetch>(WorkdirOrder)>;
+  void SetWorkdirs(MakeFetch fetch) { make_fetch_ = std::move(fetch); }
   // Called when the node is not to be trusted with more: what a task (0: none) has to do with it.
   using FaultListener = std::function<void(uint64_t allocation, const std::string& why)>;
   void SetOnNodeFault(FaultListener fault) { node_fault_ = std::move(fault); }
@@ -76,7 +86,11 @@ class TaskRunner {
   // Once the task's devices are clean, or refuses it when they do not become so in time.
   void PrepareWhenClean(const PrepareTask& action, absl::Time give_up);
   void Prepare(const PrepareTask& action);
-  // With its image at hand, if it asked for one.
+  // With its image at hand, if it asked for one: brings the folder that was uploaded for it.
+  void FetchWorkdir(LaunchedTask task, absl::Duration lease_deadline);
+  static v1::Refusal WorkdirRefusal(const absl::Status& status);
+  absl::StatusOr<std::shared_ptr<WorkdirFetch>> BeginFetch(LaunchedTask& task);
+  // With that, too.
   void Launch(LaunchedTask task, absl::Duration lease_deadline);
   // A task that waits is done with it. False: it was stopped meanwhile, and is refused.
   bool EndWait(uint64_t id);
@@ -110,7 +124,10 @@ class TaskRunner {
   std::function<void(v1::TaskNotice)> notice_ = [](const v1::TaskNotice&) {};
   std::map<uint64_t, LaunchedTask> tasks_;  // by allocation
   ImageStore images_;
-  std::map<uint64_t, absl::Duration> waiting_;  // for clean devices or an image: their leases
+  MakeFetch make_fetch_;
+  std::map<uint64_t, std::shared_ptr<WorkdirFetch>> fetches_;  // under way
+  ProgramThreads fetch_threads_;
+  std::map<uint64_t, absl::Duration> waiting_;  // for devices, image or folder: their leases
   std::set<uint64_t> stopped_early_;            // of those that wait
 };
 

@@ -154,6 +154,31 @@ class StreamChannel final : public JobChannel {
   std::unique_ptr<grpc::ClientReaderWriter<v1::ChannelInput, v1::ChannelOutput>> stream_;
 };
 
+class StreamUpload final : public WorkdirChannel {
+ public:
+  StreamUpload(v1::Client::Stub& stub, std::string server, const std::string& authorization)
+      : server_(std::move(server)) {
+    context_.AddMetadata("authorization", authorization);
+    stream_ = stub.UploadWorkdir(&context_);
+  }
+
+  bool Write(const v1::UploadWorkdirRequest& request) override { return stream_->Write(request); }
+  bool Read(v1::UploadWorkdirResponse& response) override { return stream_->Read(&response); }
+
+  absl::Status Finish() override {
+    const absl::Status status = FromGrpcStatus(stream_->Finish(), context_);
+    return IsUnreachable(status) ? Unreachable(status, server_, absl::ZeroDuration()) : status;
+  }
+
+  void Cancel() override { context_.TryCancel(); }
+
+ private:
+  const std::string server_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::UploadWorkdirRequest, v1::UploadWorkdirResponse>>
+      stream_;
+};
+
 }  // namespace
 
 struct ApiClient::Wire {
@@ -348,6 +373,10 @@ std::unique_ptr<JobChannel> ApiClient::EnterJob(const v1::EnterJobRequest& reque
   *first.mutable_enter() = request;
   channel->Write(first);
   return channel;
+}
+
+std::unique_ptr<WorkdirChannel> ApiClient::UploadWorkdir() {
+  return std::make_unique<StreamUpload>(*wire_->stub, wire_->server, wire_->authorization);
 }
 
 namespace {

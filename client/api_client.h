@@ -105,6 +105,17 @@ class LogStreams {
   virtual std::optional<LogEvent> Next(absl::Time deadline) = 0;
 };
 
+// One upload of a folder (UploadWorkdir). One thread.
+class WorkdirChannel {
+ public:
+  virtual ~WorkdirChannel() = default;
+  // As JobChannel's.
+  virtual bool Write(const v1::UploadWorkdirRequest& request) = 0;
+  virtual bool Read(v1::UploadWorkdirResponse& response) = 0;
+  virtual absl::Status Finish() = 0;
+  virtual void Cancel() = 0;
+};
+
 // Calls block the caller; safe from any thread.
 class ApiClient {
  public:
@@ -137,6 +148,7 @@ class ApiClient {
 
   // Opens a way into a job; whether it may be, and what came of it, is in what is read.
   std::unique_ptr<JobChannel> EnterJob(const v1::EnterJobRequest& request);
+  std::unique_ptr<WorkdirChannel> UploadWorkdir();
 
  private:
   struct Wire;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
+#include "client/folder_scan.h"
 #include "client/moment.h"
 #include "client/text.h"
 #include "common/nearest_name.h"
@@ -33,6 +34,19 @@ absl::Status UnknownWord(const OptionValue& value, const std::string& word,
   return ValueError(
       value, absl::StrCat("\"", CleanText(word), "\" is none of ", absl::StrJoin(known, ", ")),
       nearest.empty() ? "" : absl::StrCat("did you mean ", nearest, "?"));
+}
+
+// An absolute path without "." and "..".
+std::string CleanPath(const std::string& path) {
+  std::vector<std::string> parts;
+  for (const std::string& part : std::vector<std::string>(absl::StrSplit(path, '/'))) {
+    if (part == ".." && !parts.empty()) {
+      parts.pop_back();
+    } else if (!part.empty() && part != "." && part != "..") {
+      parts.push_back(part);
+    }
+  }
+  return absl::StrCat("/", absl::StrJoin(parts, "/"));
 }
 
 // Reads the options one after the other into a request; the first error stays.
@@ -302,26 +316,15 @@ class SpecBuilder {
       if (value->text.empty()) {
         return ValueError(*value, "must not be empty");
       }
-      spec_.set_working_directory(AbsolutePath(value->text));
+      // A relative one is the caller's, and is uploaded.
+      if (value->text[0] == '/') {
+        spec_.set_working_directory(CleanPath(value->text));
+      }
     }
     if (const OptionValue* const value = arguments_.Find("image"); value != nullptr) {
       spec_.set_image(value->text);
     }
     return absl::OkStatus();
-  }
-
-  // Relative to the caller's folder, without "." and "..".
-  std::string AbsolutePath(const std::string& path) const {
-    const std::string whole = path[0] == '/' ? path : absl::StrCat(source_.folder, "/", path);
-    std::vector<std::string> parts;
-    for (const std::string& part : std::vector<std::string>(absl::StrSplit(whole, '/'))) {
-      if (part == ".." && !parts.empty()) {
-        parts.pop_back();
-      } else if (!part.empty() && part != "." && part != "..") {
-        parts.push_back(part);
-      }
-    }
-    return absl::StrCat("/", absl::StrJoin(parts, "/"));
   }
 
   absl::Status ReadRequeue() {
@@ -436,6 +439,26 @@ absl::StatusOr<std::vector<NamedDependency>> ReadDependencies(const Arguments& a
     }
   }
   return dependencies;
+}
+
+std::string FindUploadFolder(const Arguments& arguments, const SubmissionSource& source) {
+  const OptionValue* const value = arguments.Find("workdir");
+  if (value == nullptr || value->text.empty() || value->text[0] == '/') {
+    return "";
+  }
+  return CleanPath(absl::StrCat(source.folder, "/", value->text));
+}
+
+absl::StatusOr<int64_t> ReadUploadMax(const Arguments& arguments) {
+  const OptionValue* const value = arguments.Find("upload-max");
+  if (value == nullptr) {
+    return kUploadBytesMax;
+  }
+  const auto mib = ParseMemoryMib(value->text);
+  if (!mib.ok()) {
+    return ValueError(*value, mib.status().message(), "for example 1GiB");
+  }
+  return *mib << 20;
 }
 
 }  // namespace berth

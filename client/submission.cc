@@ -88,6 +88,8 @@ absl::StatusOr<Submission> MakeSubmission(const Arguments& command_line,
   values.insert(values.end(), command_line.values.begin(), command_line.values.end());
   ASSIGN_OR_RETURN(submission.request, ReadSpec(submission.arguments, source));
   ASSIGN_OR_RETURN(submission.after, ReadDependencies(submission.arguments));
+  submission.upload_folder = FindUploadFolder(submission.arguments, source);
+  ASSIGN_OR_RETURN(submission.upload_bytes_max, ReadUploadMax(submission.arguments));
   v1::JobSpec& spec = *submission.request.mutable_spec();
   spec.set_script(std::move(script));
   spec.mutable_command()->Assign(command_line.after_dashes.begin(),

@@ -35,6 +35,9 @@ struct Submission {
   v1::SubmitJobRequest request;
   Arguments arguments;             // of the file and of the command line together
   std::vector<std::string> notes;  // about the file
+  // A folder of the caller's, absolute, that is to be uploaded, and its bound; empty: none.
+  std::string upload_folder;
+  int64_t upload_bytes_max = 0;
   // Not in the request yet: the scheduler must be asked who they are.
   std::vector<NamedDependency> after;
 };

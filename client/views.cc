@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -318,6 +319,8 @@ Json SpecJson(const v1::JobSpec& spec) {
   }
   json["working_directory"] =
       spec.working_directory().empty() ? Json() : Json(spec.working_directory());
+  json["workdir_sha256"] =
+      spec.workdir_sha256().empty() ? Json() : Json(absl::BytesToHexString(spec.workdir_sha256()));
   json["image"] = spec.image().empty() ? Json() : Json(spec.image());
   json["launch"] = spec.launch() == v1::LAUNCH_MODE_DEVICE ? "device" : "node";
   json["stop_signal"] = spec.stop_signal().empty() ? "SIGTERM" : spec.stop_signal();

@@ -1,6 +1,7 @@
 #include "common/quantity.h"
 
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 #include "common/error_detail.h"
 
@@ -155,6 +157,20 @@ absl::StatusOr<int64_t> ParseMemoryMib(absl::string_view text) {
     return QuantityError(absl::StrCat("\"", whole, "\" is more memory than exists"), "");
   }
   return static_cast<int64_t>(mib);
+}
+
+std::string FormatSize(int64_t bytes) {
+  constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) {
+    return absl::StrCat(bytes, " B");
+  }
+  double size = static_cast<double>(bytes) / 1024;
+  size_t unit = 0;
+  for (; size >= 1023.5 && unit + 1 < std::size(kUnits); ++unit) {
+    size /= 1024;
+  }
+  return size < 9.95 ? absl::StrFormat("%.1f %s", size, kUnits[unit])
+                     : absl::StrFormat("%.0f %s", size, kUnits[unit]);
 }
 
 }  // namespace berth

@@ -19,6 +19,8 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 std::string FormatDuration(absl::Duration duration);
 // "512MiB", "1.5GiB", "2TiB", "16G", "800M" (decimal suffixes mean binary units) -> MiB.
 absl::StatusOr<int64_t> ParseMemoryMib(absl::string_view text);
+// "812 B", "41 KiB", "1.2 GiB".
+std::string FormatSize(int64_t bytes);
 
 }  // namespace berth
 

@@ -56,6 +56,7 @@ struct SubmitPayload {
   std::string idempotency_key;  // empty: none
   std::string payload;          // serialized berth.v1.JobSpec
   std::string payload_hash;
+  std::string upload;  // SHA-256 of the manifest of its folder; empty: none
 };
 
 struct ChangeResult {

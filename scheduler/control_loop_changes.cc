@@ -91,7 +91,8 @@ absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn
                                 .tenant = engine_.cluster().GetJob(outcome->job).spec.tenant,
                                 .idempotency_key = request.submit->idempotency_key,
                                 .payload_hash = std::move(request.submit->payload_hash),
-                                .payload = std::move(request.submit->payload)});
+                                .payload = std::move(request.submit->payload),
+                                .upload = std::move(request.submit->upload)});
     if (keyed) {
       // Stable: the vector was reserved for all items of the turn.
       turn.keys[{key_tenant, turn.submissions.back().idempotency_key}] = &turn.submissions.back();

@@ -14,6 +14,7 @@
 #include "common/config_file.h"
 #include "common/credentials.h"
 #include "common/error_detail.h"
+#include "common/sha256_sum.h"
 #include "common/status_macros.h"
 #include "scheduler/convert.h"
 #include "scheduler/convert_gang.h"
@@ -162,6 +163,21 @@ absl::Status CheckWorkingDirectory(absl::string_view path) {
   return absl::OkStatus();
 }
 
+absl::Status CheckUpload(const v1::JobSpec& spec) {
+  if (spec.workdir_sha256().empty()) {
+    return absl::OkStatus();
+  }
+  if (spec.workdir_sha256().size() != kSha256Bytes) {
+    return Refused("B1222", "the name of the uploaded folder is no SHA-256", "",
+                   "submit with --workdir and the folder");
+  }
+  if (!spec.working_directory().empty()) {
+    return Refused("B1222", "the job names both a folder of the nodes and an uploaded one",
+                   "it starts in one of them", "give one of them");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckStopSignal(absl::string_view name) {
   if (name.empty()) {
     return absl::OkStatus();
@@ -256,6 +272,7 @@ absl::Status CheckPayload(const v1::JobSpec& spec) {
   RETURN_IF_ERROR(CheckCommand(spec));
   RETURN_IF_ERROR(CheckEnvironment(spec));
   RETURN_IF_ERROR(CheckWorkingDirectory(spec.working_directory()));
+  RETURN_IF_ERROR(CheckUpload(spec));
   RETURN_IF_ERROR(CheckImage(spec.image()));
   return CheckStopSignal(spec.stop_signal());
 }
@@ -304,6 +321,7 @@ SubmitPayload ToSubmitPayload(const v1::SubmitJobRequest& request) {
     request.spec().SerializeToCodedStream(&coded);
   }
   payload.payload_hash = Sha256(payload.payload);
+  payload.upload = request.spec().workdir_sha256();
   return payload;
 }
 

@@ -60,6 +60,10 @@ class ReadView {
   // The engine knows live jobs only: those dependencies that ended are looked up for it, of the
   // submission's own tenant.
   absl::Status FindEndedDependencies(const Actor& actor, SubmitJob& submit) const;
+  // Whether a live job works in this uploaded folder of the tenant's.
+  absl::StatusOr<bool> IsUploadInUse(TenantId tenant, absl::string_view upload) const {
+    return store_.IsUploadInUse(tenant, upload);
+  }
   // The attempts before the current or last one.
   absl::StatusOr<std::vector<Attempt>> ListEndedAttempts(JobId id) const;
   // The certificates of what was claimed for the job and taken from it, the newest first.

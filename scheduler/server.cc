@@ -25,6 +25,8 @@
 #include "scheduler/rpc/local_admin.h"
 #include "scheduler/rpc/log_relay.h"
 #include "scheduler/rpc/protocol_version.h"
+#include "scheduler/rpc/upload_desk.h"
+#include "scheduler/rpc/upload_sweep.h"
 #include "scheduler/store/schema.h"
 #include "scheduler/store/store.h"
 #include <grpc/support/log.h>
@@ -151,9 +153,11 @@ struct Server::Parts {
   Parts(const ServerOptions& options_in, std::unique_ptr<Store> store, const Clock& clock)
       : options(options_in),
         authenticator(clock),
+        uploads(options.data_dir + "/uploads", options.uploads, clock),
         loop(std::move(store), options.policy, options.loop, clock),
         router(loop, authenticator),
-        agent_service(router, relay, channels),
+        sweep(loop, uploads),
+        agent_service(router, relay, channels, uploads),
         client_service(router,
                        {.relay = &relay,
                         .open =
@@ -165,7 +169,7 @@ struct Server::Parts {
                             [this](NodeId node, const v1::OpenChannel& message) {
                               return agent_service.OpenChannel(node, message);
                             }},
-                       worker),
+                       worker, uploads),
         local_admin(loop,
                     {.cluster_name = options.cluster_name, .schema_version = SchemaVersion()}) {}
 
@@ -188,8 +192,10 @@ struct Server::Parts {
   Authenticator authenticator;
   LogRelay relay;
   ChannelRelay channels;
+  UploadDesk uploads;
   ControlLoop loop;
   CallRouter router;
+  UploadSweep sweep;
   BackgroundWorker worker;
   AgentService agent_service;
   ClientService client_service;
@@ -266,11 +272,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   auto parts = std::make_unique<Parts>(options, std::move(store), clock);
   Parts* const raw = parts.get();
   std::unique_ptr<Server> server(new Server(std::move(parts)));
+  RETURN_IF_ERROR(raw->uploads.Open());
   RETURN_IF_ERROR(raw->loop.Start([raw](std::shared_ptr<const AccessDirectory> directory) {
     raw->SetAccess(std::move(directory));
   }));
   RETURN_IF_ERROR(raw->ListenLocally());
   RETURN_IF_ERROR(raw->Listen());
+  raw->sweep.Start();
   RETURN_IF_ERROR(WritePortFile(options.port_file, raw->address));
   LogInfo("scheduler serving", {
                                    {"address", raw->address           },
@@ -288,9 +296,11 @@ void Server::Stop() {
   // The port closes before the calls are answered: a caller that tries again at once must find no
   // port, not a call that ends half-way. Shutdown waits for the calls, hence the thread.
   std::thread closing([this] { parts_->CloseServers(); });
+  parts_->sweep.Stop();
   parts_->agent_service.Stop();
   parts_->loop.Stop();
   parts_->worker.Stop();
+  parts_->uploads.Stop();
   const auto stopping = [](absl::string_view) {
     return absl::UnavailableError("the scheduler is stopping");
   };

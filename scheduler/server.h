@@ -14,6 +14,7 @@
 #include "common/config_file.h"
 #include "common/log.h"
 #include "scheduler/control_loop.h"
+#include "scheduler/upload_store.h"
 
 namespace berth {
 
@@ -28,6 +29,7 @@ struct ServerOptions {
   std::string tls_key;
   Policy policy;
   ControlLoopOptions loop;
+  UploadOptions uploads;
 };
 
 // Reads every key that berthd knows; unknown keys and values that cannot work are refused.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "common/error_detail.h"
+#include "common/quantity.h"
 #include "common/status_macros.h"
 #include "scheduler/server.h"
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@ namespace berth {
 namespace {
 
 constexpr absl::Duration kFenceAfterDefault = absl::Minutes(2);
+constexpr int64_t kBytesPerMib = 1024L * 1024;
 // The bound on the clocks' rate error in the lease rule (policy.h).
 constexpr double kClockRateError = 0.01;
 
@@ -179,6 +181,34 @@ void ReadPolicy(ConfigFile& file, ServerOptions& options) {
                    {absl::ZeroDuration(), absl::Minutes(1)});
 }
 
+int64_t ReadSize(ConfigFile& file, absl::string_view key, int64_t fallback_bytes) {
+  const std::string text =
+      file.String("uploads", key, absl::StrCat(fallback_bytes / kBytesPerMib, "MiB"));
+  const auto mib = ParseMemoryMib(text);
+  if (!mib.ok()) {
+    file.Fail("uploads", key, absl::StrCat(key, " must be a size, as \"2GiB\""));
+  }
+  return mib.value_or(0) * kBytesPerMib;
+}
+
+void ReadUploads(ConfigFile& file, UploadOptions& options) {
+  options.limits.size_max = ReadSize(file, "size", options.limits.size_max);
+  options.limits.entries_max =
+      static_cast<int>(file.Integer("uploads", "entries", options.limits.entries_max));
+  if (options.limits.entries_max < 1 ||
+      options.limits.entries_max > kWorkdirLimitsMost.entries_max) {
+    file.Fail("uploads", "entries",
+              absl::StrCat("entries must be from 1 to ", kWorkdirLimitsMost.entries_max));
+  }
+  if (options.limits.size_max > kWorkdirLimitsMost.size_max) {
+    file.Fail("uploads", "size", "size must be at most 1TiB");
+  }
+  options.tenant_size_max = ReadSize(file, "tenant_size", options.tenant_size_max);
+  options.disk_reserve = ReadSize(file, "disk_reserve", options.disk_reserve);
+  options.keep = ReadDuration(file, "uploads", "keep", options.keep,
+                              {absl::Seconds(1), absl::Hours(24 * 365)});
+}
+
 }  // namespace
 
 absl::Status CheckServerOptions(const ServerOptions& options) {
@@ -205,6 +235,7 @@ absl::StatusOr<ServerOptions> ReadServerOptions(ConfigFile& file) {
   options.tls_certificate = file.String("tls", "certificate", options.tls_certificate);
   options.tls_key = file.String("tls", "key", options.tls_key);
   ReadPolicy(file, options);
+  ReadUploads(file, options.uploads);
   RETURN_IF_ERROR(file.Finish());
   RETURN_IF_ERROR(CheckServerOptions(options));
   return options;

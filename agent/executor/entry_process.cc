@@ -87,12 +87,6 @@ absl::StatusOr<pid_t> Spawn(const std::string& path, const EntryOrder& order,
 
 }  // namespace
 
-void Descriptor::Close() {
-  if (number_ >= 0) {
-    close(std::exchange(number_, -1));
-  }
-}
-
 absl::StatusOr<Descriptor> OpenInit(pid_t init, pid_t shim) {
   Descriptor descriptor(init > 0 ? static_cast<int>(syscall(SYS_pidfd_open, init, 0)) : -1);
   // In this order: what the descriptor is of cannot change any more.

@@ -14,27 +14,10 @@
 #include "absl/status/statusor.h"
 
 #include "agent/shim/task_entry.h"
+#include "common/descriptor.h"
 #include <sys/types.h>
 
 namespace berth {
-
-// Owns a descriptor; -1: none.
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~Descriptor() { Close(); }
-  int get() const { return number_; }
-  bool is_open() const { return number_ >= 0; }
-  void Close();
-
- private:
-  int number_;
-};
 
 // A task that runs, and may be entered.
 struct EntryTarget {

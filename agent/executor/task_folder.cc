@@ -17,6 +17,9 @@
 namespace berth {
 namespace {
 
+// There while the work folder is a copy of what was uploaded.
+constexpr char kUploadMark[] = "uploaded";
+
 absl::Status MakeFolder(const std::string& path, mode_t mode) {
   if (mkdir(path.c_str(), mode) == 0 || errno == EEXIST) {
     return absl::OkStatus();
@@ -90,6 +93,15 @@ TaskFolder::~TaskFolder() {
   }
 }
 
+absl::StatusOr<Descriptor> TaskFolder::OpenForUpload() const {
+  RETURN_IF_ERROR(WriteFile(kUploadMark, "", 0600));
+  Descriptor folder(openat(descriptor_, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!folder.is_open()) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", work()));
+  }
+  return folder;
+}
+
 absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, int mode) const {
   const int file =
       openat(descriptor_, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -120,6 +132,11 @@ void TaskFolder::Drop() const {
       std::error_code ignored;
       std::filesystem::remove_all(folder, ignored);
     }
+  }
+  if (faccessat(descriptor_, kUploadMark, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+    std::error_code ignored;
+    std::filesystem::remove_all(work(), ignored);
+    unlinkat(descriptor_, kUploadMark, 0);
   }
 }
 

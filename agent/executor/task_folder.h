@@ -12,6 +12,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "common/descriptor.h"
+
 namespace berth {
 
 // Who owns what a task may write; -1: the agent's own user.
@@ -43,9 +45,13 @@ class TaskFolder {
   std::string script() const { return path_ + "/script"; }
   const std::string& output() const { return output_; }
 
+  // The work folder, which is empty, for an uploaded folder: it is removed by Drop.
+  absl::StatusOr<Descriptor> OpenForUpload() const;
+
   // Not forced to disk.
   absl::Status WriteFile(const char* name, absl::string_view content, int mode) const;
-  // Removes what the shim and the agent told each other, and the scratch space; logs and work stay.
+  // Removes what the shim and the agent told each other, the scratch space, and the copy of an
+  // uploaded folder; logs and any other work stay.
   void Drop() const;
 
  private:

@@ -214,6 +214,7 @@ absl::StatusOr<int> RunRun(Context& context) {
   InterruptWatcher watcher;
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   RETURN_IF_ERROR(FindDependencies(*api, submission));
+  RETURN_IF_ERROR(UploadWorkdir(context, *api, submission, submission.request.dry_run()));
   ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
                    api->SubmitJob(submission.request, kSubmitPatience));
   if (submission.request.dry_run()) {

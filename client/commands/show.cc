@@ -111,7 +111,8 @@ std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Tim
   facts.emplace_back("grace", LengthText(job.grace_ms()));
   facts.emplace_back("priority", absl::StrCat(job.priority()));
   facts.emplace_back("command", CommandText(spec));
-  facts.emplace_back("folder", spec.working_directory());
+  facts.emplace_back("folder", spec.workdir_sha256().empty() ? spec.working_directory()
+                                                             : "a copy of an uploaded one");
   facts.emplace_back("comment", spec.comment());
   for (const v1::Allocation& allocation : job.allocations()) {
     facts.emplace_back("allocation", AllocationText(allocation));

@@ -12,6 +12,7 @@
 #include "client/job_ids.h"
 #include "client/text.h"
 #include "client/views.h"
+#include "client/workdir_upload.h"
 #include "common/status_macros.h"
 #include <unistd.h>
 
@@ -93,6 +94,8 @@ absl::StatusOr<int> RunSubmit(Context& context) {
   }
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   RETURN_IF_ERROR(FindDependencies(*api, submission));
+  RETURN_IF_ERROR(UploadWorkdir(context, *api, submission,
+                                context.arguments.Has("plan") || submission.request.dry_run()));
   if (context.arguments.Has("plan")) {
     return Plan(context, *api, submission);
   }
@@ -137,6 +140,29 @@ absl::Status FindDependencies(ApiClient& api, Submission& submission) {
       dependency.set_job_id(id);
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status UploadWorkdir(Context& context, ApiClient& api, Submission& submission,
+                           bool only_look) {
+  if (submission.upload_folder.empty()) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const ScannedFolder folder,
+                   ScanFolder(submission.upload_folder, submission.upload_bytes_max));
+  std::vector<std::string> notes;
+  for (const std::string& path : folder.skipped) {
+    notes.push_back(absl::StrCat("not uploaded: ", CleanText(path), " is no file"));
+  }
+  context.PrintNotes(notes);
+  if (only_look) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(
+      const UploadResult result,
+      UploadFolder(api, folder, submission.request.on_behalf_of_tenant(), kSubmitPatience));
+  context.console.Err(absl::StrCat(UploadText(result, folder), "\n"));
+  submission.request.mutable_spec()->set_workdir_sha256(result.sha256);
   return absl::OkStatus();
 }
 

@@ -19,6 +19,11 @@ absl::StatusOr<Submission> MakeSubmissionHere(Context& context);
 // Puts the jobs of --after into the request: `last` and `@name` ask the scheduler.
 absl::Status FindDependencies(ApiClient& api, Submission& submission);
 
+// Uploads the submission's folder, if it has one, says how much of it was sent, and puts it into
+// the request. `only_look`: says what stands in the way of that, and uploads nothing.
+absl::Status UploadWorkdir(Context& context, ApiClient& api, Submission& submission,
+                           bool only_look);
+
 }  // namespace berth
 
 #endif  // BERTH_CLIENT_COMMANDS_SUBMIT_H_

@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "scheduler/rpc/enter_stream.h"
 #include "scheduler/rpc/log_upload.h"
+#include "scheduler/rpc/upload_stream.h"
 
 namespace berth {
 namespace {
@@ -64,6 +65,11 @@ grpc::ServerReadReactor<v1::LogChunk>* AgentService::LogUpload(grpc::CallbackSer
 grpc::ServerBidiReactor<v1::ChannelOutput, v1::ChannelInput>* AgentService::Channel(
     grpc::CallbackServerContext* context) {
   return StartAgentChannel(context, router_, channels_);
+}
+
+grpc::ServerWriteReactor<v1::FetchWorkdirResponse>* AgentService::FetchWorkdir(
+    grpc::CallbackServerContext* context, const v1::FetchWorkdirRequest* request) {
+  return StartWorkdirStream(context, *request, router_, uploads_);
 }
 
 absl::StatusOr<std::shared_ptr<AgentSession>> AgentService::FindOpen(NodeId node) {

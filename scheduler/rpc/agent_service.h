@@ -1,7 +1,7 @@
 #ifndef BERTH_SCHEDULER_RPC_AGENT_SERVICE_H_
 #define BERTH_SCHEDULER_RPC_AGENT_SERVICE_H_
 
-// The API for agents: sessions, and uploads of logs that somebody reads.
+// The API for agents: sessions, uploads of logs that somebody reads, ways into jobs, and folders.
 
 #include <functional>
 #include <memory>
@@ -17,14 +17,16 @@
 #include "scheduler/rpc/agent_session.h"
 #include "scheduler/rpc/call.h"
 #include "scheduler/rpc/channel_relay.h"
+#include "scheduler/rpc/upload_desk.h"
 
 namespace berth {
 
 // Owned by the Server. Requires: what is handed over outlives it.
 class AgentService final : public v1::Agent::CallbackService {
  public:
-  AgentService(const CallRouter& router, LogRelay& relay, ChannelRelay& channels)
-      : router_(router), relay_(relay), channels_(channels) {}
+  AgentService(const CallRouter& router, LogRelay& relay, ChannelRelay& channels,
+               UploadDesk& uploads)
+      : router_(router), relay_(relay), channels_(channels), uploads_(uploads) {}
 
   grpc::ServerBidiReactor<v1::AgentMessage, v1::SchedulerMessage>* Session(
       grpc::CallbackServerContext* context) override ABSL_LOCKS_EXCLUDED(mu_);
@@ -32,6 +34,8 @@ class AgentService final : public v1::Agent::CallbackService {
                                                    v1::LogUploadResponse* response) override;
   grpc::ServerBidiReactor<v1::ChannelOutput, v1::ChannelInput>* Channel(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerWriteReactor<v1::FetchWorkdirResponse>* FetchWorkdir(
+      grpc::CallbackServerContext* context, const v1::FetchWorkdirRequest* request) override;
 
   // Asks a node's agent for a log. Unavailable: it is not connected.
   absl::Status OpenLog(NodeId node, const v1::OpenLog& message) ABSL_LOCKS_EXCLUDED(mu_);
@@ -49,6 +53,7 @@ class AgentService final : public v1::Agent::CallbackService {
   const CallRouter& router_;
   LogRelay& relay_;
   ChannelRelay& channels_;
+  UploadDesk& uploads_;
 
   absl::Mutex mu_;
   std::set<std::shared_ptr<AgentSession>> sessions_ ABSL_GUARDED_BY(mu_);

@@ -16,6 +16,7 @@
 #include "scheduler/convert_text.h"
 #include "scheduler/rpc/client_events.h"
 #include "scheduler/rpc/protocol_version.h"
+#include "scheduler/rpc/upload_stream.h"
 
 namespace berth {
 namespace {
@@ -197,7 +198,7 @@ ClientService::Reactor* ClientService::SubmitJob(Context* context,
     }
     call->Finish(result.status());
   };
-  router_.loop().Post(*std::move(change));
+  PostSubmission(*std::move(change));
   return reactor;
 }
 
@@ -230,12 +231,39 @@ ClientService::Reactor* ClientService::SubmitJobs(Context* context,
     change->done = [bulk, i](const absl::StatusOr<ChangeResult>& result) {
       bulk->Answer(i, result);
     };
-    router_.loop().Post(*std::move(change));
+    PostSubmission(*std::move(change));
   }
   if (bulk->missing.fetch_sub(1) == 1) {
     call->Finish(absl::OkStatus());
   }
   return reactor;
+}
+
+void ClientService::PostSubmission(ChangeRequest change) {
+  if (!change.submit.has_value() || change.submit->upload.empty()) {
+    router_.loop().Post(std::move(change));
+    return;
+  }
+  auto held = std::make_shared<ChangeRequest>(std::move(change));
+  router_.loop().PostRead([this, held](const ReadView& view) {
+    const TenantId tenant =
+        SubmitTenant(view.cluster(), held->actor, std::get<berth::SubmitJob>(held->event));
+    uploads_.Do(
+        [this, held, tenant](UploadStore& store, absl::Time now) {
+          const absl::Status status = store.Use({tenant, held->submit->upload}, now);
+          if (status.ok()) {
+            router_.loop().Post(std::move(*held));
+          } else {
+            held->done(status);
+          }
+        },
+        [held] { held->done(UploadDesk::Overloaded()); });
+  });
+}
+
+grpc::ServerBidiReactor<v1::UploadWorkdirRequest, v1::UploadWorkdirResponse>*
+ClientService::UploadWorkdir(Context* context) {
+  return StartUploadStream(context, router_, uploads_);
 }
 
 ClientService::Reactor* ClientService::GetJob(Context* context, const v1::GetJobRequest* request,

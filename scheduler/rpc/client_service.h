@@ -11,14 +11,20 @@
 #include "scheduler/rpc/call.h"
 #include "scheduler/rpc/enter_stream.h"
 #include "scheduler/rpc/log_stream.h"
+#include "scheduler/rpc/upload_desk.h"
 
 namespace berth {
 
 // Owned by the Server. Requires: what is handed over outlives it.
 class ClientService final : public v1::Client::CallbackService {
  public:
-  ClientService(CallRouter& router, LogSource logs, JobEntry entry, BackgroundWorker& worker)
-      : router_(router), logs_(std::move(logs)), entry_(std::move(entry)), worker_(worker) {}
+  ClientService(CallRouter& router, LogSource logs, JobEntry entry, BackgroundWorker& worker,
+                UploadDesk& uploads)
+      : router_(router),
+        logs_(std::move(logs)),
+        entry_(std::move(entry)),
+        worker_(worker),
+        uploads_(uploads) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -32,6 +38,8 @@ class ClientService final : public v1::Client::CallbackService {
                      v1::SubmitJobResponse* response) override;
   Reactor* SubmitJobs(Context* context, const v1::SubmitJobsRequest* request,
                       v1::SubmitJobsResponse* response) override;
+  grpc::ServerBidiReactor<v1::UploadWorkdirRequest, v1::UploadWorkdirResponse>* UploadWorkdir(
+      Context* context) override;
   Reactor* GetJob(Context* context, const v1::GetJobRequest* request,
                   v1::GetJobResponse* response) override;
   Reactor* ListJobs(Context* context, const v1::ListJobsRequest* request,
@@ -110,10 +118,14 @@ class ClientService final : public v1::Client::CallbackService {
                     v1::SetQuotaResponse* response) override;
 
  private:
+  // To the loop; a job with an uploaded folder first to the desk, which keeps that from now on.
+  void PostSubmission(ChangeRequest change);
+
   CallRouter& router_;
   const LogSource logs_;
   const JobEntry entry_;
   BackgroundWorker& worker_;
+  UploadDesk& uploads_;
 };
 
 }  // namespace berth

@@ -32,6 +32,7 @@ struct Row {
 // By name. LocalAdmin is not here for any role: its door is the socket's folder.
 constexpr std::array kRows = {
     Row{"Agent.Channel",           kNode                                  },
+    Row{"Agent.FetchWorkdir",      kNode                                  },
     Row{"Agent.LogUpload",         kNode                                  },
     Row{"Agent.Session",           kNode                                  },
     Row{"Client.AddBooking",       kOperator                              },
@@ -70,6 +71,7 @@ constexpr std::array kRows = {
     Row{"Client.SubmitJobs",       kMember | kAdmin | kOperator | kSubmits},
     Row{"Client.UndrainNode",      kOperator                              },
     Row{"Client.UpdateJob",        kMember | kAdmin | kOperator           },
+    Row{"Client.UploadWorkdir",    kMember | kAdmin | kOperator | kSubmits},
     Row{"Client.WaitJob",          kPeople                                },
     Row{"Client.WhoAmI",           kPeople                                },
     Row{"LocalAdmin.Bootstrap",    0                                      },

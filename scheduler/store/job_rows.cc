@@ -328,13 +328,18 @@ absl::StatusOr<std::vector<Job>> ListEndedJobRows(Database& database, const Ende
 
 absl::Status SaveSubmissionRow(Database& database, const SubmissionRecord& submission) {
   Statement row = database.Prepare(
-      "INSERT INTO submissions (job_id, tenant_id, idempotency_key, payload_hash, payload) "
-      "VALUES (?, ?, ?, ?, ?)");
+      "INSERT INTO submissions (job_id, tenant_id, idempotency_key, payload_hash, payload, upload) "
+      "VALUES (?, ?, ?, ?, ?, ?)");
   row.BindId(submission.job);
   row.BindId(submission.tenant);
   row.BindText(submission.idempotency_key);
   row.BindBlob(submission.payload_hash);
   row.BindBlob(submission.payload);
+  if (submission.upload.empty()) {
+    row.BindNull();
+  } else {
+    row.BindBlob(submission.upload);
+  }
   return row.Run();
 }
 

@@ -114,6 +114,18 @@ absl::StatusOr<std::string> Store::GetJobPayload(JobId job) {
   return row.ReadText();
 }
 
+absl::StatusOr<bool> Store::IsUploadInUse(TenantId tenant, absl::string_view upload) {
+  // A task has the submission of its array, which may have left the queue before it.
+  Statement row = connection_->database().Prepare(
+      "SELECT 1 FROM submissions WHERE tenant_id = ? AND upload = ? AND upload IS NOT NULL AND "
+      "(EXISTS (SELECT 1 FROM jobs WHERE jobs.id = job_id) OR "
+      "EXISTS (SELECT 1 FROM jobs WHERE jobs.array_id IS NOT NULL AND jobs.array_id = job_id)) "
+      "LIMIT 1");
+  row.BindId(tenant);
+  row.BindBlob(upload);
+  return row.Step();
+}
+
 absl::StatusOr<std::optional<Job>> Store::FindEndedJob(JobId job) {
   return FindEndedJobRow(connection_->database(), job);
 }

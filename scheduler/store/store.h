@@ -38,6 +38,7 @@ struct SubmissionRecord {
   std::string idempotency_key;
   std::string payload_hash;  // SHA-256 of `payload`, 32 raw bytes
   std::string payload;       // serialized berth.v1.JobSpec
+  std::string upload;        // SHA-256 of the manifest of its folder; empty: none
 };
 
 struct AuditEntry {
@@ -127,6 +128,8 @@ class Store {
   absl::StatusOr<std::vector<AllocationRecord>> ListAllocations(const AllocationQuery& query);
   // The task of an array with this index, live or ended; none if it is no job yet.
   absl::StatusOr<JobId> FindArrayTask(JobId array, int index);
+  // Whether a live job, or a task of a live array, works in this uploaded folder.
+  absl::StatusOr<bool> IsUploadInUse(TenantId tenant, absl::string_view upload);
   // The attempts before the current or last one, the first one first.
   absl::StatusOr<std::vector<Attempt>> ListEndedAttempts(JobId job);
   // The certificates of what was claimed for the job and taken from it, the newest first.

@@ -24,10 +24,11 @@ scheduler/job_waiters   scheduler/core/ scheduler/store/ scheduler/read_view com
 scheduler/node_log      scheduler/core/ common/
 scheduler/fence_command common/
 scheduler/control_loop  scheduler/core/ scheduler/store/ scheduler/agent_link scheduler/read_view scheduler/job_waiters scheduler/node_log scheduler/fence_command common/
+scheduler/upload_       scheduler/core/ids.h common/ proto/
 scheduler/convert       scheduler/core/ scheduler/control_loop scheduler/read_view common/ proto/
-scheduler/rpc/          scheduler/core/ scheduler/control_loop scheduler/read_view scheduler/agent_link scheduler/convert common/ proto/
+scheduler/rpc/          scheduler/core/ scheduler/control_loop scheduler/read_view scheduler/agent_link scheduler/upload_store scheduler/convert common/ proto/
 scheduler/web/          scheduler/core/ scheduler/control_loop common/
-scheduler/server        scheduler/core/ scheduler/store/ scheduler/control_loop scheduler/rpc/ scheduler/web/ common/
+scheduler/server        scheduler/core/ scheduler/store/ scheduler/control_loop scheduler/upload_store scheduler/rpc/ scheduler/web/ common/
 scheduler/main.cc       scheduler/server common/
 agent/core/             common/ proto/
 agent/shim/             common/
@@ -129,10 +130,12 @@ const std::vector<LibraryRule>& LibraryRules() {
   static const auto* const kRules = new std::vector<LibraryRule>{
       Rule("gRPC", R"(^(grpc|grpcpp|grpc\+\+)/|\.grpc\.pb\.h$)",
            "common/grpc_status scheduler/rpc/ scheduler/server agent/agent. agent/session "
-           "agent/log_upload agent/job_channel client/api_client sim/bench/ tests/",
+           "agent/log_upload agent/job_channel agent/workdir_call client/api_client sim/bench/ "
+           "tests/",
            ""),
       Rule("protobuf", R"(\.pb\.h$|^google/protobuf/)",
-           "common/grpc_status common/error_detail scheduler/convert scheduler/rpc/ "
+           "common/grpc_status common/error_detail common/workdir_manifest scheduler/convert "
+           "scheduler/rpc/ scheduler/upload_ "
            "scheduler/server agent/ client/ sim/ tests/",
            "agent/shim/"),
       Rule("SQLite", "^sqlite3", "scheduler/store/ sim/faults/crash_vfs sim/bench/ tests/", ""),

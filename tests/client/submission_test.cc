@@ -92,15 +92,33 @@ TEST(Submission, ReadsTheShapeOfTheGang) {
   EXPECT_EQ(spec.gang().node_labels().at("zone"), "east");
 }
 
+// Rule: a relative folder is the caller's and is uploaded, an absolute one is of the nodes.
+TEST(Submission, ARelativeFolderIsUploaded) {
+  const auto upload = [](std::vector<std::string> words) {
+    words.insert(words.end(), {"--", "true"});
+    const auto submission = Make(words);
+    EXPECT_TRUE(submission.ok()) << submission.status();
+    EXPECT_EQ(submission->request.spec().workdir_sha256(), "");
+    return absl::StrCat(submission->upload_folder, " ",
+                        submission->request.spec().working_directory(), " ",
+                        submission->upload_bytes_max >> 20);
+  };
+  EXPECT_EQ(upload({"--workdir", "."}), "/home/wei/code  200");
+  EXPECT_EQ(upload({"--workdir", "../data/.", "--upload-max", "1GiB"}), "/home/wei/data  1024");
+  EXPECT_EQ(upload({"--workdir", "/data/./x"}), " /data/x 200");
+  EXPECT_EQ(upload({}), "  200");
+}
+
 TEST(Submission, ReadsWhatTheTasksGet) {
   const v1::JobSpec spec = SpecOfLine(
-      "--name='x y' --project p --env A=b=c --env HF_TOKEN --workdir ../data/. --launch device "
+      "--name='x y' --project p --env A=b=c --env HF_TOKEN --workdir /data/../sets/. --launch "
+      "device "
       "--stop-signal usr1 --comment c -- true");
   EXPECT_EQ(spec.name(), "x y");
   EXPECT_EQ(spec.project(), "p");
   EXPECT_EQ(spec.environment().at("A"), "b=c");
   EXPECT_EQ(spec.environment().at("HF_TOKEN"), "secret");
-  EXPECT_EQ(spec.working_directory(), "/home/wei/data");
+  EXPECT_EQ(spec.working_directory(), "/sets");
   EXPECT_EQ(spec.launch(), v1::LAUNCH_MODE_DEVICE);
   EXPECT_EQ(spec.stop_signal(), "SIGUSR1");
   EXPECT_EQ(spec.comment(), "c");

@@ -56,5 +56,14 @@ TEST(ParseMemoryMib, RefusesNonsense) {
   }
 }
 
+TEST(FormatSize, HasTwoDigitsOrMore) {
+  EXPECT_EQ(FormatSize(0), "0 B");
+  EXPECT_EQ(FormatSize(1023), "1023 B");
+  EXPECT_EQ(FormatSize(1536), "1.5 KiB");
+  EXPECT_EQ(FormatSize(41 << 10), "41 KiB");
+  EXPECT_EQ(FormatSize(200 << 20), "200 MiB");
+  EXPECT_EQ(FormatSize(int64_t{3} << 40), "3.0 TiB");
+}
+
 }  // namespace
 }  // namespace berth

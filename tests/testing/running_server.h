@@ -146,6 +146,8 @@ class RunningServer {
 
   MovedClock& clock() { return clock_; }
   const ServerOptions& options() const { return options_; }
+  // For the next Start.
+  ServerOptions& mutable_options() { return options_; }
   const std::string& address() const { return options_.listen; }
   std::string admin_socket() const { return options_.data_dir + "/admin.sock"; }
 
