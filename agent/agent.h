@@ -17,6 +17,7 @@
 #include "agent/core/agent_core.h"
 #include "agent/core/notice_board.h"
 #include "agent/device_watch.h"
+#include "agent/disk_watch.h"
 #include "agent/executor/event_loop.h"
 #include "agent/journal.h"
 #include "agent/session.h"
@@ -73,6 +74,7 @@ class Agent {
   bool notices_due_ = false;                    // a timer will tell them
   std::optional<DeviceWatch> devices_;
   std::unique_ptr<TaskRunner> runner_;
+  std::unique_ptr<DiskWatch> disk_;
   std::unique_ptr<SchedulerChannel> channel_;
   std::shared_ptr<Session> session_;
   uint64_t session_number_ = 0;  // of the present one; callbacks of older ones are ignored

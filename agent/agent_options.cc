@@ -93,6 +93,24 @@ void ReadImages(ConfigFile& file, ImageOptions& images) {
   }
 }
 
+void ReadDisk(ConfigFile& file, DiskOptions& disk) {
+  const std::string task_max = file.String("tasks", "disk_max", "");
+  const auto task_max_mib = task_max.empty() ? 0 : ParseMemoryMib(task_max);
+  disk.task_max = task_max_mib.value_or(0) << 20;
+  if (!task_max_mib.ok() || (!task_max.empty() && *task_max_mib < 1)) {
+    file.Fail("tasks", "disk_max", "must be a size of at least 1MiB, as \"500GiB\", or empty");
+  }
+  disk.keep = file.Duration("tasks", "keep", disk.keep);
+  if (disk.keep < absl::Hours(1)) {
+    file.Fail("tasks", "keep", "must be at least 1h");
+  }
+  const auto reserve = ParseMemoryMib(file.String("tasks", "disk_reserve", "1GiB"));
+  disk.reserve = reserve.value_or(0) << 20;
+  if (!reserve.ok()) {
+    file.Fail("tasks", "disk_reserve", "must be a size, as \"1GiB\"");
+  }
+}
+
 void ReadLogs(ConfigFile& file, AgentOptions& options) {
   const auto segment = ParseMemoryMib(file.String("logs", "segment", "64MiB"));
   options.log_segment_bytes = segment.value_or(0) << 20;
@@ -161,6 +179,7 @@ absl::StatusOr<AgentOptions> ReadAgentOptions(ConfigFile& file) {
   ReadUsers(file, options.users);
   ReadIsolation(file, options.isolation);
   ReadImages(file, options.images);
+  ReadDisk(file, options.disk);
   ReadLogs(file, options);
   ReadPorts(file, options.ports);
   ReadDevices(file, options);

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 
 #include "agent/devices/devices.h"
+#include "agent/disk_watch.h"
 #include "agent/executor/image_store.h"
 #include "agent/executor/isolation.h"
 #include "agent/executor/rendezvous_port.h"
@@ -31,6 +32,7 @@ struct AgentOptions {
   TaskUsers users;
   IsolationOptions isolation;
   ImageOptions images;
+  DiskOptions disk;
   int64_t log_segment_bytes = 64L << 20;
   int64_t log_segments_max = 16;
   PortRange ports;

@@ -80,6 +80,12 @@ absl::Status Agent::Prepare() {
   ConnectDevices();
   runner_->SetOnNotice([this](v1::TaskNotice notice) { OnNotice(std::move(notice)); });
   channel_ = std::make_unique<SchedulerChannel>(address);
+  disk_ = std::make_unique<DiskWatch>(
+      options_.disk, options_.data_dir, loop_,
+      DiskWatch::Actions{
+          .list = [this] { return runner_->ListDiskTasks(options_.disk.task_max); },
+          .end = [this](const DiskVerdict& verdict) { runner_->EndForDisk(verdict); }});
+  disk_->Start();
   runner_->SetWorkdirs(
       [this](WorkdirOrder order) { return channel_->FetchWorkdir(std::move(order)); });
   return AdoptTasks();

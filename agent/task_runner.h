@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 
 #include "agent/core/agent_core.h"
+#include "agent/disk_watch.h"
 #include "agent/executor/entry_process.h"
 #include "agent/executor/event_loop.h"
 #include "agent/task_launcher.h"
@@ -70,6 +71,10 @@ class TaskRunner {
 
   // Called with what a task tells of itself.
   void SetOnNotice(std::function<void(v1::TaskNotice)> notice) { notice_ = std::move(notice); }
+
+  // What runs, and how much of the disk it may have; `node_max`: bytes of any task, 0: no bound.
+  std::vector<DiskTask> ListDiskTasks(int64_t node_max) const;
+  void EndForDisk(const DiskVerdict& verdict);
 
   // What it takes to enter a running task by the rank of one of its processes. NotFound,
   // FailedPrecondition: it does not run here, or not in a way that can be entered.

@@ -14,6 +14,7 @@ int ExitCodeOfEnd(const v1::JobEnd& end) {
     case v1::END_REASON_SIGNAL:
       return kExitSignalBase + end.signal();
     case v1::END_REASON_OOM:
+    case v1::END_REASON_DISK_LIMIT:
       return kExitSignalBase + kSignalKill;
     case v1::END_REASON_NODE_FAULT:
     case v1::END_REASON_PREEMPTED:

@@ -16,6 +16,7 @@ constexpr Option kJobOptions[] = {
         "model"),
     Value("cpus", "N", "processor cores on each node"),
     Value("memory", "SIZE", "memory on each node, e.g. 64GiB"),
+    Value("disk", "SIZE", "at most so much on the disk of each node, e.g. 200GiB"),
     Value("time", "TIME", "ends the job at the latest after, e.g. 36h", 't'),
     Value("grace", "TIME", "between the stop signal and the kill, e.g. 5m"),
     Value("stop-signal", "SIGNAL", "asks the job to stop (SIGTERM)"),

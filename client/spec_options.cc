@@ -237,16 +237,25 @@ class SpecBuilder {
       host.set_cpu_milli(static_cast<int64_t>(std::ceil(cpus * 1000)));
     }
     if (const OptionValue* const value = arguments_.Find("memory"); value != nullptr) {
-      const auto memory_mib = ParseMemoryMib(value->text);
-      if (!memory_mib.ok() || *memory_mib == 0) {
-        return ValueError(
-            *value,
-            memory_mib.ok() ? "must be more than zero" : CleanText(memory_mib.status().message()),
-            "write it like 512MiB or 64GiB");
-      }
-      host.set_memory_mib(*memory_mib);
+      ASSIGN_OR_RETURN(const int64_t memory_mib, SizeOf(*value));
+      host.set_memory_mib(memory_mib);
+    }
+    if (const OptionValue* const value = arguments_.Find("disk"); value != nullptr) {
+      ASSIGN_OR_RETURN(const int64_t disk_mib, SizeOf(*value));
+      spec_.set_disk_mib(disk_mib);
     }
     return absl::OkStatus();
+  }
+
+  // MiB, at least one.
+  static absl::StatusOr<int64_t> SizeOf(const OptionValue& value) {
+    const auto mib = ParseMemoryMib(value.text);
+    if (!mib.ok() || *mib == 0) {
+      return ValueError(value,
+                        mib.ok() ? "must be more than zero" : CleanText(mib.status().message()),
+                        "write it like 512MiB or 64GiB");
+    }
+    return *mib;
   }
 
   absl::StatusOr<int64_t> Milliseconds(absl::string_view name) {

@@ -319,6 +319,7 @@ Json SpecJson(const v1::JobSpec& spec) {
   }
   json["working_directory"] =
       spec.working_directory().empty() ? Json() : Json(spec.working_directory());
+  json["disk_bytes_per_node"] = spec.disk_mib() == 0 ? Json() : Json(spec.disk_mib() << 20);
   json["workdir_sha256"] =
       spec.workdir_sha256().empty() ? Json() : Json(absl::BytesToHexString(spec.workdir_sha256()));
   json["image"] = spec.image().empty() ? Json() : Json(spec.image());

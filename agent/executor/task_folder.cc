@@ -93,6 +93,10 @@ TaskFolder::~TaskFolder() {
   }
 }
 
+std::vector<std::string> TaskFolder::task_owned() const {
+  return {work(), scratch(), absl::StrCat(path_, "/", kImageFolderName), output_};
+}
+
 absl::StatusOr<Descriptor> TaskFolder::OpenForUpload() const {
   RETURN_IF_ERROR(WriteFile(kUploadMark, "", 0600));
   Descriptor folder(openat(descriptor_, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));

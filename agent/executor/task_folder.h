@@ -44,6 +44,8 @@ class TaskFolder {
   std::string host_file() const { return path_ + "/hosts"; }
   std::string script() const { return path_ + "/script"; }
   const std::string& output() const { return output_; }
+  // What the task may write: folders of this job and attempt alone.
+  std::vector<std::string> task_owned() const;
 
   // The work folder, which is empty, for an uploaded folder: it is removed by Drop.
   absl::StatusOr<Descriptor> OpenForUpload() const;

@@ -113,6 +113,9 @@ std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Tim
   facts.emplace_back("command", CommandText(spec));
   facts.emplace_back("folder", spec.workdir_sha256().empty() ? spec.working_directory()
                                                              : "a copy of an uploaded one");
+  facts.emplace_back(
+      "disk limit",
+      spec.disk_mib() == 0 ? "" : absl::StrCat(FormatSize(spec.disk_mib() << 20), " on each node"));
   facts.emplace_back("comment", spec.comment());
   for (const v1::Allocation& allocation : job.allocations()) {
     facts.emplace_back("allocation", AllocationText(allocation));

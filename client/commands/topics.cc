@@ -66,7 +66,7 @@ constexpr char kStates[] = R"(States of a job
   running -> pending   again, as the next attempt (--requeue)
 
 Ends: succeeded failed cancelled timeout dependency-failed
-Why it ended (end.reason): exit signal oom node-fault preempted time-limit budget image-error
+Why it ended (end.reason): exit signal oom disk-limit node-fault preempted time-limit budget image-error
   prepare-timeout admin cancelled dependency-failed launch-error
 )";
 

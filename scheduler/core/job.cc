@@ -10,7 +10,7 @@ namespace berth {
 namespace {
 
 constexpr std::array<const char*, 3> kFundingNames = {"none", "owned", "borrowed"};
-constexpr std::array<const char*, 14> kEndReasonNames = {"none",
+constexpr std::array<const char*, 15> kEndReasonNames = {"none",
                                                          "exit",
                                                          "signal",
                                                          "oom",
@@ -23,7 +23,8 @@ constexpr std::array<const char*, 14> kEndReasonNames = {"none",
                                                          "admin",
                                                          "cancelled",
                                                          "dependency-failed",
-                                                         "launch-error"};
+                                                         "launch-error",
+                                                         "disk-limit"};
 constexpr std::array<const char*, 3> kNodeLossNames = {"requeue", "hold", "fail"};
 constexpr std::array<const char*, 5> kTopologyNames = {"none", "ring", "rack", "block", "pod"};
 constexpr std::array<const char*, 4> kDependencyNames = {"ok", "any", "fail", "started"};

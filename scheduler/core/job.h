@@ -39,6 +39,7 @@ enum class EndReason {
   kCancelled,
   kDependency,
   kLaunchError,
+  kDiskLimit,
 };
 
 // What the members of a gang are told when they are stopped.
@@ -55,6 +56,7 @@ enum class StopReason {
   kStale,
   kShrink,       // an elastic gang gives this member back and goes on without it
   kMaintenance,  // the node is promised to a booking that begins
+  kDiskLimit,    // only from the agent: it has more on the node's disk than it may
 };
 
 // How close together a gang's devices must or should be. Ring: fast links inside a node.

@@ -36,6 +36,8 @@ EndReason ToEndReason(StopReason reason) {
       return EndReason::kBudget;
     case StopReason::kAdmin:
       return EndReason::kAdmin;
+    case StopReason::kDiskLimit:
+      return EndReason::kDiskLimit;
     case StopReason::kNone:
     case StopReason::kGang:
     case StopReason::kLease:
@@ -132,6 +134,7 @@ bool WantsRequeue(const Job& job) {
               std::count(policy.exit_codes.begin(), policy.exit_codes.end(), end.exit_code) > 0);
     case EndReason::kSignal:
     case EndReason::kOom:
+    case EndReason::kDiskLimit:
       return policy.on_error;
     case EndReason::kNone:
     case EndReason::kTimeLimit:

@@ -32,6 +32,7 @@ StopReason ToStopReason(EndReason reason) {
     case EndReason::kPrepareTimeout:
     case EndReason::kDependency:
     case EndReason::kLaunchError:
+    case EndReason::kDiskLimit:
       return StopReason::kGang;
   }
   return StopReason::kGang;

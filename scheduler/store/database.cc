@@ -279,6 +279,14 @@ absl::Status Database::Execute(const std::string& sql) {
   return StatusOf(connection_, sqlite3_exec(connection_, sql.c_str(), nullptr, nullptr, nullptr));
 }
 
+absl::Status Database::ExecuteOnSchema(const std::string& sql) {
+  sqlite3_db_config(connection_, SQLITE_DBCONFIG_DEFENSIVE, 0, nullptr);
+  const absl::Status status =
+      Execute(absl::StrCat("PRAGMA writable_schema = ON;", sql, ";PRAGMA writable_schema = RESET"));
+  sqlite3_db_config(connection_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  return status;
+}
+
 Statement Database::Prepare(absl::string_view sql) {
   const auto found = statements_.find(sql);
   if (found != statements_.end()) {

@@ -108,6 +108,8 @@ class Database {
 
   // Statements without rows or parameters.
   absl::Status Execute(const std::string& sql);
+  // The same for a migration that changes the schema's own text, which is else refused.
+  absl::Status ExecuteOnSchema(const std::string& sql);
   // The statement is compiled once and kept. Requires: no other use of the same text is alive.
   Statement Prepare(absl::string_view sql);
   absl::StatusOr<int64_t> QueryInt(absl::string_view sql);

@@ -7,7 +7,7 @@
 
 namespace berth {
 
-// Version 4: which uploaded folder a job works in.
+// Version 4: which uploaded folder a job works in, and the end of one at its disk limit.
 // Requires: version 3, inside Migrate's transaction.
 absl::Status MigrateToV4(Database& database);
 

@@ -139,7 +139,7 @@ TEST_F(SchemaTest, TakesEveryStateOfTheCore) {
     job.attempt.state = static_cast<AttemptState>(i);
     EXPECT_TRUE(save().ok()) << Name(job.attempt.state);
   }
-  for (int i = 0; i <= static_cast<int>(EndReason::kLaunchError); ++i) {
+  for (int i = 0; i <= static_cast<int>(EndReason::kDiskLimit); ++i) {
     job.attempt.end.reason = static_cast<EndReason>(i);
     EXPECT_TRUE(save().ok()) << Name(job.attempt.end.reason);
   }
