@@ -1,7 +1,6 @@
 #include "scheduler/core/backfill.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <utility>
 
@@ -10,17 +9,6 @@ namespace {
 
 // Plain endings are given back and taken again in batches up to this.
 constexpr size_t kBatchMax = 1024;
-
-// What becomes free at one moment: by jobs that run, by starts of this round, or by claims that
-// have their devices coming.
-struct Ending {
-  absl::Time time;
-  std::vector<JobId> jobs;
-  std::vector<const RoundStart*> starts;
-  std::vector<const Start*> claims;
-
-  bool is_plain() const { return starts.empty() && claims.empty(); }
-};
 
 Allocation AsAllocation(const GangShape& gang, ClassId device_class, const Placement& member) {
   Allocation allocation;
@@ -31,43 +19,15 @@ Allocation AsAllocation(const GangShape& gang, ClassId device_class, const Place
   return allocation;
 }
 
-// Whether an owned claim may have it back before its end.
-bool IsLent(const Outlook& outlook, const Job& job) {
-  return outlook.recalls_borrowed && job.spec.preemptible &&
-         job.attempt.funding == Funding::kBorrowed && job.state != JobState::kWaitNode &&
-         job.state != JobState::kStopping;
-}
-
-absl::Duration NoticeOf(const Outlook& outlook, const Job& job) {
-  return job.spec.grace + outlook.policy.kill_timeout;
-}
-
-absl::Time AllowedAt(const Outlook& outlook, const Job& job) {
-  return job.attempt.created_at + outlook.policy.reclaim_min_run;
-}
-
-template <typename Visit>
-void ForEachLent(const Outlook& outlook, ClassId device_class, Visit visit) {
-  if (!outlook.recalls_borrowed) {
-    return;
-  }
-  for (const auto& [tenant, record] : outlook.cluster.quota().tenants()) {
-    for (JobId id : outlook.cluster.Labelled(tenant, device_class, Funding::kBorrowed)) {
-      if (const Job& job = outlook.cluster.GetJob(id); IsLent(outlook, job)) {
-        visit(job);
-      }
-    }
-  }
-}
-
 // Now, and whenever more of what is lent may be asked for: all that a claim needs is asked for at
 // once.
-std::set<absl::Time> AskMoments(const Outlook& outlook, const PlaceRequest& request) {
-  std::set<absl::Time> moments = {request.start};
+std::set<absl::Time> AskMoments(const Outlook& outlook, const std::vector<const Job*>& lent,
+                                absl::Time now) {
+  std::set<absl::Time> moments = {now};
   if (outlook.policy.reclaim_min_run > absl::ZeroDuration()) {
-    ForEachLent(outlook, request.device_class, [&](const Job& job) {
-      moments.insert(std::max(AllowedAt(outlook, job), request.start));
-    });
+    for (const Job* job : lent) {
+      moments.insert(std::max(AllowedAt(outlook, *job), now));
+    }
   }
   return moments;
 }
@@ -82,130 +42,16 @@ bool Fits(const QuotaView& quota, const Returns& returns, const PlaceRequest& re
   return lends && FitsWithBlocks(view, request);
 }
 
-// The endings of one class, each with all that ends at its time, the earliest first. What is lent
-// is asked for at `ask_at`. Most guards need a few of them only, so they are found as they are
-// asked for.
-class EndingStream {
- public:
-  EndingStream(const Outlook& outlook, const PlaceRequest& request, absl::Time ask_at)
-      : outlook_(outlook),
-        now_(request.start),
-        ask_at_(ask_at),
-        ends_(outlook.cluster.EndsOf(request.device_class)),
-        next_end_(ends_.begin()) {
-    ListLent(request.device_class);
-    ListOthers(request);
-  }
-
-  // The next one; nothing after the last.
-  std::optional<Ending> Take() {
-    SkipLent();
-    absl::Time time = absl::InfiniteFuture();
-    if (next_end_ != ends_.end()) {
-      time = std::min(time, std::max(next_end_->first, now_));
-    }
-    if (next_lent_ < lent_.size()) {
-      time = std::min(time, lent_[next_lent_].first);
-    }
-    if (!others_.empty()) {
-      time = std::min(time, others_.begin()->first);
-    }
-    if (time == absl::InfiniteFuture()) {
-      return std::nullopt;
-    }
-    Ending ending;
-    if (!others_.empty() && others_.begin()->first == time) {
-      ending = std::move(others_.extract(others_.begin()).mapped());
-    }
-    ending.time = time;
-    for (; next_end_ != ends_.end() && next_end_->first <= time; SkipLent()) {
-      ending.jobs.push_back(next_end_->second);
-      ++next_end_;
-    }
-    for (; next_lent_ < lent_.size() && lent_[next_lent_].first == time; ++next_lent_) {
-      ending.jobs.push_back(lent_[next_lent_].second);
-    }
-    return ending;
-  }
-
- private:
-  bool IsAsked(const Job& job) const {
-    return IsLent(outlook_, job) && AllowedAt(outlook_, job) <= ask_at_;
-  }
-
-  void SkipLent() {
-    while (outlook_.recalls_borrowed && next_end_ != ends_.end() &&
-           IsAsked(outlook_.cluster.GetJob(next_end_->second))) {
-      ++next_end_;
-    }
-  }
-
-  // What is lent comes back when it is asked for, if it does not end before.
-  void ListLent(ClassId device_class) {
-    ForEachLent(outlook_, device_class, [this](const Job& job) {
-      if (IsAsked(job)) {
-        lent_.emplace_back(std::min(std::max(job.ends_by, now_), ask_at_ + NoticeOf(outlook_, job)),
-                           job.id);
-      }
-    });
-    std::sort(lent_.begin(), lent_.end());
-  }
-
-  // Starts and claims. The end of a booking opens nodes without freeing anything.
-  void ListOthers(const PlaceRequest& request) {
-    const Cluster& cluster = outlook_.cluster;
-    for (const RoundStart& start : outlook_.starts) {
-      if (start.device_class == request.device_class) {
-        others_[start.end].starts.push_back(&start);
-      }
-    }
-    const auto waits = [this](JobId claim) {
-      return std::none_of(outlook_.starts.begin(), outlook_.starts.end(),
-                          [claim](const RoundStart& start) { return start.job == claim; });
-    };
-    for (const auto& [id, claim] : cluster.nominations()) {
-      if (claim.device_class == request.device_class && waits(id)) {
-        AddClaim(claim, std::max(cluster.open_reclaims().at(id).due, now_));
-      }
-    }
-    for (const Recall& recall : outlook_.recalls) {
-      if (recall.claim.device_class == request.device_class) {
-        AddClaim(recall.claim, recall.certificate.due);
-      }
-    }
-    for (const auto& [id, booking] : cluster.bookings()) {
-      if (!booking.ended && booking.to > now_) {
-        others_[booking.to];
-      }
-    }
-  }
-
-  void AddClaim(const Start& claim, absl::Time due) {
-    if (const Job* job = outlook_.cluster.FindJob(claim.job); job != nullptr) {
-      others_[due + job->spec.time_limit].claims.push_back(&claim);
-    }
-  }
-
-  const Outlook& outlook_;
-  const absl::Time now_;
-  const absl::Time ask_at_;
-  const std::set<std::pair<absl::Time, JobId>>& ends_;
-  std::set<std::pair<absl::Time, JobId>>::const_iterator next_end_;
-  std::vector<std::pair<absl::Time, JobId>> lent_;  // by time
-  size_t next_lent_ = 0;
-  std::map<absl::Time, Ending> others_;
-};
-
 // What is free after more and more has ended, and when the request fits first.
 class Shadow {
  public:
   Shadow(const Outlook& outlook, const FreeView& view, const PlaceRequest& request,
-         absl::Time ask_at)
+         const std::vector<const Job*>& lent, absl::Time ask_at)
       : outlook_(outlook),
         request_(request),
         keeps_(outlook.quota.KeepsAny(request.device_class)),
         relabels_(MayRelabel(outlook, view, request)),
-        stream_(outlook, request, ask_at),
+        stream_(outlook, request, lent, ask_at),
         then_(view) {}
 
   // False: not even when everything has ended.
@@ -361,11 +207,12 @@ class Shadow {
 std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, JobId job,
                                  const PlaceRequest& request) {
   std::optional<Shadow> first;
-  for (const absl::Time ask_at : AskMoments(outlook, request)) {
+  const std::vector<const Job*> lent = ListLent(outlook, request.device_class);
+  for (const absl::Time ask_at : AskMoments(outlook, lent, request.start)) {
     if (first.has_value() && first->at() <= ask_at) {
       break;
     }
-    Shadow shadow(outlook, view, request, ask_at);
+    Shadow shadow(outlook, view, request, lent, ask_at);
     if (shadow.Find() && !(first.has_value() && first->at() <= shadow.at())) {
       first.emplace(std::move(shadow));
     }
@@ -378,9 +225,9 @@ std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, J
   Anchor anchor{job, request.device_class, first->at(), *first->view().Place(later, ignored)};
   Guard guard(std::move(anchor), later, first->TakeView(), outlook);
   guard.returns_ = first->returns();
-  ForEachLent(outlook, request.device_class, [&](const Job& lent) {
-    guard.longest_notice_ = std::max(guard.longest_notice_, NoticeOf(outlook, lent));
-  });
+  for (const Job* job : lent) {
+    guard.longest_notice_ = std::max(guard.longest_notice_, NoticeOf(outlook, *job));
+  }
   return guard;
 }
 

@@ -11,34 +11,12 @@
 
 #include "absl/time/time.h"
 
-#include "scheduler/core/cluster.h"
+#include "scheduler/core/ending_stream.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/plan.h"
-#include "scheduler/core/policy.h"
 #include "scheduler/core/quota_view.h"
 
 namespace berth {
-
-// A start of this round, which no job shows yet.
-struct RoundStart {
-  JobId job;
-  GangShape gang;
-  ClassId device_class;
-  Funding funding = Funding::kNone;
-  std::vector<Placement> members;
-  absl::Time end;  // by its time limit
-};
-
-// What a guard is made from. Refers to its parts: for a call only.
-struct Outlook {
-  const Cluster& cluster;
-  const Policy& policy;
-  const QuotaView& quota;                 // outlives the guard
-  const std::vector<RoundStart>& starts;  // of the round so far
-  const std::vector<Recall>& recalls;
-  // The anchor is an owned claim: what others borrow it gets back after their notice.
-  bool recalls_borrowed = false;
-};
 
 class Guard {
  public:

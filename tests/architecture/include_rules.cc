@@ -53,6 +53,7 @@ event changes node_command
 cluster
 topology
 placement quota_view place_memo
+ending_stream
 admission queue_order backfill reclaim budget
 round_books
 planner step job_progress task_notices node_loss fencing node_protocol booking_progress invariants plan_application
@@ -61,7 +62,7 @@ forecast
 explain
 engine
 )";
-constexpr size_t kPolicyRung = 9;
+constexpr size_t kPolicyRung = 10;
 constexpr const char* kCore = "scheduler/core/";
 
 struct Layer {
