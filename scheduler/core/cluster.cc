@@ -21,24 +21,6 @@ Id NextId(const Map& map) {
 
 }  // namespace
 
-const Job* Cluster::FindJob(JobId id) const {
-  return jobs_.Find(id);
-}
-const Job& Cluster::GetJob(JobId id) const {
-  return jobs_.at(id);
-}
-const Allocation* Cluster::FindAllocation(AllocationId id) const {
-  return allocations_.Find(id);
-}
-const Allocation& Cluster::GetAllocation(AllocationId id) const {
-  return allocations_.at(id);
-}
-const Node* Cluster::FindNode(NodeId id) const {
-  return FindValue(nodes_, id);
-}
-const Node& Cluster::GetNode(NodeId id) const {
-  return nodes_.at(id);
-}
 const User* Cluster::FindUser(UserId id) const {
   return FindValue(users_, id);
 }
@@ -160,14 +142,14 @@ NodeId Cluster::EnsureNode(absl::string_view name) {
     return known->id;
   }
   Node node;
-  node.id = NextId<NodeId>(nodes_);
+  node.id = NextId<NodeId>(nodes_.values());
   node.name = std::string(name);
   node_names_[node.name] = node.id;
   allocations_on_[node.id];
   free_index_.PutNode(node);
   changed_nodes_.insert(node.id);
   const NodeId id = node.id;
-  nodes_[id] = std::move(node);
+  nodes_.Put(id, std::move(node));
   return id;
 }
 
@@ -254,7 +236,7 @@ void Cluster::Restore(StoredState state) {
     if (node.booked_out) {
       booked_out_.insert(id);
     }
-    nodes_[id] = std::move(node);
+    nodes_.Put(id, std::move(node));
   }
   jobs_.reserve(state.nouns.jobs.size());
   for (Job& job : state.nouns.jobs) {

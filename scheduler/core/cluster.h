@@ -34,13 +34,14 @@
 namespace berth {
 
 // Queued jobs that look alike, oldest first. A group that does not fit is skipped in one step.
+// What a round asks of every group stands in front: it lies beside the group's id in memory.
 struct PendingGroup {
-  GroupKey key;
+  Blocker blocker;          // of the last round
   ShapeId shape;            // of its gang and the nodes that it avoids
+  int64_t tasks = 0;        // ready and waiting; of an array those that have not started
   std::set<JobId> ready;    // may be planned
   std::set<JobId> waiting;  // for a time (back-off, begin), other jobs, or tasks of their array
-  int64_t tasks = 0;        // in both; an array counts as its tasks that have not started
-  Blocker blocker;          // of the last round
+  GroupKey key;
 };
 
 // A group's place in its tenant's queue: by priority, then by its oldest job that is ready.
@@ -50,7 +51,9 @@ struct QueuePlace {
   GroupId group;
   absl::Time submitted_at = absl::InfinitePast();  // of the oldest
   int64_t least_devices = 0;
-  bool plain = false;  // whole devices of one class, and of no other
+  bool plain = false;     // whole devices of one class, and of no other
+  bool must_own = false;  // see GroupKey
+  ShapeId shape;
   friend bool operator<(const QueuePlace& a, const QueuePlace& b) {
     return a.priority != b.priority ? a.priority > b.priority : a.oldest < b.oldest;
   }
@@ -60,12 +63,12 @@ using TenantQueue = absl::btree_set<QueuePlace>;
 class Cluster {
  public:
   // ---- Reading ----
-  const Job* FindJob(JobId id) const;
-  const Job& GetJob(JobId id) const;  // Requires: it is live.
-  const Allocation* FindAllocation(AllocationId id) const;
-  const Allocation& GetAllocation(AllocationId id) const;
-  const Node* FindNode(NodeId id) const;
-  const Node& GetNode(NodeId id) const;
+  const Job* FindJob(JobId id) const { return jobs_.Find(id); }
+  const Job& GetJob(JobId id) const { return jobs_.at(id); }  // Requires: it is live.
+  const Allocation* FindAllocation(AllocationId id) const { return allocations_.Find(id); }
+  const Allocation& GetAllocation(AllocationId id) const { return allocations_.at(id); }
+  const Node* FindNode(NodeId id) const { return nodes_.Find(id); }
+  const Node& GetNode(NodeId id) const { return nodes_.at(id); }
   const Node* FindNodeByName(absl::string_view name) const;
   std::optional<ClassId> FindClass(absl::string_view name) const;
   const std::string& ClassName(ClassId id) const;  // "" for none
@@ -75,7 +78,7 @@ class Cluster {
 
   const std::map<JobId, Job>& jobs() const { return jobs_.values(); }  // live only
   const std::map<AllocationId, Allocation>& allocations() const { return allocations_.values(); }
-  const std::map<NodeId, Node>& nodes() const { return nodes_; }
+  const std::map<NodeId, Node>& nodes() const { return nodes_.values(); }
   const std::map<ClassId, std::string>& classes() const { return classes_; }
   const std::map<UserId, User>& users() const { return users_; }
   const std::map<std::string, Token>& tokens() const { return tokens_; }
@@ -321,7 +324,7 @@ class Cluster {
 
   IdMap<JobId, Job> jobs_;
   IdMap<AllocationId, Allocation> allocations_;
-  std::map<NodeId, Node> nodes_;
+  IdMap<NodeId, Node> nodes_;
   std::map<NodeId, std::set<AllocationId>> allocations_on_;
   std::map<std::string, NodeId> node_names_;
   std::map<ClassId, std::string> classes_;
@@ -349,9 +352,9 @@ class Cluster {
     int jobs = 0;
     int64_t devices = 0;  // asked for
   };
-  std::map<std::pair<TenantId, ClassId>, std::map<int, Holders>> priorities_;
+  absl::flat_hash_map<std::pair<TenantId, ClassId>, std::map<int, Holders>> priorities_;
   std::map<ClassId, std::map<absl::Duration, int>> graces_;  // of holders
-  std::map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
+  absl::flat_hash_map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim
   std::map<ClassId, Anchor> anchors_;

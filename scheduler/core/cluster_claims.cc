@@ -181,14 +181,20 @@ std::vector<JobId> Cluster::YieldingLabels(TenantId tenant, ClassId device_class
   if (LowestPriority(tenant, device_class).value_or(priority) >= priority) {
     return yielding;
   }
-  const std::vector<JobId> order = LabelOrder(tenant, device_class, Funding::kOwned);
-  for (auto id = order.rbegin(); id != order.rend(); ++id) {
-    const Job& job = jobs_.at(*id);
+  // As in LabelOrder, but the last first.
+  std::vector<std::tuple<int, absl::Time, JobId>> order;
+  for (JobId id : Labelled(tenant, device_class, Funding::kOwned)) {
+    const Job& job = jobs_.at(id);
     // A shared device has the label of all its jobs.
     if (job.spec.preemptible && job.spec.may_borrow && job.spec.priority < priority &&
         job.state != JobState::kStopping && job.spec.gang.device_share_milli == 0) {
-      yielding.push_back(*id);
+      order.emplace_back(-job.spec.priority, job.attempt.created_at, id);
     }
+  }
+  std::sort(order.rbegin(), order.rend());
+  yielding.reserve(order.size());
+  for (const auto& entry : order) {
+    yielding.push_back(std::get<JobId>(entry));
   }
   return yielding;
 }

@@ -65,7 +65,9 @@ void Cluster::ChangeGroup(GroupId id, Change change) {
                       .submitted_at = jobs_.at(oldest).submitted_at,
                       .least_devices = gang.least_devices(),
                       .plain = gang.classes.size() == 1 && gang.devices_per_node > 0 &&
-                               gang.device_share_milli == 0};
+                               gang.device_share_milli == 0,
+                      .must_own = group.key.must_own(),
+                      .shape = group.shape};
   };
   const TenantId tenant = group.key.tenant;
   std::map<TenantId, TenantQueue>& queues =

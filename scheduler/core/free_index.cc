@@ -304,7 +304,8 @@ void FreeIndex::PutNode(const Node& node) {
   }
   Unlist(node.id);
   sites_[at] = SiteOf(node);
-  loads_[at] = {};
+  static const NodeLoad kNothing;
+  loads_[at] = kNothing;
   loads_[at].free = node.facts.capacity;
   topology_.Put(node.id, node.facts.topology);
   List(node.id);

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+
 #include "scheduler/core/allocation.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
@@ -22,8 +24,8 @@ using DeviceMask = unsigned __int128;
 inline constexpr int kDevicesPerNodeMax = 128;
 
 inline int CountDevices(DeviceMask mask) {
-  return std::popcount(static_cast<uint64_t>(mask)) +
-         std::popcount(static_cast<uint64_t>(mask >> 64));
+  const auto high = static_cast<uint64_t>(mask >> 64);
+  return CountBits(static_cast<uint64_t>(mask)) + (high == 0 ? 0 : CountBits(high));
 }
 inline DeviceMask DeviceAt(int position) {
   return DeviceMask{1} << position;
@@ -90,12 +92,13 @@ struct OwnedUse {
 // What is free on a node now.
 struct NodeLoad {
   HostResources free;
-  DeviceMask busy = 0;               // given out, shares included
-  DeviceMask nominated = 0;          // kept for a claim: free for nobody else
-  DeviceMask lent = 0;               // given out to who may be asked for them by an owner
-  int jobs = 0;                      // allocations held
-  std::vector<SharedDevice> shared;  // by position
-  std::vector<OwnedUse> owned;
+  DeviceMask busy = 0;       // given out, shares included
+  DeviceMask nominated = 0;  // kept for a claim: free for nobody else
+  DeviceMask lent = 0;       // given out to who may be asked for them by an owner
+  int jobs = 0;              // allocations held
+  // In place, as most nodes have few of them: a planning round copies loads all the time.
+  absl::InlinedVector<SharedDevice, 1> shared;  // by position
+  absl::InlinedVector<OwnedUse, 2> owned;
 
   DeviceMask taken() const { return busy | nominated; }
   // Neither free nor lent.

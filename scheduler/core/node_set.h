@@ -14,6 +14,15 @@
 
 namespace berth {
 
+// How many bits are set. std::popcount is a call into the compiler's library where the processor
+// is not known to have an instruction for it.
+inline int CountBits(uint64_t bits) {
+  bits -= (bits >> 1) & 0x5555555555555555;
+  bits = (bits & 0x3333333333333333) + ((bits >> 2) & 0x3333333333333333);
+  bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<int>((bits * 0x0101010101010101) >> 56);
+}
+
 class NodeSet {
  public:
   bool contains(NodeId id) const {
@@ -62,7 +71,7 @@ class NodeSet {
     int count = 0;
     for (size_t word = std::max(first_, other.first_);
          word < std::min(words_.size(), other.words_.size()); ++word) {
-      count += std::popcount(words_[word] & other.words_[word]);
+      count += CountBits(words_[word] & other.words_[word]);
     }
     return count;
   }
@@ -95,7 +104,7 @@ class NodeSet {
     size_ = 0;
     first_ = 0;
     for (uint64_t word : words_) {
-      size_ += std::popcount(word);
+      size_ += CountBits(word);
     }
   }
 

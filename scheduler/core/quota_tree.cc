@@ -22,7 +22,8 @@ std::optional<QueuePreset> FindQueuePreset(absl::string_view name) {
 
 void QuotaTree::PutTenant(Tenant tenant) {
   tenant_names_[tenant.name] = tenant.id;
-  tenants_[tenant.id] = std::move(tenant);
+  const TenantId id = tenant.id;
+  tenants_.Put(id, std::move(tenant));
 }
 
 void QuotaTree::PutProject(Project project) {
@@ -42,11 +43,6 @@ void QuotaTree::PutLimits(const QuotaKey& key, const QuotaLimits& limits) {
     }
   }
   known = limits;
-}
-
-const Tenant* QuotaTree::FindTenant(TenantId id) const {
-  const auto found = tenants_.find(id);
-  return found == tenants_.end() ? nullptr : &found->second;
 }
 
 const Tenant* QuotaTree::FindTenantByName(absl::string_view name) const {

@@ -12,8 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 
+#include "scheduler/core/id_map.h"
 #include "scheduler/core/ids.h"
 #include "scheduler/core/job.h"
 
@@ -70,6 +72,11 @@ struct QuotaKey {
   ClassId device_class;
 
   friend auto operator<=>(const QuotaKey&, const QuotaKey&) = default;
+
+  template <typename Hash>
+  friend Hash AbslHashValue(Hash hash, const QuotaKey& key) {
+    return Hash::combine(std::move(hash), key.tenant, key.project, key.device_class);
+  }
 };
 
 struct QuotaRecord {
@@ -100,11 +107,11 @@ class QuotaTree {
   void PutProject(Project project);
   void PutLimits(const QuotaKey& key, const QuotaLimits& limits);
 
-  const Tenant* FindTenant(TenantId id) const;
+  const Tenant* FindTenant(TenantId id) const { return tenants_.Find(id); }
   const Tenant* FindTenantByName(absl::string_view name) const;
   const Project* FindProject(ProjectId id) const;
   const Project* FindProjectByName(TenantId tenant, absl::string_view name) const;
-  const std::map<TenantId, Tenant>& tenants() const { return tenants_; }
+  const std::map<TenantId, Tenant>& tenants() const { return tenants_.values(); }
   const std::map<ProjectId, Project>& projects() const { return projects_; }
   const std::map<QuotaKey, QuotaLimits>& limits() const { return limits_; }
   // Whether any project was ever given limits of its own.
@@ -137,7 +144,7 @@ class QuotaTree {
  private:
   void AddTo(const QuotaKey& key, const Gang& gang, int64_t sign);
 
-  std::map<TenantId, Tenant> tenants_;
+  IdMap<TenantId, Tenant> tenants_;
   std::map<std::string, TenantId> tenant_names_;
   std::map<ProjectId, Project> projects_;
   std::map<std::pair<TenantId, std::string>, ProjectId> project_names_;
@@ -145,7 +152,7 @@ class QuotaTree {
   bool has_project_limits_ = false;
   std::map<ClassId, std::set<TenantId>> keepers_;
   std::map<ClassId, int64_t> entitlement_sums_;  // of the tenants in limits_
-  std::map<QuotaKey, QuotaUse> use_;
+  absl::flat_hash_map<QuotaKey, QuotaUse> use_;
 };
 
 }  // namespace berth

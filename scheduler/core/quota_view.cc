@@ -8,8 +8,11 @@ namespace berth {
 namespace {
 
 // What must be kept free for an owner.
+int64_t KeptOf(const QuotaLimits& limits, const QuotaUse& use) {
+  return std::max<int64_t>(limits.non_lendable - use.used(), 0);
+}
 int64_t KeptOf(const QuotaView::Position& position) {
-  return std::max<int64_t>(position.limits.non_lendable - position.use.used(), 0);
+  return KeptOf(position.limits, position.use);
 }
 
 // How many nodes of `per_node` devices fit into `room` devices.
@@ -26,7 +29,8 @@ QuotaView::ClassBook& QuotaView::Book(ClassId device_class) const {
     return book;
   }
   for (TenantId keeper : cluster_.quota().Keepers(device_class)) {
-    book.kept += KeptOf(PositionIn(book, keeper, device_class));
+    const QuotaKey key{keeper, ProjectId(), device_class};
+    book.kept += KeptOf(cluster_.quota().Limits(key), cluster_.quota().Use(key));
   }
   ShareOut(device_class, book);
   return book;

@@ -12,7 +12,11 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 
 #include "scheduler/core/cluster.h"
 #include "scheduler/core/pending_reason.h"
@@ -82,8 +86,8 @@ class QuotaView {
 
  private:
   struct ClassBook {
-    std::map<TenantId, Position> tenants;  // those asked for
-    int64_t kept = 0;                      // sum of the unused non-lendable parts
+    absl::node_hash_map<TenantId, Position> tenants;  // those asked for
+    int64_t kept = 0;                                 // sum of the unused non-lendable parts
   };
 
   // How many devices one rule leaves, with the numbers of its blocker.
@@ -128,7 +132,7 @@ class QuotaView {
   std::map<QuotaKey, QuotaUse> project_charges_;
   std::set<JobId> relabelled_;
   // By the priority they yield to; filled when asked for.
-  mutable std::map<std::tuple<TenantId, ClassId, int>, std::vector<Yielding>> yielding_;
+  mutable absl::flat_hash_map<std::tuple<TenantId, ClassId, int>, std::vector<Yielding>> yielding_;
 };
 
 }  // namespace berth
