@@ -192,6 +192,12 @@ absl::Status CheckGang(const Cluster& cluster, const Job& job) {
     if (started && job.state == JobState::kDispatching) {
       return Broken("I4", absl::StrFormat("job %d runs before all are prepared", job.id.value()));
     }
+    // Cluster::ReturningOf has all that comes back from it.
+    if (job.state == JobState::kStopping && Holds(*member) &&
+        member->state != AllocationState::kReleasing) {
+      return Broken("stopping", absl::StrFormat("job %d stops, its member %d does not",
+                                                job.id.value(), id.value()));
+    }
   }
   return nodes.size() == job.allocations.size()
              ? absl::OkStatus()

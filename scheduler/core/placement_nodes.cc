@@ -128,8 +128,20 @@ bool FreeView::HasNodes(const PlaceRequest& request, const NodeSet* filter) cons
     return !PickNodes(request, filter).empty();
   }
   const int least = request.least_nodes();
-  return Free(request.device_class).NodesWith(gang.devices_per_node) >= least &&
-         static_cast<int>(Candidates(request, filter, false, least).size()) >= least;
+  const CountIndex& free = Free(request.device_class);
+  if (free.NodesWith(gang.devices_per_node) < least) {
+    return false;
+  }
+  const bool any_host = !AsksOfHost(gang);
+  int found = 0;
+  for (auto count = static_cast<size_t>(gang.devices_per_node);
+       count < free.by_count().size() && found < least; ++count) {
+    free.by_count()[count].ForEach(filter, [&](NodeId node) {
+      found += (any_host || HostFits(request, node)) && RingFits(request, node) ? 1 : 0;
+      return found < least;
+    });
+  }
+  return found >= least;
 }
 
 std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request, const NodeSet* filter) const {

@@ -12,11 +12,15 @@ constexpr size_t kExactMax = 16;
 
 }  // namespace
 
-// The claim's view of the class while more and more is given back.
+// The claim's view of the class while more and more is given back. It is laid into the reclaimer's
+// base, which is at the end what it was: a copy would be made anew for every claim.
 class Reclaimer::Trial {
  public:
-  Trial(const Reclaimer& reclaimer, const ReclaimRequest& request)
-      : reclaimer_(reclaimer), request_(request), view_(*reclaimer.base_) {}
+  Trial(Reclaimer& reclaimer, const ReclaimRequest& request)
+      : reclaimer_(reclaimer), request_(request), view_(reclaimer.Base()) {}
+  ~Trial() { view_.PutBack(std::move(before_)); }
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
 
   void Give(size_t unit) { Move(unit, true); }
   void Take(size_t unit) { Move(unit, false); }
@@ -27,7 +31,6 @@ class Reclaimer::Trial {
     Blocker ignored;
     return view_.Place(request_.place, ignored);
   }
-  int64_t freed() const { return freed_; }
 
  private:
   void Move(size_t index, bool give) {
@@ -35,6 +38,9 @@ class Reclaimer::Trial {
     freed_ += give ? unit.devices : -unit.devices;
     for (AllocationId id : unit.allocations) {
       const Allocation& allocation = reclaimer_.cluster_.GetAllocation(id);
+      if (touched_.insert(allocation.node).second) {
+        before_.emplace_back(allocation.node, view_.Load(allocation.node));
+      }
       if (give) {
         view_.Give(allocation);
       } else {
@@ -45,7 +51,9 @@ class Reclaimer::Trial {
 
   const Reclaimer& reclaimer_;
   const ReclaimRequest& request_;
-  FreeView view_;
+  FreeView& view_;
+  std::vector<std::pair<NodeId, NodeLoad>> before_;
+  absl::flat_hash_set<NodeId> touched_;
   int64_t freed_ = 0;
 };
 
@@ -67,17 +75,21 @@ void Reclaimer::ListExpected() {
   }
   listed_ = true;
   const absl::Time soon = now_ + cluster_.LongestGrace(device_class_) + policy_.kill_timeout;
-  for (const auto& [end, id] : cluster_.EndsOf(device_class_)) {
-    if (end > soon) {
-      next_look_ = std::min(next_look_, now_ + (end - soon));
+  const auto& ends = cluster_.EndsOf(device_class_);
+  // Those that stop come first. What they still hold is being given back.
+  for (auto end = ends.upper_bound({absl::InfinitePast(), JobId(UINT64_MAX)}); end != ends.end();
+       ++end) {
+    if (end->first > soon) {
+      next_look_ = std::min(next_look_, now_ + (end->first - soon));
       break;
     }
-    const Job& job = cluster_.GetJob(id);
-    const absl::Time expected = ExpectedFrom(job);
-    const bool runs = job.state == JobState::kRunning;
-    if (job.state == JobState::kStopping || (runs && expected <= now_)) {
+    const Job& job = cluster_.GetJob(end->second);
+    if (job.state != JobState::kRunning) {
+      continue;
+    }
+    if (const absl::Time expected = ExpectedFrom(job); expected <= now_) {
       Expect(job);
-    } else if (runs) {
+    } else {
       next_look_ = std::min(next_look_, expected);
     }
   }
@@ -271,10 +283,28 @@ std::pair<int64_t, size_t> Reclaimer::CostOf(const Units& units) const {
   return {lost, units.size()};
 }
 
+bool Reclaimer::NeedsLast(const ReclaimRequest& request) const {
+  return request.key.gang.device_share_milli == 0 && !request.key.gang.topology_required &&
+         !base_->MayBreakBlocks(request.place);
+}
+
 // The cheapest sufficient subset of what the greedy choice went through: fewest lost
 // device-seconds, fewest units, first ones. `trial` has `best` given, and then what is returned.
-Reclaimer::Units Reclaimer::BestSubset(const Units& prefix, Units best, Trial& trial) const {
+// `needed`: a unit that no sufficient subset lacks, if one is known.
+Reclaimer::Units Reclaimer::BestSubset(const Units& prefix, Units best,
+                                       std::optional<size_t> needed, Trial& trial) const {
   auto best_cost = CostOf(best);
+  const auto least_cost = [&](const Units& kept) {
+    auto cost = CostOf(kept);
+    if (needed.has_value() && std::count(kept.begin(), kept.end(), *needed) == 0) {
+      cost.first += units_[*needed].lost_device_seconds;
+      ++cost.second;
+    }
+    return cost;
+  };
+  if (least_cost({}) >= best_cost) {
+    return best;
+  }
   for (size_t unit : prefix) {
     if (std::find(best.begin(), best.end(), unit) == best.end()) {
       trial.Give(unit);
@@ -283,7 +313,7 @@ Reclaimer::Units Reclaimer::BestSubset(const Units& prefix, Units best, Trial& t
   // Depth first: every unit of the prefix is left out, or kept; what is left must always do.
   Units kept;
   const auto search = [&](const auto& self, size_t at) -> void {
-    if (CostOf(kept) >= best_cost) {
+    if (least_cost(kept) >= best_cost) {
       return;
     }
     if (at == prefix.size()) {
@@ -324,30 +354,40 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
     NoteFailure(request);
     return std::nullopt;
   }
-  Base();
+  std::optional<Choice> choice = Choose(candidates, request);
+  if (!choice.has_value()) {
+    NoteFailure(request);
+    return std::nullopt;
+  }
+  if (!choice->members.has_value()) {
+    return std::nullopt;  // devices are there, but no node that has the rest
+  }
+  Recall recall{
+      {request.job, device_class_, request.place.funding, *std::move(choice->members)},
+      Certify(request, choice->prefix, choice->units)
+  };
+  recall.certificate.nodes = static_cast<int>(recall.claim.members.size());
+  recall.certificate.candidate_count = candidates.gangs;
+  found_ = std::move(choice->units);
+  return recall;
+}
+
+std::optional<Reclaimer::Choice> Reclaimer::Choose(const Candidates& candidates,
+                                                   const ReclaimRequest& request) {
   Trial trial(*this, request);
   std::optional<Units> prefix = Greedy(candidates, request.key.tenant, trial);
   if (!prefix.has_value()) {
-    NoteFailure(request);
     return std::nullopt;
   }
   Units chosen = *prefix;
   Prune(chosen, trial);
   if (prefix->size() <= kExactMax) {
-    chosen = BestSubset(*prefix, std::move(chosen), trial);
+    // Without its last unit the greedy choice was not enough, nor is any part of it.
+    const bool needs_last = !prefix->empty() && NeedsLast(request);
+    chosen = BestSubset(*prefix, std::move(chosen),
+                        needs_last ? std::optional<size_t>(prefix->back()) : std::nullopt, trial);
   }
-  std::optional<std::vector<Placement>> members = trial.Place();
-  if (!members.has_value()) {
-    return std::nullopt;  // devices are there, but no node that has the rest
-  }
-  Recall recall{
-      {request.job, device_class_, request.place.funding, *std::move(members)},
-      Certify(request, *prefix, chosen)
-  };
-  recall.certificate.nodes = static_cast<int>(recall.claim.members.size());
-  recall.certificate.candidate_count = candidates.gangs;
-  found_ = std::move(chosen);
-  return recall;
+  return Choice{*std::move(prefix), std::move(chosen), trial.Place()};
 }
 
 void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {

@@ -120,7 +120,18 @@ class Reclaimer {
   // Gives back in the order of R3 until the claim fits; nothing if it never does.
   std::optional<Units> Greedy(const Candidates& candidates, TenantId claimant, Trial& trial) const;
   void Prune(Units& chosen, Trial& trial) const;
-  Units BestSubset(const Units& prefix, Units best, Trial& trial) const;
+  // Whether more free devices are never worse for the request: then what is not enough has no part
+  // that is.
+  bool NeedsLast(const ReclaimRequest& request) const;
+  Units BestSubset(const Units& prefix, Units best, std::optional<size_t> needed,
+                   Trial& trial) const;
+  struct Choice {
+    Units prefix;  // what the greedy choice went through
+    Units units;   // of it, what is asked for
+    std::optional<std::vector<Placement>> members;
+  };
+  // Nothing if not even all candidates are enough.
+  std::optional<Choice> Choose(const Candidates& candidates, const ReclaimRequest& request);
   std::pair<int64_t, size_t> CostOf(const Units& units) const;
   std::vector<ReclaimCandidate> Rows(const Units& asked, const Units& chosen) const;
   Reclaim Certify(const ReclaimRequest& request, const Units& asked, const Units& chosen) const;
@@ -146,6 +157,7 @@ class Reclaimer {
   // Of the last request; null scope: what they were found from has changed.
   Candidates candidates_;
   std::optional<ReclaimScope> candidates_scope_;
+  std::tuple<TenantId, int, ProjectId> candidates_below_;  // a priority, inside a tenant
   absl::Time next_look_ = absl::InfiniteFuture();
 };
 

@@ -82,12 +82,14 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
 
 const Reclaimer::Candidates& Reclaimer::FindCandidates(const ReclaimRequest& request) {
   // Every owner may ask the same borrowers, as soon as they may be asked at all.
-  const bool known = request.scope == ReclaimScope::kBorrowers &&
-                     candidates_scope_ == ReclaimScope::kBorrowers &&
-                     policy_.reclaim_min_run == absl::ZeroDuration();
-  if (!known) {
+  const std::tuple below(request.key.tenant, request.key.priority, request.from_project);
+  const bool same = request.scope == ReclaimScope::kBorrowers
+                        ? policy_.reclaim_min_run == absl::ZeroDuration()
+                        : candidates_below_ == below;
+  if (candidates_scope_ != request.scope || !same) {
     candidates_ = ListCandidates(request);
     candidates_scope_ = request.scope;
+    candidates_below_ = below;
   }
   return candidates_;
 }

@@ -117,6 +117,11 @@ TEST_F(InvariantsTest, Shrinking) {
   });
 }
 
+TEST_F(InvariantsTest, Stopping) {
+  ExpectFound("stopping",
+              [&](ClusterDamage& damage) { damage.JobOf(gang_).state = JobState::kStopping; });
+}
+
 TEST_F(InvariantsTest, Bookings) {
   ExpectFound("bookings", [&](ClusterDamage& damage) {
     std::swap(damage.bookings().at(booking_).from, damage.bookings().at(booking_).to);
