@@ -70,6 +70,12 @@ class Round {
     Blocker blocker;
   };
 
+  // What groups that look alike but for when they end were told.
+  struct Refusal {
+    Blocker blocker;
+    bool hopeless = false;  // as GroupState's
+  };
+
   GroupState& StateOf(GroupId id) {
     const auto [found, added] = states_.try_emplace(id);
     GroupState& state = found->second;
@@ -106,7 +112,7 @@ class Round {
       Turn turn = line.extract(line.begin()).value();
       const TenantQueue& groups = tenants.at(turn.tenant);
       const Reach reach = ReachOf(phase, turn.tenant, device_class);
-      const bool alike = MayBeRefusedAlike(phase, turn.tenant);
+      const bool alike = MayBeRefusedAlike(turn.tenant);
       const std::optional<int> lowest =
           alike ? cluster_.LowestPriority(turn.tenant, device_class) : std::nullopt;
       refusals_.clear();
@@ -131,10 +137,10 @@ class Round {
     }
   }
 
-  // Whether borrow requests of the tenant for the same shape have the same chances, while nothing
-  // starts: apart from when they end, they differ in their projects only.
-  bool MayBeRefusedAlike(Phase phase, TenantId tenant) const {
-    return phase == Phase::kBorrow && MayBePassed(tenant) && cluster_.bookings().empty() &&
+  // Whether requests of the tenant for the same shape have the same chances in one phase, while
+  // nothing starts: apart from when they end, they differ in their projects only.
+  bool MayBeRefusedAlike(TenantId tenant) const {
+    return MayBePassed(tenant) && cluster_.bookings().empty() &&
            !cluster_.quota().has_project_limits();
   }
 
@@ -143,29 +149,28 @@ class Round {
   // thousands of such groups.
   // `lowest`: priority of those of its tenant that may make room.
   bool IsRefusedAlike(const QueuePlace& place, std::optional<int> lowest) {
-    if (!place.plain || lowest.value_or(place.priority) < place.priority) {
+    if (!place.plain || place.must_own || lowest.value_or(place.priority) < place.priority) {
       return false;
     }
-    const PendingGroup& group = cluster_.GetGroup(place.group);
-    const auto refusal =
-        std::find_if(refusals_.begin(), refusals_.end(),
-                     [&group](const auto& known) { return known.first == group.shape; });
+    const auto refusal = refusals_.find(place.shape);
     // One that has been considered may have started.
-    if (refusal == refusals_.end() || group.key.must_own() || states_.contains(place.group) ||
+    if (refusal == refusals_.end() || states_.contains(place.group) ||
         books_.IsNominated(place.oldest)) {
       return false;
     }
-    if (!(group.blocker == refusal->second)) {
-      StateOf(place.group).blocker = refusal->second;
+    const auto& [blocker, hopeless] = refusal->second;
+    if (hopeless || !(cluster_.GetGroup(place.group).blocker == blocker)) {
+      GroupState& state = StateOf(place.group);
+      state.blocker = blocker;
+      state.hopeless = hopeless;
     }
     return true;
   }
 
-  void NoteRefusal(Phase phase, const PendingGroup& group, const Blocker& blocker) {
+  void NoteRefusal(const GroupState& state) {
     // Whether it delays the anchor depends on when it ends.
-    if (phase == Phase::kBorrow && !group.key.must_own() &&
-        blocker.code != ReasonCode::kBehindAnchor) {
-      refusals_.emplace_back(group.shape, blocker);
+    if (!state.group->key.must_own() && state.blocker.code != ReasonCode::kBehindAnchor) {
+      refusals_.emplace(state.group->shape, Refusal{state.blocker, state.hopeless});
     }
   }
 
@@ -227,7 +232,10 @@ class Round {
       first = first.has_value() ? first : blocker;
     }
     state.blocker = first.value_or(Blocker{.code = ReasonCode::kNoNodes});
-    NoteRefusal(phase, group, state.blocker);
+    if (phase == Phase::kBorrow) {
+      NoteRefusal(state);
+    }
+    const int64_t found = books_.recalls_found();
     // An elastic gang may borrow more nodes than it could own, and those in other places.
     state.hopeless = !by_quota && !group.key.gang.is_elastic();
     // What it may still borrow, nobody of its tenant has to give up.
@@ -243,6 +251,10 @@ class Round {
       state.hopeless = false;
       ++state.tasks_started;
       return true;
+    }
+    // A recall that was found may be one for a job that ends before the anchor starts.
+    if (phase == Phase::kOwned && books_.recalls_found() == found) {
+      NoteRefusal(state);
     }
     return false;
   }
@@ -398,7 +410,7 @@ class Round {
   RoundBooks books_;
   absl::flat_hash_map<GroupId, GroupState> states_;
   std::vector<GroupId> touched_;
-  std::vector<std::pair<ShapeId, Blocker>> refusals_;  // of this turn
+  absl::flat_hash_map<ShapeId, Refusal> refusals_;  // of this turn, by shape
 };
 
 }  // namespace

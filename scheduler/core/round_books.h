@@ -48,6 +48,8 @@ class RoundBooks {
   enum class Anchored { kNone, kAnchor, kRecall };
   Anchored TryAnchor(const Trial& trial);
   bool HasAnchor(ClassId device_class) const { return guards_.contains(device_class); }
+  // How many recalls were found in this round, decided or not.
+  int64_t recalls_found() const { return recalls_found_; }
 
   // Has its devices coming: not to be considered.
   bool IsNominated(JobId job) const { return nominated_.contains(job); }
@@ -116,6 +118,7 @@ class RoundBooks {
   std::map<ClassId, Guard> guards_;
   std::vector<RoundStart> round_starts_;
   absl::flat_hash_set<JobId> nominated_;
+  int64_t recalls_found_ = 0;
   Plan plan_;
 };
 

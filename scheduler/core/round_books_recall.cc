@@ -87,6 +87,7 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
   if (!recall.has_value()) {
     return false;
   }
+  ++recalls_found_;
   if (CheckBlocks(free_, request, recall->claim.members).has_value()) {
     return false;
   }
