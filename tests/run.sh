@@ -84,7 +84,7 @@ run_scripts() { # SCRIPT...
   local logs script log code bad
   logs=$(mktemp -d)
   printf '%s\0' "$@" | xargs -0 -P "$jobs" -I '{}' sh -c \
-    'code=0; timeout --kill-after=20 420 "$1" >"$2/${1##*/}.log" 2>&1 || code=$?; echo "$code" >"$2/${1##*/}.code"' \
+    'code=0; timeout --kill-after=20 600 "$1" >"$2/${1##*/}.log" 2>&1 || code=$?; echo "$code" >"$2/${1##*/}.code"' \
     sh '{}' "$logs"
   for script in "$@"; do
     log=$logs/${script##*/}.log code=$(cat "$logs/${script##*/}.code")

@@ -23,7 +23,7 @@ SCRIPTS = os.path.join(ROOT, "tests", "e2e", "guest")
 # What makes the guest; another recipe, another guest.
 RECIPE = ["make.sh", "init"]
 # For all of it, and for making the guest. It takes a small part of that, unless the machine is busy.
-ALL_SECONDS = 400
+ALL_SECONDS = 560
 MAKE_SECONDS = 230
 # Units that a guest of a minute has no use for.
 MASKED = ["getty.target", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer",
@@ -44,7 +44,10 @@ def make_guest(folder):
     if os.geteuid() != 0:
         raise NotHere("making the guest takes root")
     shutil.rmtree(folder, ignore_errors=True)
-    made = subprocess.run([os.path.join(SCRIPTS, "make.sh"), folder], capture_output=True, text=True, timeout=MAKE_SECONDS)
+    try:
+        made = subprocess.run([os.path.join(SCRIPTS, "make.sh"), folder], capture_output=True, text=True, timeout=MAKE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise NotHere("its packages cannot be had within %d s" % MAKE_SECONDS) from None
     if made.returncode == 75:
         raise NotHere("its packages cannot be had: " + made.stderr.strip()[-300:])
     expect(made.returncode == 0, "guest/make.sh: " + made.stderr[-1500:])
@@ -129,8 +132,13 @@ def main():
         make_guest(folder)
         payload, console, verdicts = (os.path.join(scratch, name) for name in ("payload", "console", "verdicts"))
         write_payload(payload, folder)
-        how = boot(folder, payload, console, verdicts, ALL_SECONDS - (time.monotonic() - started))
-        output = read(verdicts) if os.path.exists(verdicts) else ""
+        how = ""
+        # An emulated kernel that panics on a busy machine says nothing of Berth: once more.
+        for _ in range(2):
+            how = boot(folder, payload, console, verdicts, ALL_SECONDS - (time.monotonic() - started))
+            output = read(verdicts) if os.path.exists(verdicts) else ""
+            if "\nEND\n" in output or "Kernel panic" not in read(console):
+                break
         print(output, end="")
         bad = len(re.findall("^FAIL ", output, re.M))
         if bad or "\nEND\n" not in output:
