@@ -1,5 +1,7 @@
 #include "agent/shim/stop_file.h"
 
+#include <iterator>
+
 #include "agent/shim/shim_protocol.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,13 +13,14 @@ namespace {
 
 // The stop file's word for a berth.v1.StopReason.
 const char* ReasonWord(int64_t reason) {
-  static constexpr const char* kWords[] = {"failed-rank", "cancelled", "time-limit", "preempted",
-                                           "failed-rank", "lease",     "drain",      "budget",
-                                           "admin",       "stale",     "preempted",  "maintenance"};
+  static constexpr const char* kWords[] = {
+      "failed-rank", "cancelled", "time-limit", "preempted", "failed-rank", "lease",     "drain",
+      "budget",      "admin",     "stale",      "preempted", "maintenance", "disk-limit"};
   if (reason == kStopNodeFault) {
     return "node-fault";
   }
-  return reason >= 0 && reason < 12 ? kWords[reason] : "unknown";
+  return reason >= 0 && reason < static_cast<int64_t>(std::size(kWords)) ? kWords[reason]
+                                                                         : "unknown";
 }
 
 // What stands between quotation marks in JSON, control characters and quotes replaced.
