@@ -9,8 +9,6 @@ import time
 
 from center import Center, expect, finish, shows, wait_until
 
-# What stood there before this test.
-EARLIER = set(glob.glob("/sys/fs/cgroup/**/berth-*/*/", recursive=True))
 TASKS = 100
 TRIVIAL = 1000
 # A line every 100 ms, numbered, so that a gap in the log shows; without a process for each.
@@ -47,13 +45,12 @@ def what_is_there(center):
     """Everything that tasks have on the node, beside logs."""
     with open("/proc/%d/mountinfo" % center.pid("agent-1")) as file:
         mounts = sum(center.dir in line for line in file)
-    groups = [path for path in glob.glob("/sys/fs/cgroup/**/berth-*/*/", recursive=True) if path not in EARLIER]
     locks = [path for path in glob.glob(center.path("locks", "*")) if is_locked(path)]
     files = [path for path in glob.glob(center.path("agent-1", "jobs", "*", "*", "*"))
              if not re.search(r"/rank-\d+\.log[^/]*$", path) and os.path.basename(path) != "work"]
     descriptors = len(os.listdir("/proc/%d/fd" % center.pid("agent-1")))
-    return {"processes": processes_of(center), "mounts": mounts, "groups": groups, "locks": locks, "files": files,
-            "descriptors": descriptors}
+    return {"processes": processes_of(center), "mounts": mounts, "groups": center.groups(), "locks": locks,
+            "files": files, "descriptors": descriptors}
 
 
 def tasks_of(center, token, array):

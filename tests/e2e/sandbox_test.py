@@ -13,8 +13,6 @@ import time
 from center import Center, expect, finish, shows, skip, wait_until
 
 SECRET = "hunter2-%d" % os.getpid()
-# What stood there before this test.
-EARLIER = glob.glob("/sys/fs/cgroup/**/berth-*/", recursive=True)
 # Runs one attempt of mischief and says how it went, so that a test can tell a refusal from a script that broke.
 ATTEMPT = r"""
 import ctypes, errno, os, socket, stat, sys, time
@@ -49,12 +47,6 @@ def expect_refused(log, count):
     refused = re.findall(r"^REFUSED .*$", log, re.M)
     expect("DONE" not in log and "Traceback" not in log and len(refused) == count,
            "%d of %d refused:\n%s" % (len(refused), count, log))
-
-
-def groups_of(name):
-    """Control groups of this center's agent, or with a pattern those of its tasks."""
-    found = glob.glob("/sys/fs/cgroup/**/berth-*/" + name, recursive=True)
-    return [path for path in found if os.path.isdir(path) and not any(path.startswith(old) for old in EARLIER)]
 
 
 def processes_with(text):
@@ -317,16 +309,16 @@ def main():
         secrets(center, token, victim)
         with shows("after all of it the node is ready, and only the victim still has control groups"):
             expect_healthy(center, token)
-            wait_until(lambda: len({os.path.basename(path) for path in groups_of("[0-9]*")}) == 1, 10,
-                       "groups: %s" % groups_of("[0-9]*"))
+            wait_until(lambda: len({os.path.basename(path) for path in center.groups("[0-9]*")}) == 1, 10,
+                       "groups: %s" % center.groups("[0-9]*"))
             expect(center.job(job, token=token)["state"] == "running", "the victim did not live")
         with shows("the last job and the agent take their control groups with them"):
-            own = groups_of("")
+            own = center.groups("")
             expect(own, "there are none")
             center.berth("cancel", "--now", str(job), token=token)
-            wait_until(lambda: not groups_of("[0-9]*"), 10, "the victim's groups are gone")
+            wait_until(lambda: not center.groups("[0-9]*"), 10, "the victim's groups are gone")
             center.down()
-            expect(not [path for path in own if os.path.isdir(path)], "left: %s" % groups_of(""))
+            expect(not [path for path in own if os.path.isdir(path)], "left: %s" % center.groups(""))
     finish()
 
 
