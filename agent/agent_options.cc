@@ -111,6 +111,15 @@ void ReadDisk(ConfigFile& file, DiskOptions& disk) {
   }
 }
 
+void ReadWorkdirCache(ConfigFile& file, int64_t& bytes) {
+  const std::string size = file.String("tasks", "workdir_cache", "4GiB");
+  const auto mib = size == "0" ? 0 : ParseMemoryMib(size);
+  bytes = mib.value_or(0) << 20;
+  if (!mib.ok()) {
+    file.Fail("tasks", "workdir_cache", "must be a size, as \"4GiB\", or 0");
+  }
+}
+
 void ReadLogs(ConfigFile& file, AgentOptions& options) {
   const auto segment = ParseMemoryMib(file.String("logs", "segment", "64MiB"));
   options.log_segment_bytes = segment.value_or(0) << 20;
@@ -180,6 +189,7 @@ absl::StatusOr<AgentOptions> ReadAgentOptions(ConfigFile& file) {
   ReadIsolation(file, options.isolation);
   ReadImages(file, options.images);
   ReadDisk(file, options.disk);
+  ReadWorkdirCache(file, options.workdir_cache_bytes);
   ReadLogs(file, options);
   ReadPorts(file, options.ports);
   ReadDevices(file, options);

@@ -3,6 +3,7 @@
 
 // Everything berth-agent is told by its configuration file.
 
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -33,6 +34,7 @@ struct AgentOptions {
   IsolationOptions isolation;
   ImageOptions images;
   DiskOptions disk;
+  int64_t workdir_cache_bytes = int64_t{4} << 30;  // of uploaded folders; 0: none are kept
   int64_t log_segment_bytes = 64L << 20;
   int64_t log_segments_max = 16;
   PortRange ports;

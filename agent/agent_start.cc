@@ -80,14 +80,18 @@ absl::Status Agent::Prepare() {
   ConnectDevices();
   runner_->SetOnNotice([this](v1::TaskNotice notice) { OnNotice(std::move(notice)); });
   channel_ = std::make_unique<SchedulerChannel>(address);
+  const auto cache =
+      std::make_shared<WorkdirCache>(options_.data_dir + "/workdirs", options_.workdir_cache_bytes);
   disk_ = std::make_unique<DiskWatch>(
       options_.disk, options_.data_dir, loop_,
       DiskWatch::Actions{
           .list = [this] { return runner_->ListDiskTasks(options_.disk.task_max); },
-          .end = [this](const DiskVerdict& verdict) { runner_->EndForDisk(verdict); }});
+          .end = [this](const DiskVerdict& verdict) { runner_->EndForDisk(verdict); },
+          .make_room = [cache] { return cache->Clear(); }});
   disk_->Start();
-  runner_->SetWorkdirs(
-      [this](WorkdirOrder order) { return channel_->FetchWorkdir(std::move(order)); });
+  runner_->SetWorkdirs([this, cache](WorkdirOrder order) {
+    return channel_->FetchWorkdir(std::move(order), cache);
+  });
   return AdoptTasks();
 }
 

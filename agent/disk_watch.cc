@@ -112,14 +112,17 @@ void DiskWatch::Look() {
   });
   // One that ends makes room first: the next is not judged by what that one had.
   if (!tasks.empty() && (!is_short || ended_.empty())) {
-    Measure(std::move(tasks));
+    Measure(std::move(tasks), is_short);
   }
 }
 
-void DiskWatch::Measure(std::vector<DiskTask> tasks) {
+void DiskWatch::Measure(std::vector<DiskTask> tasks, bool is_short) {
   measuring_ = true;
-  threads_.Start([this, tasks = std::move(tasks)]() mutable {
+  threads_.Start([this, tasks = std::move(tasks), is_short]() mutable {
     const absl::Duration begin = SinceBoot();
+    if (is_short && actions_.make_room()) {
+      tasks.clear();
+    }
     for (DiskTask& task : tasks) {
       task.bytes = MeasureDiskUse(task.order, stop_);
     }

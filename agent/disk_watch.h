@@ -54,6 +54,8 @@ class DiskWatch {
   struct Actions {
     std::function<std::vector<DiskTask>()> list;
     std::function<void(const DiskVerdict&)> end;  // once for each task
+    // Removes what no task needs. Blocks, on any thread. False: there was nothing.
+    std::function<bool()> make_room;
   };
 
   DiskWatch(const DiskOptions& options, std::string data_dir, EventLoop& loop, Actions actions);
@@ -73,7 +75,8 @@ class DiskWatch {
   void Look();
   // Removes what jobs left that are over for long.
   void Sweep();
-  void Measure(std::vector<DiskTask> tasks);
+  // `is_short`: no task is judged if there is other room to be made.
+  void Measure(std::vector<DiskTask> tasks, bool is_short);
   void Judge(const std::vector<DiskTask>& tasks);
 
   const DiskOptions options_;

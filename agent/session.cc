@@ -153,8 +153,9 @@ void SchedulerChannel::EnterTask(const v1::OpenChannel& request,
   stubs_->channels.Open(*stubs_->stub, stubs_->token, request, std::move(target));
 }
 
-std::shared_ptr<WorkdirFetch> SchedulerChannel::FetchWorkdir(WorkdirOrder order) {
-  return MakeWorkdirCall(stubs_->stub, stubs_->token, std::move(order));
+std::shared_ptr<WorkdirFetch> SchedulerChannel::FetchWorkdir(WorkdirOrder order,
+                                                             std::shared_ptr<WorkdirCache> cache) {
+  return MakeWorkdirCall(stubs_->stub, std::move(cache), stubs_->token, std::move(order));
 }
 
 void SchedulerChannel::CloseChannels() {

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include "agent/executor/entry_process.h"
+#include "agent/executor/workdir_cache.h"
 #include "agent/workdir_fetch.h"
 #include "proto/agent_api.pb.h"
 
@@ -47,7 +48,8 @@ class SchedulerChannel {
   // Dials back for a way into a task, or to say why there is none.
   void EnterTask(const v1::OpenChannel& request, absl::StatusOr<EntryTarget> target);
   // Of a folder that a task starts in; to be run by the caller, and by nobody after it.
-  std::shared_ptr<WorkdirFetch> FetchWorkdir(WorkdirOrder order);
+  std::shared_ptr<WorkdirFetch> FetchWorkdir(WorkdirOrder order,
+                                             std::shared_ptr<WorkdirCache> cache);
   // Ends all ways into tasks; tasks go on.
   void CloseChannels();
 

@@ -11,6 +11,7 @@
 
 #include "common/backoff.h"
 #include "common/grpc_status.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -23,25 +24,21 @@ constexpr absl::Duration kAgainMost = absl::Seconds(5);
 
 class WorkdirCall final : public WorkdirFetch {
  public:
-  WorkdirCall(std::shared_ptr<v1::Agent::Stub> stub, const std::string& token, WorkdirOrder order)
+  WorkdirCall(std::shared_ptr<v1::Agent::Stub> stub, std::shared_ptr<WorkdirCache> cache,
+              const std::string& token, WorkdirOrder order)
       : stub_(std::move(stub)),
+        cache_(std::move(cache)),
         authorization_(absl::StrCat("Bearer ", token)),
         order_(std::move(order)) {}
 
   absl::Status Run() override {
-    const absl::Time give_up = absl::Now() + kPatience;
-    Backoff backoff(kAgainFirst, kAgainMost, order_.allocation_id);
-    while (true) {
-      bool is_away = false;
-      absl::Status status = Try(is_away);
-      if (!is_away || absl::Now() > give_up) {
-        return status;
-      }
-      if (WaitOrCancelled(backoff.Next())) {
-        return absl::CancelledError("the task was stopped");
-      }
+    absl::Status status = FromCacheOrScheduler();
+    // Tasks need the room more.
+    if (absl::IsResourceExhausted(status) && cache_->Clear()) {
       RETURN_IF_ERROR(EmptyFolder(order_));
+      status = FromCacheOrScheduler();
     }
+    return status;
   }
 
   void Cancel() override {
@@ -53,7 +50,40 @@ class WorkdirCall final : public WorkdirFetch {
   }
 
  private:
-  absl::Status Try(bool& is_away) {
+  absl::Status FromCacheOrScheduler() {
+    WorkdirCache::Claim claim = cache_->Find(order_.sha256, [this] { return IsCancelled(); });
+    if (claim.kept.is_open()) {
+      absl::Status status = Unpack(claim.kept, order_);
+      if (!absl::IsInvalidArgument(status) && !absl::IsDataLoss(status)) {
+        return status;
+      }
+      LogWarning("a kept folder was damaged", {
+                                                  {"why", std::string(status.message())}
+      });
+      cache_->Remove(order_.sha256);
+      RETURN_IF_ERROR(EmptyFolder(order_));
+    }
+    return FromScheduler(claim.filling.get());
+  }
+
+  // `filling`: null if nothing is to be kept.
+  absl::Status FromScheduler(WorkdirCache::Filling* filling) {
+    const absl::Time give_up = absl::Now() + kPatience;
+    Backoff backoff(kAgainFirst, kAgainMost, order_.allocation_id);
+    while (true) {
+      bool is_away = false;
+      absl::Status status = Try(filling, is_away);
+      if (!is_away || absl::Now() > give_up) {
+        return status;
+      }
+      if (WaitOrCancelled(backoff.Next())) {
+        return absl::CancelledError("the task was stopped");
+      }
+      RETURN_IF_ERROR(EmptyFolder(order_));
+    }
+  }
+
+  absl::Status Try(WorkdirCache::Filling* filling, bool& is_away) {
     grpc::ClientContext context;
     context.AddMetadata("authorization", authorization_);
     if (!SetContext(&context)) {
@@ -69,9 +99,15 @@ class WorkdirCall final : public WorkdirFetch {
     while (unpacked.ok() && reader->Read(&piece)) {
       if (!std::exchange(begun, true)) {
         unpacked = unpacker.Begin(piece.manifest_bytes());
+        if (filling != nullptr) {
+          filling->Begin(piece.manifest_bytes());
+        }
       }
       if (unpacked.ok()) {
         unpacked = unpacker.Take(piece.data());
+      }
+      if (unpacked.ok() && filling != nullptr) {
+        filling->Add(piece.data());
       }
     }
     if (!unpacked.ok()) {
@@ -91,7 +127,16 @@ class WorkdirCall final : public WorkdirFetch {
     if (!begun) {  // an empty folder
       RETURN_IF_ERROR(unpacker.Begin(0));
     }
-    return unpacker.Finish();
+    const absl::Status finished = unpacker.Finish();
+    if (finished.ok() && begun && filling != nullptr) {
+      filling->Keep();
+    }
+    return finished;
+  }
+
+  bool IsCancelled() {
+    absl::MutexLock lock(&mu_);
+    return cancelled_;
   }
 
   // False: it was cancelled.
@@ -107,6 +152,7 @@ class WorkdirCall final : public WorkdirFetch {
   }
 
   const std::shared_ptr<v1::Agent::Stub> stub_;
+  const std::shared_ptr<WorkdirCache> cache_;
   const std::string authorization_;
   const WorkdirOrder order_;
   absl::Mutex mu_;
@@ -117,8 +163,9 @@ class WorkdirCall final : public WorkdirFetch {
 }  // namespace
 
 std::shared_ptr<WorkdirFetch> MakeWorkdirCall(std::shared_ptr<v1::Agent::Stub> stub,
+                                              std::shared_ptr<WorkdirCache> cache,
                                               const std::string& token, WorkdirOrder order) {
-  return std::make_shared<WorkdirCall>(std::move(stub), token, std::move(order));
+  return std::make_shared<WorkdirCall>(std::move(stub), std::move(cache), token, std::move(order));
 }
 
 }  // namespace berth

@@ -117,6 +117,28 @@ def main():
             expect(uploaded(said)[0] == 0, said)
             expect(center.try_berth("wait", str(array), token=token).code == 0, center.berth("show", str(array), token=token))
 
+        with shows("a node fetches a folder once: the second task of an array starts though the scheduler has lost it"):
+            write(project + "/lib/words.sh", "say() { echo \"it says twice: $*\"; }\n")
+            array, said = jobs.submit(project, *here, "--exclude", "node-2", "--array", "0-1%1", "--", "sh", "-c",
+                                      "./main.sh; [ $BERTH_ARRAY_INDEX = 1 ] || sleep 600")
+            expect(uploaded(said)[0] == 1, said)
+
+            def task(index):
+                return next((job for job in center.items("ps", "-a", token=token)
+                             if job["array_id"] == array and job["array_index"] == index), {"state": "none"})
+            wait_until(lambda: task(0)["state"] == "running", 20, "the first task runs")
+            center.await_log(task(0)["id"], "it says twice", 20, token=token)
+            digest = hashlib.sha256(open(project + "/lib/words.sh", "rb").read()).hexdigest()
+            lost = [path for path in files_of_uploads(center) if path.endswith(digest)]
+            expect(len(lost) == 1, str(lost))
+            os.unlink(lost[0])
+            center.berth("cancel", "--now", str(task(0)["id"]), token=token)
+            wait_until(lambda: task(1)["state"] == "succeeded", 30, "the second task ends: %s" % task(1))
+            log = center.berth("logs", str(task(1)["id"]), token=token)
+            expect("it says twice" in log, log)
+            kept = os.stat(center.path("agent-1", "workdirs"))
+            expect(kept.st_mode & 0o777 == 0o700, oct(kept.st_mode))
+
         with shows("each attempt has a fresh copy; the copies leave with their attempts, the output stays"):
             job, _, log = jobs.run(project, *here, "--requeue-exit", "75", "--", "sh", "-c",
                                    "ls; touch made; echo $BERTH_ATTEMPT > $BERTH_OUTPUT_DIR/last; "
