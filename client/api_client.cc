@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <fstream>
-#include <map>
 #include <sstream>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include <grpcpp/grpcpp.h>
 
+#include "client/api_client_streams.h"
+#include "client/unreachable.h"
 #include "common/backoff.h"
 #include "common/error_detail.h"
 #include "common/grpc_status.h"
@@ -26,7 +24,6 @@
 namespace berth {
 namespace {
 
-constexpr char kUnreachable[] = "B1102";
 constexpr int kMessageBytesMax = 64 << 20;
 constexpr int kStreamBytesMax = 256 << 10;
 constexpr absl::Duration kAttemptMin = absl::Milliseconds(200);
@@ -83,101 +80,6 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(
   }
   return grpc::SslCredentials(options);
 }
-
-// The last and most telling part of gRPC's message, e.g. "connection refused".
-std::string CauseOf(const absl::Status& status) {
-  if (status.code() == absl::StatusCode::kDeadlineExceeded) {
-    return "no answer in time";
-  }
-  const std::vector<std::string> parts =
-      absl::StrSplit(std::string(status.message()), absl::ByString(": "));
-  return absl::AsciiStrToLower(parts.back());
-}
-
-// One error for all the ways of not reaching the scheduler; a reason given by the scheduler stays.
-absl::Status Unreachable(const absl::Status& status, absl::string_view server,
-                         absl::Duration tried) {
-  if (FindDetail(status).has_value()) {
-    return status;
-  }
-  ErrorDetail detail{.code = kUnreachable, .why = {}, .fix = {}};
-  if (tried >= absl::Seconds(1)) {
-    detail.why.push_back(absl::StrCat("tried for ", absl::ToInt64Seconds(tried), " s"));
-  }
-  detail.fix.emplace_back(
-      "check the address and your network; jobs that run or wait are not affected");
-  detail.retryable = true;
-  return WithDetail(absl::Status(status.code(), absl::StrCat("cannot reach the scheduler at ",
-                                                             server, " (", CauseOf(status), ")")),
-                    detail);
-}
-
-}  // namespace
-
-namespace {
-
-class StreamChannel final : public JobChannel {
- public:
-  StreamChannel(v1::Client::Stub& stub, std::string server, const std::string& authorization)
-      : server_(std::move(server)) {
-    context_.AddMetadata("authorization", authorization);
-    stream_ = stub.EnterJob(&context_);
-  }
-
-  bool Write(const v1::ChannelInput& input) override {
-    absl::MutexLock lock(&mu_);
-    return stream_->Write(input);
-  }
-
-  bool TryWrite(const v1::ChannelInput& input) override {
-    if (!mu_.TryLock()) {
-      return false;
-    }
-    const bool written = stream_->Write(input);
-    mu_.Unlock();
-    return written;
-  }
-
-  bool Read(v1::ChannelOutput& output) override { return stream_->Read(&output); }
-
-  absl::Status Finish() override {
-    const absl::Status status = FromGrpcStatus(stream_->Finish(), context_);
-    return IsUnreachable(status) ? Unreachable(status, server_, absl::ZeroDuration()) : status;
-  }
-
-  void Cancel() override { context_.TryCancel(); }
-
- private:
-  const std::string server_;
-  grpc::ClientContext context_;
-  absl::Mutex mu_;  // one write at a time
-  std::unique_ptr<grpc::ClientReaderWriter<v1::ChannelInput, v1::ChannelOutput>> stream_;
-};
-
-class StreamUpload final : public WorkdirChannel {
- public:
-  StreamUpload(v1::Client::Stub& stub, std::string server, const std::string& authorization)
-      : server_(std::move(server)) {
-    context_.AddMetadata("authorization", authorization);
-    stream_ = stub.UploadWorkdir(&context_);
-  }
-
-  bool Write(const v1::UploadWorkdirRequest& request) override { return stream_->Write(request); }
-  bool Read(v1::UploadWorkdirResponse& response) override { return stream_->Read(&response); }
-
-  absl::Status Finish() override {
-    const absl::Status status = FromGrpcStatus(stream_->Finish(), context_);
-    return IsUnreachable(status) ? Unreachable(status, server_, absl::ZeroDuration()) : status;
-  }
-
-  void Cancel() override { context_.TryCancel(); }
-
- private:
-  const std::string server_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::UploadWorkdirRequest, v1::UploadWorkdirResponse>>
-      stream_;
-};
 
 }  // namespace
 
@@ -280,95 +182,12 @@ absl::Status ApiClient::StreamLogs(const v1::StreamLogsRequest& request, absl::T
   return IsUnreachable(status) ? Unreachable(status, wire_->server, absl::ZeroDuration()) : status;
 }
 
-namespace {
-
-// One operation is under way per stream, so its number is tag enough.
-class LogStreamsByQueue final : public LogStreams {
- public:
-  LogStreamsByQueue(v1::Client::Stub& stub, std::string server, std::string authorization)
-      : stub_(stub), server_(std::move(server)), authorization_(std::move(authorization)) {}
-  ~LogStreamsByQueue() override {
-    for (auto& [log, stream] : streams_) {
-      stream.context->TryCancel();
-    }
-    queue_.Shutdown();
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
-    }
-  }
-
-  void Open(size_t log, const v1::StreamLogsRequest& request) override {
-    Stream& stream = streams_[log];
-    stream.context = std::make_unique<grpc::ClientContext>();
-    stream.context->AddMetadata("authorization", authorization_);
-    stream.reader = stub_.PrepareAsyncStreamLogs(stream.context.get(), request, &queue_);
-    stream.step = Stream::kOpening;
-    stream.reader->StartCall(TagOf(log));
-  }
-
-  void Want(size_t log) override { Read(log, streams_.at(log)); }
-
-  std::optional<LogEvent> Next(absl::Time deadline) override {
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(deadline)) ==
-           grpc::CompletionQueue::GOT_EVENT) {
-      const auto log = static_cast<size_t>(reinterpret_cast<uintptr_t>(tag));
-      Stream& stream = streams_.at(log);
-      if (stream.step == Stream::kFinishing) {
-        const absl::Status status = FromGrpcStatus(stream.status, *stream.context);
-        streams_.erase(log);
-        return LogEvent{.log = log,
-                        .ended = true,
-                        .piece = {},
-                        .status = IsUnreachable(status)
-                                      ? Unreachable(status, server_, absl::ZeroDuration())
-                                      : status};
-      }
-      if (!ok) {
-        stream.step = Stream::kFinishing;
-        stream.reader->Finish(&stream.status, TagOf(log));
-      } else if (stream.step == Stream::kOpening) {
-        Read(log, stream);
-      } else {
-        return LogEvent{.log = log, .piece = std::move(stream.piece), .status = {}};
-      }
-    }
-    return std::nullopt;
-  }
-
- private:
-  struct Stream {
-    enum Step { kOpening, kReading, kFinishing } step = kOpening;
-    std::unique_ptr<grpc::ClientContext> context;
-    std::unique_ptr<grpc::ClientAsyncReader<v1::StreamLogsResponse>> reader;
-    v1::StreamLogsResponse piece;
-    grpc::Status status;
-  };
-
-  static void* TagOf(size_t log) { return reinterpret_cast<void*>(static_cast<uintptr_t>(log)); }
-  static void Read(size_t log, Stream& stream) {
-    stream.step = Stream::kReading;
-    stream.piece.Clear();
-    stream.reader->Read(&stream.piece, TagOf(log));
-  }
-
-  v1::Client::Stub& stub_;
-  const std::string server_;
-  const std::string authorization_;
-  std::map<size_t, Stream> streams_;
-  grpc::CompletionQueue queue_;
-};
-
-}  // namespace
-
 std::unique_ptr<LogStreams> ApiClient::OpenLogs() {
-  return std::make_unique<LogStreamsByQueue>(*wire_->stub, wire_->server, wire_->authorization);
+  return OpenLogStreams(*wire_->stub, wire_->server, wire_->authorization);
 }
 
 std::unique_ptr<JobChannel> ApiClient::EnterJob(const v1::EnterJobRequest& request) {
-  auto channel = std::make_unique<StreamChannel>(*wire_->stub, wire_->server, wire_->authorization);
+  auto channel = OpenJobChannel(*wire_->stub, wire_->server, wire_->authorization);
   v1::ChannelInput first;
   *first.mutable_enter() = request;
   channel->Write(first);
@@ -376,7 +195,7 @@ std::unique_ptr<JobChannel> ApiClient::EnterJob(const v1::EnterJobRequest& reque
 }
 
 std::unique_ptr<WorkdirChannel> ApiClient::UploadWorkdir() {
-  return std::make_unique<StreamUpload>(*wire_->stub, wire_->server, wire_->authorization);
+  return OpenWorkdirChannel(*wire_->stub, wire_->server, wire_->authorization);
 }
 
 namespace {
@@ -414,9 +233,5 @@ absl::StatusOr<std::unique_ptr<v1::LocalAdmin::Stub>> OpenLocally(absl::string_v
   }
 BERTH_LOCAL_CALLS(BERTH_DEFINE_LOCAL_CALL)
 #undef BERTH_DEFINE_LOCAL_CALL
-
-bool IsUnreachable(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
-}
 
 }  // namespace berth

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 
+#include "client/unreachable.h"
 #include "common/backoff.h"
 #include "common/status_macros.h"
 

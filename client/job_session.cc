@@ -9,6 +9,7 @@
 
 #include "client/exit_codes.h"
 #include "client/text.h"
+#include "client/unreachable.h"
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 #include <fcntl.h>

@@ -4,6 +4,8 @@
 
 #include "absl/time/clock.h"
 
+#include "client/unreachable.h"
+
 namespace berth {
 namespace {
 

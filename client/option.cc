@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 #include "client/text.h"
@@ -223,6 +224,14 @@ absl::Status ErrorAt(const Origin& origin, absl::string_view message, absl::stri
 absl::Status ValueError(const OptionValue& value, absl::string_view message,
                         absl::string_view fix) {
   return ErrorAt(value.origin, absl::StrCat("--", value.option->name, ": ", message), fix);
+}
+
+absl::Status UnknownWord(const OptionValue& value, const std::string& word,
+                         const std::vector<std::string>& known) {
+  const std::string nearest = NearestName(word, known);
+  return ValueError(
+      value, absl::StrCat("\"", CleanText(word), "\" is none of ", absl::StrJoin(known, ", ")),
+      nearest.empty() ? "" : absl::StrCat("did you mean ", nearest, "?"));
 }
 
 absl::StatusOr<int64_t> IntegerOf(const OptionValue& value, int64_t least, int64_t most) {

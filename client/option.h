@@ -102,6 +102,10 @@ absl::Status ErrorAt(const Origin& origin, absl::string_view message, absl::stri
 absl::Status ValueError(const OptionValue& value, absl::string_view message,
                         absl::string_view fix = "");
 
+// The word, which is the value or a part of it, is none of the known ones: offers the nearest.
+absl::Status UnknownWord(const OptionValue& value, const std::string& word,
+                         const std::vector<std::string>& known);
+
 // Typed readings of a value, with errors at its place.
 absl::StatusOr<int64_t> IntegerOf(const OptionValue& value, int64_t least, int64_t most);
 // More than zero.

@@ -12,10 +12,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
-#include "client/folder_scan.h"
 #include "client/moment.h"
 #include "client/text.h"
-#include "common/nearest_name.h"
+#include "client/workdir_options.h"
 #include "common/quantity.h"
 #include "common/status_macros.h"
 
@@ -27,27 +26,6 @@ constexpr int kRequeuesMax = 1000;
 constexpr double kCpusMax = 65536;
 constexpr int kArrayTasksMax = 1000 * 1000;
 constexpr int kArrayIndexMax = 1000 * 1000 * 1000;
-
-absl::Status UnknownWord(const OptionValue& value, const std::string& word,
-                         const std::vector<std::string>& known) {
-  const std::string nearest = NearestName(word, known);
-  return ValueError(
-      value, absl::StrCat("\"", CleanText(word), "\" is none of ", absl::StrJoin(known, ", ")),
-      nearest.empty() ? "" : absl::StrCat("did you mean ", nearest, "?"));
-}
-
-// An absolute path without "." and "..".
-std::string CleanPath(const std::string& path) {
-  std::vector<std::string> parts;
-  for (const std::string& part : std::vector<std::string>(absl::StrSplit(path, '/'))) {
-    if (part == ".." && !parts.empty()) {
-      parts.pop_back();
-    } else if (!part.empty() && part != "." && part != "..") {
-      parts.push_back(part);
-    }
-  }
-  return absl::StrCat("/", absl::StrJoin(parts, "/"));
-}
 
 // Reads the options one after the other into a request; the first error stays.
 class SpecBuilder {
@@ -416,58 +394,6 @@ class SpecBuilder {
 absl::StatusOr<v1::SubmitJobRequest> ReadSpec(const Arguments& arguments,
                                               const SubmissionSource& source) {
   return SpecBuilder(arguments, source).Build();
-}
-
-absl::StatusOr<std::vector<NamedDependency>> ReadDependencies(const Arguments& arguments) {
-  static constexpr std::pair<const char*, v1::DependencyKind> kKinds[] = {
-      {"ok",      v1::DEPENDENCY_KIND_OK     },
-      {"any",     v1::DEPENDENCY_KIND_ANY    },
-      {"fail",    v1::DEPENDENCY_KIND_FAIL   },
-      {"started", v1::DEPENDENCY_KIND_STARTED},
-  };
-  std::vector<NamedDependency> dependencies;
-  for (const OptionValue* value : arguments.All("after")) {
-    ASSIGN_OR_RETURN(const std::vector<std::string> parts, ListOf(*value));
-    for (const std::string& part : parts) {
-      const size_t colon = part.find(':');
-      const std::string kind = colon == std::string::npos ? "ok" : part.substr(0, colon);
-      NamedDependency& dependency = dependencies.emplace_back();
-      dependency.jobs = {.text = colon == std::string::npos ? part : part.substr(colon + 1),
-                         .origin = value->origin};
-      const auto* const known =
-          std::find_if(std::begin(kKinds), std::end(kKinds),
-                       [&kind](const auto& entry) { return kind == entry.first; });
-      if (known == std::end(kKinds)) {
-        return UnknownWord(*value, kind, {"ok", "any", "fail", "started"});
-      }
-      dependency.kind = known->second;
-      if (dependency.jobs.text.empty()) {
-        return ValueError(*value, absl::StrCat("\"", CleanText(part), "\" names no job"),
-                          "write it like ok:4811, any:last or ok:@tokenize");
-      }
-    }
-  }
-  return dependencies;
-}
-
-std::string FindUploadFolder(const Arguments& arguments, const SubmissionSource& source) {
-  const OptionValue* const value = arguments.Find("workdir");
-  if (value == nullptr || value->text.empty() || value->text[0] == '/') {
-    return "";
-  }
-  return CleanPath(absl::StrCat(source.folder, "/", value->text));
-}
-
-absl::StatusOr<int64_t> ReadUploadMax(const Arguments& arguments) {
-  const OptionValue* const value = arguments.Find("upload-max");
-  if (value == nullptr) {
-    return kUploadBytesMax;
-  }
-  const auto mib = ParseMemoryMib(value->text);
-  if (!mib.ok()) {
-    return ValueError(*value, mib.status().message(), "for example 1GiB");
-  }
-  return *mib << 20;
 }
 
 }  // namespace berth

@@ -13,9 +13,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 
+#include "client/dependency_options.h"
 #include "client/job_options.h"
 #include "client/spec_options.h"
 #include "client/text.h"
+#include "client/workdir_options.h"
 #include "common/check.h"
 #include "common/credentials.h"
 #include "common/error_detail.h"

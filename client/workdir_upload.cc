@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 
 #include "client/text.h"
+#include "client/unreachable.h"
 #include "common/backoff.h"
 #include "common/descriptor.h"
 #include "common/error_detail.h"

@@ -5,6 +5,7 @@
 #include "client/follow.h"
 #include "client/job_rank.h"
 #include "client/text.h"
+#include "client/unreachable.h"
 #include "client/views.h"
 #include "common/status_macros.h"
 

@@ -13,6 +13,7 @@
 #include "client/job_rank.h"
 #include "client/port_forwarder.h"
 #include "client/text.h"
+#include "client/unreachable.h"
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 

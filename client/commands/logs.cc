@@ -16,6 +16,7 @@
 #include "client/moment.h"
 #include "client/rank_set.h"
 #include "client/text.h"
+#include "client/unreachable.h"
 #include "client/views.h"
 #include "common/status_macros.h"
 

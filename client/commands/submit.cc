@@ -11,6 +11,7 @@
 #include "client/follow.h"
 #include "client/job_ids.h"
 #include "client/text.h"
+#include "client/unreachable.h"
 #include "client/views.h"
 #include "client/workdir_upload.h"
 #include "common/status_macros.h"

@@ -12,6 +12,7 @@
 #include "client/screen.h"
 #include "client/text.h"
 #include "client/top_view.h"
+#include "client/unreachable.h"
 #include "client/views.h"
 #include "common/status_macros.h"
 #include <unistd.h>

@@ -5,6 +5,7 @@
 #include "client/exit_codes.h"
 #include "client/follow.h"
 #include "client/job_ids.h"
+#include "client/unreachable.h"
 #include "client/views.h"
 #include "common/status_macros.h"
 

@@ -4,6 +4,7 @@
 #include "absl/time/clock.h"
 #include <gtest/gtest.h>
 
+#include "client/unreachable.h"
 #include "common/error_detail.h"
 #include "tests/client/fake_scheduler.h"
 #include <nlohmann/json.hpp>
