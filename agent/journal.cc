@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 
 #include "agent/shim/shim_protocol.h"
+#include "common/descriptor.h"
 #include "common/error_detail.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -176,17 +177,6 @@ absl::Status Damaged(const std::string& path, size_t at, size_t size) {
            "to this node is not run again"});
 }
 
-absl::Status WriteAll(int file, absl::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(file, bytes.data(), bytes.size());
-    if (written <= 0) {
-      return absl::ErrnoToStatus(written < 0 ? errno : ENOSPC, "cannot write the journal");
-    }
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
-}
-
 std::vector<JournalRecord> RecordsOf(const AgentState& state) {
   std::vector<JournalRecord> records;
   records.push_back(AgentStarted{state.incarnation, state.boot_id});
@@ -277,7 +267,9 @@ absl::Status Journal::Append(const std::vector<JournalRecord>& records, bool syn
   for (const JournalRecord& record : records) {
     bytes += Frame(record);
   }
-  absl::Status status = WriteAll(file_, bytes);
+  absl::Status status = WriteWhole(file_, bytes.data(), bytes.size())
+                            ? absl::OkStatus()
+                            : absl::ErrnoToStatus(errno, "cannot write the journal");
   if (status.ok() && sync && fdatasync(file_) != 0) {
     status = absl::ErrnoToStatus(errno, "cannot force the journal to disk");
   }

@@ -3,6 +3,8 @@
 
 // An open file of this process, closed with its owner.
 
+#include <cerrno>
+#include <cstddef>
 #include <utility>
 
 #include <unistd.h>
@@ -29,6 +31,23 @@ class Descriptor {
  private:
   int number_;
 };
+
+// Writes all of it, in as many steps as it takes. False: not all of it, and errno says why.
+inline bool WriteWhole(int file, const char* data, size_t size) {
+  while (size > 0) {
+    const ssize_t written = write(file, data, size);
+    if (written == 0) {
+      errno = ENOSPC;
+    }
+    if (written == 0 || (written < 0 && errno != EINTR)) {
+      return false;
+    }
+    const size_t done = written < 0 ? 0 : static_cast<size_t>(written);
+    data += done;
+    size -= done;
+  }
+  return true;
+}
 
 }  // namespace berth
 

@@ -46,14 +46,7 @@ absl::Status SyncUploadFolder(const std::string& path) {
 }
 
 absl::Status WriteAll(int file, absl::string_view data) {
-  while (!data.empty()) {
-    const ssize_t size = write(file, data.data(), data.size());
-    if (size < 0 && errno != EINTR) {
-      return CannotKeepUpload(errno);
-    }
-    data.remove_prefix(static_cast<size_t>(std::max<ssize_t>(size, 0)));
-  }
-  return absl::OkStatus();
+  return WriteWhole(file, data.data(), data.size()) ? absl::OkStatus() : CannotKeepUpload(errno);
 }
 
 bool Touch(const std::string& path, absl::Time now) {

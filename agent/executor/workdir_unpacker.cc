@@ -59,14 +59,7 @@ Descriptor OpenParent(int folder, const SplitPath& path) {
 }
 
 absl::Status WriteAll(int file, absl::string_view data, absl::string_view path) {
-  while (!data.empty()) {
-    const ssize_t size = write(file, data.data(), data.size());
-    if (size < 0 && errno != EINTR) {
-      return CannotMake(path);
-    }
-    data.remove_prefix(static_cast<size_t>(std::max<ssize_t>(size, 0)));
-  }
-  return absl::OkStatus();
+  return WriteWhole(file, data.data(), data.size()) ? absl::OkStatus() : CannotMake(path);
 }
 
 // With the permissions of the entry, whatever the umask is.

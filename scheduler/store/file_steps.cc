@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "common/descriptor.h"
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 #include <fcntl.h>
@@ -21,19 +22,6 @@ absl::Status CannotWrite(const std::string& path) {
   return SystemError(errno, absl::StrCat("cannot write \"", path, "\""));
 }
 
-absl::Status WriteAll(int file, const char* bytes, size_t size, const std::string& path) {
-  while (size > 0) {
-    const ssize_t written = write(file, bytes, size);
-    if (written < 0 && errno != EINTR) {
-      return CannotWrite(path);
-    }
-    const size_t done = written < 0 ? 0 : static_cast<size_t>(written);
-    bytes += done;
-    size -= done;
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CopyBytes(int from, int to, const std::string& from_path, const std::string& to_path) {
   std::array<char, kCopyBytes> buffer = {};
   while (true) {
@@ -44,8 +32,8 @@ absl::Status CopyBytes(int from, int to, const std::string& from_path, const std
     if (count < 0 && errno != EINTR) {
       return SystemError(errno, absl::StrCat("cannot read \"", from_path, "\""));
     }
-    if (count > 0) {
-      RETURN_IF_ERROR(WriteAll(to, buffer.data(), static_cast<size_t>(count), to_path));
+    if (count > 0 && !WriteWhole(to, buffer.data(), static_cast<size_t>(count))) {
+      return CannotWrite(to_path);
     }
   }
 }
