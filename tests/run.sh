@@ -7,8 +7,9 @@ usage() {
 usage: tests/run.sh [--quick] [--sanitize address|thread]
 
   --quick             unit tests only, no end-to-end tests
-  --sanitize address  build all with clang 14, its thread-safety analysis, ASan and UBSan in build-asan, run the unit tests
-  --sanitize thread   build with TSan in build-tsan, run the unit tests that touch no gRPC type
+  --sanitize address  build the programs with clang 14, its thread-safety analysis, ASan and UBSan in build-asan, run the unit
+                      and simulation tests
+  --sanitize thread   build with TSan in build-tsan, run the unit and simulation tests that touch no gRPC type
 END
 }
 
@@ -48,12 +49,13 @@ finish() {
 }
 trap finish EXIT
 
-build() { # FOLDER TARGET [CMAKE OPTIONS]
-  local folder=$1 target=$2
+build() { # FOLDER "TARGET..." [CMAKE OPTIONS]
+  local folder=$1 targets
+  read -ra targets <<<"$2"
   shift 2
   cmake -S . -B "$folder" -G Ninja -DBERTH_TESTS=ON "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2 && exit 1; }
   rm -f "$folder.log"
-  cmake --build "$folder" -j "$jobs" --target "$target"
+  cmake --build "$folder" -j "$jobs" --target "${targets[@]}"
 }
 
 attribute() { grep -oE "\\b$2=\"[0-9]+\"" <<<"$1" | head -n 1 | tr -dc 0-9; }
@@ -134,10 +136,10 @@ run_thread_sanitizer() {
     return
   fi
   step "Building with TSan"
-  build build-tsan unit_tests -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBERTH_SANITIZE=thread
-  step "Unit tests under TSan"
+  build build-tsan "unit_tests simulation_tests" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBERTH_SANITIZE=thread
+  step "Unit and simulation tests under TSan"
   LD_LIBRARY_PATH=$PWD/build-tsan-abseil/lib TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" \
-    run_ctest build-tsan -L unit
+    run_ctest build-tsan
 }
 
 step "Packages"
@@ -145,9 +147,10 @@ if [ "$mode" = all ] || [ "$mode" = quick ]; then deploy/install-packages.sh tes
 case "$mode" in
   address)
     step "Building with clang, ASan and UBSan"
-    build build-asan all -DCMAKE_CXX_COMPILER=clang++-14 -DBERTH_SANITIZE=address
-    step "Unit tests under ASan and UBSan"
-    run_ctest build-asan -L unit
+    build build-asan "unit_tests simulation_tests berthd berth-agent berth berth-sim berth-bench" \
+      -DCMAKE_CXX_COMPILER=clang++-14 -DBERTH_SANITIZE=address
+    step "Unit and simulation tests under ASan and UBSan"
+    run_ctest build-asan -L 'unit|sim'
     ;;
   thread) run_thread_sanitizer ;;
   quick)

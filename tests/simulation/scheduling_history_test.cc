@@ -13,8 +13,8 @@
 namespace berth {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kHistories = 2000;
+#ifdef BERTH_SANITIZED
+constexpr uint64_t kHistories = 800;
 #else
 constexpr uint64_t kHistories = 4000;  // the build runs the same with 100,000 besides
 #endif
