@@ -66,7 +66,7 @@ TaskPaths PathsOf(const LaunchedTask& task) {
           .scratch = "/tmp",
           .stop_file = absl::StrCat(folder, "/", kStopFileName),
           .host_file = folder + "/hosts",
-          .notice_socket = absl::StrCat(folder, "/", kNoticeSocketName),
+          .notice_socket = kShownNoticeSocket,
           .work = folder + "/work"};
 }
 

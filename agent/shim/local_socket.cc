@@ -10,19 +10,27 @@
 
 namespace berth {
 
-int ListenHere(const char* name, int type, int backlog) {
-  const int listener = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (listener < 0) {
-    return -1;
-  }
+int MakeListener(int type) {
+  return socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+bool ListenAt(int listener, const char* path, int backlog) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
-  unlink(name);
+  std::snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
   const mode_t mask = umask(0177);
-  const bool bound = bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  const auto take = [&] {
+    return bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  };
+  // Mostly nothing was left there.
+  const bool bound = take() || (errno == EADDRINUSE && unlink(path) == 0 && take());
   umask(mask);
-  if (bound && listen(listener, backlog) == 0) {
+  return bound && listen(listener, backlog) == 0;
+}
+
+int ListenHere(const char* name, int type, int backlog) {
+  const int listener = MakeListener(type);
+  if (listener < 0 || ListenAt(listener, name, backlog)) {
     return listener;
   }
   const int error = errno;

@@ -8,6 +8,11 @@ namespace berth {
 // it. Returns -1 on failure: errno says why.
 int ListenHere(const char* name, int type, int backlog);
 
+// The two halves of it: a socket without a name, and its name, in any folder. Another process may
+// give the name, one that has the socket and is where the name is to be seen.
+int MakeListener(int type);
+bool ListenAt(int listener, const char* path, int backlog);
+
 }  // namespace berth
 
 #endif  // BERTH_AGENT_SHIM_LOCAL_SOCKET_H_

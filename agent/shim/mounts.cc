@@ -4,9 +4,10 @@
 
 namespace berth {
 
-bool SetMountAttributes(const char* path, uint64_t set, unsigned int flags) {
+bool SetMountAttributes(const char* path, uint64_t set, unsigned int flags, uint64_t clear) {
   mount_attr attributes{};
   attributes.attr_set = set;
+  attributes.attr_clr = clear & ~set;
   return mount_setattr(AT_FDCWD, path, flags, &attributes, sizeof(attributes)) == 0;
 }
 

@@ -32,11 +32,18 @@ NoticeSocket::~NoticeSocket() {
   Close();
 }
 
-bool NoticeSocket::Open(int64_t user_id, int64_t group_id) {
-  user_id_ = user_id < 0 ? static_cast<int64_t>(geteuid()) : user_id;
-  listener_ = ListenHere(kNoticeSocketName, SOCK_STREAM, kBacklog);
-  return listener_ >= 0 && (user_id < 0 || lchown(kNoticeSocketName, static_cast<uid_t>(user_id),
-                                                  static_cast<gid_t>(group_id)) == 0);
+bool NoticeSocket::Open(const TaskFile& task) {
+  user_id_ = task.user_id < 0 ? static_cast<int64_t>(geteuid()) : task.user_id;
+  listener_ = MakeListener(SOCK_STREAM);
+  in_folder_ = listener_ >= 0 && task.sandbox.private_mounts == 0;
+  shown_ = in_folder_;
+  return in_folder_ ? Show(listener_, kNoticeSocketName, task) : listener_ >= 0;
+}
+
+bool NoticeSocket::Show(int listener, const char* path, const TaskFile& task) {
+  return ListenAt(listener, path, kBacklog) &&
+         (task.user_id < 0 ||
+          lchown(path, static_cast<uid_t>(task.user_id), static_cast<gid_t>(task.group_id)) == 0);
 }
 
 int64_t NoticeSocket::Tokens(int64_t now_ns) const {
@@ -47,6 +54,9 @@ int64_t NoticeSocket::Tokens(int64_t now_ns) const {
 int NoticeSocket::AddTo(std::vector<pollfd>& fds, int64_t now_ns) const {
   for (const Connection& connection : connections_) {
     fds.push_back({connection.socket, POLLIN, 0});
+  }
+  if (!shown_) {
+    return -1;
   }
   if (Tokens(now_ns) > 0) {
     fds.push_back({listener_, POLLIN, 0});
@@ -133,6 +143,8 @@ void NoticeSocket::Close() {
   if (listener_ >= 0) {
     close(listener_);
     listener_ = -1;
+  }
+  if (in_folder_) {
     unlink(kNoticeSocketName);
   }
 }

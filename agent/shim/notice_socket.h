@@ -28,9 +28,14 @@ class NoticeSocket {
   NoticeSocket& operator=(const NoticeSocket&) = delete;
   ~NoticeSocket();
 
-  // Makes it in the working directory, for this user and group; -1: the caller's own. False: errno
-  // tells.
-  bool Open(int64_t user_id, int64_t group_id);
+  // Makes it for the task's user: in the working directory, or, if the task has mounts of its own,
+  // without a name, which its init gives it there (Show). False: errno tells.
+  bool Open(const TaskFile& task);
+  // Lets the task's user connect to `listener` at `path`. False: errno tells.
+  static bool Show(int listener, const char* path, const TaskFile& task);
+  // The init has done so.
+  void OnShown() { shown_ = true; }
+  int listener() const { return listener_; }
 
   // Adds what is to be polled, and returns the milliseconds after which to poll again although
   // nothing is ready; -1: never. Times are CLOCK_BOOTTIME.
@@ -56,6 +61,8 @@ class NoticeSocket {
   void Close();
 
   int listener_ = -1;
+  bool shown_ = false;      // somebody can connect
+  bool in_folder_ = false;  // it has its name in the working directory
   int64_t user_id_ = -1;
   int64_t full_at_ns_ = 0;              // when all of kBurst may be taken again
   std::deque<Connection> connections_;  // the oldest first

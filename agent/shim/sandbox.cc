@@ -22,8 +22,14 @@
 namespace berth {
 namespace {
 
-// Where the new /dev is built before it takes its place.
+// One file system in memory holds all that is the task's own and on no disk: making and ending one
+// costs as much as ten mounts of a folder. In it are built, before they take their places, what is
+// to be /run/berth, /dev and /dev/shm; itself it is then out of reach, beneath the first of them.
+constexpr char kNewPrivate[] = "/run/berth/task";
+constexpr char kNewTaskFolder[] = "/run/berth/task/job";
+constexpr char kNewOutputFolder[] = "/run/berth/task/output";
 constexpr char kNewDev[] = "/run/berth/dev";
+constexpr char kNewShared[] = "/run/berth/shm";
 constexpr char kGroups[] = "/sys/fs/cgroup";
 
 // The device files that every process may expect.
@@ -41,8 +47,23 @@ constexpr Link kDevLinks[] = {
     {"/run/berth/dev/ptmx",   "pts/ptmx"       },
 };
 
-bool MountTmpfs(const char* path, unsigned long flags, const char* options) {
-  return mount("tmpfs", path, "tmpfs", flags, options) == 0;
+// With room for the task's shared memory; nobody but root writes to the rest.
+bool MountMemory(int64_t shared_memory_bytes) {
+  char options[64] = "mode=0755";
+  if (shared_memory_bytes > 0) {
+    std::snprintf(options, sizeof(options), "mode=0755,size=%lld",
+                  static_cast<long long>(shared_memory_bytes));
+  }
+  return mount("tmpfs", kPrivateFolder, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0;
+}
+
+// A new folder that is a mount of its own, so that it can be moved with what is mounted in it.
+bool MakeMovable(const char* path) {
+  return mkdir(path, 0755) == 0 && mount(path, path, nullptr, MS_BIND, nullptr) == 0;
+}
+
+bool MoveMount(const char* from, const char* to) {
+  return mount(from, to, nullptr, MS_MOVE, nullptr) == 0;
 }
 
 // Folders between kNewDev and the file, as for /dev/infiniband/uverbs0.
@@ -89,8 +110,8 @@ bool CopyDevice(const Sandbox& sandbox, const std::string& device) {
 }
 
 bool MakeDev(const Sandbox& sandbox) {
-  if (mkdir(kNewDev, 0755) != 0 ||
-      !MountTmpfs(kNewDev, MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m,nr_inodes=1024")) {
+  if (!MakeMovable(kNewDev) ||
+      !SetMountAttributes(kNewDev, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, MOUNT_ATTR_NODEV)) {
     return false;
   }
   for (const char* path : kUsualDevices) {
@@ -108,26 +129,22 @@ bool MakeDev(const Sandbox& sandbox) {
       return false;
     }
   }
-  char size[64] = "mode=1777";
-  if (sandbox.shared_memory_bytes > 0) {
-    std::snprintf(size, sizeof(size), "mode=1777,size=%lld",
-                  static_cast<long long>(sandbox.shared_memory_bytes));
-  }
-  return mkdir("/run/berth/dev/pts", 0755) == 0 && mkdir("/run/berth/dev/shm", 01777) == 0 &&
+  return mkdir("/run/berth/dev/pts", 0755) == 0 && mkdir("/run/berth/dev/shm", 0755) == 0 &&
+         mkdir(kNewShared, 01777) == 0 &&
          mount("devpts", "/run/berth/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
                "newinstance,ptmxmode=0666,mode=0620") == 0 &&
-         MountTmpfs("/run/berth/dev/shm", MS_NOSUID | MS_NODEV, size) &&
-         mount(kNewDev, "/dev", nullptr, MS_MOVE, nullptr) == 0 && rmdir(kNewDev) == 0;
+         Bind(kNewShared, "/run/berth/dev/shm") && MoveMount(kNewDev, "/dev");
 }
 
 // The task's folder first: it may lie beneath one that is covered later.
 const char* ShowTaskFolders(const Sandbox& sandbox) {
-  if (!MountTmpfs(kPrivateFolder, MS_NOSUID | MS_NODEV, "mode=0755,size=64k,nr_inodes=64")) {
+  if (!MountMemory(sandbox.shared_memory_bytes)) {
     return "mount on /run/berth";
   }
-  if (mkdir(kShownTaskFolder, 0755) != 0 || mkdir(kShownOutputFolder, 0755) != 0 ||
-      !Bind(HostPath(sandbox, sandbox.task_folder).c_str(), kShownTaskFolder) ||
-      !Bind(HostPath(sandbox, sandbox.output_folder).c_str(), kShownOutputFolder)) {
+  if (!MakeMovable(kNewPrivate) || mkdir(kNewTaskFolder, 0755) != 0 ||
+      mkdir(kNewOutputFolder, 0755) != 0 ||
+      !Bind(HostPath(sandbox, sandbox.task_folder).c_str(), kNewTaskFolder) ||
+      !Bind(HostPath(sandbox, sandbox.output_folder).c_str(), kNewOutputFolder)) {
     return "show the task's folder";
   }
   return nullptr;
@@ -173,15 +190,16 @@ const char* MakePrivateMounts(const Sandbox& sandbox) {
       return failed;
     }
   }
-  if (const char* failed = ShowTaskFolders(sandbox)) {
-    return failed;
-  }
-  // Device files get the modes that the host's have.
+  // Folders are open to the task's user, and device files get the modes that the host's have.
   const mode_t mask = umask(0);
-  const bool has_dev = MakeDev(sandbox);
+  const char* no_folders = ShowTaskFolders(sandbox);
+  const bool has_dev = no_folders == nullptr && MakeDev(sandbox);
   umask(mask);
   if (!has_dev) {
-    return "make /dev";
+    return no_folders != nullptr ? no_folders : "make /dev";
+  }
+  if (!MoveMount(kNewPrivate, kPrivateFolder)) {
+    return "mount on /run/berth";
   }
   if (!SetMountAttributes("/sys", MOUNT_ATTR_RDONLY | kHarmless | MOUNT_ATTR_NOEXEC,
                           AT_RECURSIVE)) {

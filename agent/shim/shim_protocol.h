@@ -34,6 +34,8 @@ struct RankTask {
 inline constexpr char kPrivateFolder[] = "/run/berth";
 inline constexpr char kShownTaskFolder[] = "/run/berth/job";
 inline constexpr char kShownOutputFolder[] = "/run/berth/output";
+// And kNoticeSocketName, which lies in no folder of the host's then.
+inline constexpr char kShownNoticeSocket[] = "/run/berth/notify.sock";
 
 // What keeps a task apart from the rest of its node. All of it or the task does not start: what a
 // node lacks is left out by the agent, which knows from ProbeFacilities.

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/shim/notice_socket.h"
 #include "agent/shim/process_tree.h"
 #include "agent/shim/sandbox.h"
 #include "agent/shim/task_group.h"
@@ -33,9 +34,10 @@ class Init {
   // `groups` and `outputs` were opened by the shim: a file open for writing keeps its mount from
   // being made read-only.
   Init(const TaskFile& task, const std::vector<int>& outputs, const GroupEntry& groups,
-       const TaskInit& shim)
+       const TaskInit& shim, int notices)
       : task_(task),
         outputs_(outputs),
+        notices_(notices),
         groups_(groups),
         argv_(Pointers(task.argv)),
         shim_(shim.socket),
@@ -98,6 +100,10 @@ class Init {
     }
     if (failed != nullptr) {
       Fail(failed);
+    }
+    if (task_.sandbox.private_mounts != 0 &&
+        !NoticeSocket::Show(notices_, kShownNoticeSocket, task_)) {
+      Fail("show where it can tell of itself");
     }
     // Its own /proc, so that a job sees its own processes under their own numbers.
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0 &&
@@ -243,6 +249,7 @@ class Init {
 
   const TaskFile& task_;
   const std::vector<int>& outputs_;
+  const int notices_;
   const GroupEntry& groups_;
   const std::vector<char*> argv_;
   const int shim_;
@@ -258,7 +265,7 @@ pid_t CloneProcess(uint64_t flags) {
 
 }  // namespace
 
-TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs) {
+TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs, int notices) {
   TaskInit init;
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
@@ -276,7 +283,7 @@ TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs) {
   if (init.pid == 0) {
     close(sockets[0]);
     init.socket = sockets[1];
-    Init(task, outputs, groups, init).Run();
+    Init(task, outputs, groups, init, notices).Run();
   }
   close(sockets[1]);
   init.socket = sockets[0];

@@ -40,8 +40,9 @@ struct TaskInit {
 };
 
 // Starts the init of a task; `outputs` is what each rank's processes write to, and is the init's
-// own from then on. On failure pid is -1 and errno is set.
-TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs);
+// own from then on; `notices` is the socket that it shows where mounts are the task's own. On
+// failure pid is -1 and errno is set.
+TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs, int notices);
 
 }  // namespace berth
 

@@ -62,7 +62,7 @@ bool TaskShim::Prepare() {
     Tell(refusal->kind, refusal->message.c_str());
     return false;
   }
-  if (!agent_.Listen() || !notices_.Open(task_.user_id, task_.group_id)) {
+  if (!agent_.Listen() || !notices_.Open(task_)) {
     Tell(ShimEvent::Kind::kFailed, std::strerror(errno));
     return false;
   }
@@ -223,7 +223,7 @@ bool TaskShim::StartInit() {
     }
     outputs.push_back(log.writer());
   }
-  init_ = StartTaskInit(task_, outputs);
+  init_ = StartTaskInit(task_, outputs, notices_.listener());
   const int error = errno;
   for (RankLog& log : logs_) {
     log.CloseWriter();
@@ -258,6 +258,7 @@ void TaskShim::OnInit() {
   switch (event.kind) {
     case InitEvent::Kind::kStarted:
       running_ = true;
+      notices_.OnShown();
       Tell(ShimEvent::Kind::kStarted, InitText().c_str());
       return;
     case InitEvent::Kind::kExecFailed:

@@ -122,6 +122,27 @@ TEST_F(SandboxTest, TheTaskIsAtTheRootOfItsControlGroups) {
       "/\n/\nother\n");
 }
 
+TEST_F(SandboxTest, TheTaskTellsOfItselfWhereNobodyElseLooks) {
+  if (access("/usr/bin/python3", X_OK) != 0) {
+    GTEST_SKIP() << "python3 is not installed";
+  }
+  const std::string tell =
+      "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/berth/notify.sock'); "
+      "s.sendall(b'text=on'); s.shutdown(1); print(s.makefile().read().strip())";
+  EXPECT_EQ(Output("/usr/bin/python3 -c \"" + tell +
+                   "\"; cd /run/berth; echo *; stat -c '%a %u' notify.sock; stat -fc %T /dev/shm"),
+            "ok\njob notify.sock output\n600 1900000777\ntmpfs\n");
+  EXPECT_NE(access(dir.File(kNoticeSocketName).c_str(), F_OK), 0);
+}
+
+TEST_F(SandboxTest, SharedMemoryHasItsBound) {
+  task.sandbox.shared_memory_bytes = 1 << 20;
+  EXPECT_EQ(Output("head -c 900000 /dev/zero > /dev/shm/a && wc -c < /dev/shm/a;"
+                   "head -c 900000 /dev/zero 2>&1 > /dev/shm/b | grep -o 'No space';"
+                   "touch /dev/c 2>&1 | grep -o denied"),
+            "900000\nNo space\ndenied\n");
+}
+
 TEST_F(SandboxTest, NeitherTheInitNorTheHostCanBeTraced) {
   EXPECT_EQ(Output("readlink /proc/1/exe || echo closed; kill -9 1; kill -0 1 && echo lives; "
                    "ls /proc | grep -cE '^[0-9]+$' | grep -qE '^[1-6]$' && echo few"),
@@ -177,7 +198,8 @@ TEST_F(ImageTest, HasItsOwnFoldersDevicesAndProcesses) {
   EXPECT_EQ(Output("cd /proc; echo [0-9]*; ls /dev/null /dev/shm /run/berth; echo x > /dev/null; "
                    "touch /tmp/a /run/berth/output/b && echo wrote; ls /.berth-host 2>/dev/null; "
                    "touch /sys/a 2>/dev/null || echo sys is read-only"),
-            "1 2\n/dev/null\n\n/dev/shm:\n\n/run/berth:\njob\noutput\nwrote\nsys is read-only\n");
+            "1 2\n/dev/null\n\n/dev/shm:\n\n/run/berth:\njob\nnotify.sock\noutput\nwrote\nsys is "
+            "read-only\n");
   EXPECT_TRUE(std::filesystem::exists(dir.File("output") + "/b"));
 }
 
