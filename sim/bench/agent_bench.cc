@@ -22,6 +22,7 @@
 #include "sim/bench/samples.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -93,7 +94,7 @@ class AgentBench {
     std::printf("true, %d one at a time\n", options_.launches);
     watch.Print();
     PrintUsage(before, after, options_.launches);
-    return absl::OkStatus();
+    return PrintCommandAlone();
   }
 
   absl::Status Rate() {
@@ -186,6 +187,25 @@ class AgentBench {
     std::printf("  %-26s %.2f ms a task: agent %.2f, shim and task %.2f; the scheduler %.2f\n",
                 "processor time", each(agent + started), each(agent), each(started),
                 each(scheduler));
+  }
+
+  // What the command takes whoever starts it: it is part of every task's processor time.
+  absl::Status PrintCommandAlone() const {
+    const absl::Duration before = UsageOfChildren();
+    for (int i = 0; i < options_.launches; ++i) {
+      ASSIGN_OR_RETURN(const pid_t pid, StartProcess({"/bin/true"}, "", {}));
+      waitpid(pid, nullptr, 0);
+    }
+    std::printf("  %-26s %.2f ms of that, without agent and shim\n", "the command alone",
+                absl::ToDoubleMilliseconds(UsageOfChildren() - before) / options_.launches);
+    return absl::OkStatus();
+  }
+
+  // Of those that have been waited for.
+  static absl::Duration UsageOfChildren() {
+    rusage usage{};
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
   }
 
   // Until the job has ended; `look` is called again and again meanwhile.
