@@ -6,6 +6,8 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/escaping.h"
+#include "absl/time/clock.h"
 #include <gtest/gtest.h>
 
 #include "common/credentials.h"
@@ -53,6 +55,12 @@ class Caching : public testing::Test {
   }
   static bool Has(WorkdirCache& cache, const std::string& content) {
     return cache.Find(NameOf(content), Never).kept.is_open();
+  }
+  void WasUsed(const std::string& content, absl::Duration ago) {
+    const std::string path = Folder() + "/" + absl::BytesToHexString(NameOf(content));
+    const timespec at = absl::ToTimespec(absl::Now() - ago);
+    const timespec times[2] = {at, at};
+    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
   int FilesLeft() {
     int count = 0;
@@ -139,7 +147,9 @@ TEST_F(Caching, RemovesWhatWasUsedLongestAgo) {
   WorkdirCache cache(Folder(), 3000);
   Keep(cache, std::string(1000, 'a'));
   Keep(cache, std::string(1000, 'b'));
-  EXPECT_TRUE(Has(cache, std::string(1000, 'a')));
+  WasUsed(std::string(1000, 'a'), absl::Hours(2));
+  WasUsed(std::string(1000, 'b'), absl::Hours(1));
+  EXPECT_TRUE(Has(cache, std::string(1000, 'a')));  // which uses it
   Keep(cache, std::string(1000, 'c'));
   EXPECT_TRUE(Has(cache, std::string(1000, 'a')));
   EXPECT_FALSE(Has(cache, std::string(1000, 'b')));
