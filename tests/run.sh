@@ -64,7 +64,7 @@ run_ctest() { # FOLDER [CTEST OPTIONS]
   local folder=$1 report suite bad skips
   shift
   report=$(mktemp)
-  ctest --test-dir "$folder" -j "$jobs" --output-on-failure --no-tests=error --timeout 300 \
+  ctest --test-dir "$folder" -j "$jobs" --output-on-failure --no-tests=error --timeout 600 \
     --output-junit "$report" "$@" | grep -vE ' (Start|Test +#).*Passed|^ +Start +[0-9]+:|\.\.\. +Passed ' || true
   suite=$(tr '\n' ' ' <"$report" | grep -oE '<testsuite [^>]*>' | head -n 1)
   mapfile -t -O "${#failures[@]}" failures \
