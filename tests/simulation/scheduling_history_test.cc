@@ -14,9 +14,11 @@ namespace berth {
 namespace {
 
 #ifdef BERTH_SANITIZED
-constexpr uint64_t kHistories = 800;
+constexpr uint64_t kHistories = 400;
+constexpr uint64_t kRepeated = 50;
 #else
 constexpr uint64_t kHistories = 4000;  // the build runs the same with 100,000 besides
+constexpr uint64_t kRepeated = 300;
 #endif
 constexpr uint64_t kShards = 4;  // for several cores
 constexpr int kFailuresMax = 10;
@@ -131,7 +133,7 @@ TEST_P(SchedulingHistoryTest, EveryPropertyHolds) {
 INSTANTIATE_TEST_SUITE_P(Shards, SchedulingHistoryTest, testing::Range(uint64_t{0}, kShards));
 
 TEST(SchedulingHistory, TheSameSeedDecidesTheSame) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
+  for (uint64_t seed = 1; seed <= kRepeated; ++seed) {
     HistoryOptions options;
     options.seed = seed;
     SchedulingHistory once(options);
