@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "agent/shim/shim_protocol.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include <unistd.h>
@@ -19,9 +20,6 @@ constexpr absl::Duration kDeviceLook = absl::Seconds(1);
 // Between two messages with what tasks tell of themselves: however much it is, the scheduler writes
 // each task's down once in this time.
 constexpr absl::Duration kNoticePause = absl::Seconds(2);
-absl::Duration SinceBoot() {
-  return absl::Nanoseconds(BootTimeNs());
-}
 
 }  // namespace
 
@@ -89,7 +87,7 @@ void Agent::Connect() {
                                  [this, number](const absl::Status& status) {
                                    loop_.Post([this, number, status] { OnClosed(number, status); });
                                  }});
-  session_->Send(core_->MakeHello(facts_, SinceBoot()));
+  session_->Send(core_->MakeHello(facts_, SystemClock().SinceBoot()));
 }
 
 void Agent::OnMessage(uint64_t session, const v1::SchedulerMessage& message) {
@@ -114,7 +112,7 @@ void Agent::OnMessage(uint64_t session, const v1::SchedulerMessage& message) {
     session_->Close();
     return;
   }
-  Carry(core_->OnMessage(message, SinceBoot()));
+  Carry(core_->OnMessage(message, SystemClock().SinceBoot()));
   if (!message.has_hello_ack()) {
     return;
   }
@@ -142,7 +140,7 @@ void Agent::Beat(uint64_t session) {
     return;
   }
   CatchUp();
-  session_->Send(core_->MakeHeartbeat(SinceBoot()));
+  session_->Send(core_->MakeHeartbeat(SystemClock().SinceBoot()));
   loop_.RunAfter(absl::Milliseconds(std::max(core_->session().heartbeat_interval_ms(), 10)),
                  [this, session] { Beat(session); });
 }
@@ -176,7 +174,7 @@ void Agent::OnTask(const TaskEvent& event) {
 }
 
 void Agent::OnNotice(v1::TaskNotice notice) {
-  const absl::Duration now = SinceBoot();
+  const absl::Duration now = SystemClock().SinceBoot();
   notices_.Put(std::move(notice), now);
   if (notices_due_ || !notices_.HasNews()) {
     return;
@@ -196,7 +194,7 @@ void Agent::TellNotices() {
   if (session_ == nullptr || !core_->connected() || !notices_.HasNews()) {
     return;  // the next session hears all of it
   }
-  notices_told_ = SinceBoot();
+  notices_told_ = SystemClock().SinceBoot();
   for (v1::AgentMessage& message : notices_.TakeNews(*notices_told_)) {
     session_->Send(std::move(message));
   }

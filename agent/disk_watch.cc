@@ -8,6 +8,7 @@
 
 #include "agent/executor/old_folders.h"
 #include "agent/shim/shim_protocol.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/quantity.h"
 #include <sys/statvfs.h>
@@ -22,10 +23,6 @@ constexpr absl::Duration kPause = absl::Seconds(5);  // between two measurements
 constexpr int kIdleShare = 20;
 constexpr int64_t kCauseShare = 10;    // of the reserve, at least, has who is ended for it
 constexpr int64_t kReserveShare = 10;  // of the disk, at most, is the reserve
-
-absl::Duration SinceBoot() {
-  return absl::Nanoseconds(BootTimeNs());
-}
 
 std::string UseText(int64_t bytes) {
   return bytes == kDiskUseHidden ? "more than can be counted (its folders are nested too deep)"
@@ -99,7 +96,7 @@ DiskWatch::Room DiskWatch::LookAtDisk() const {
 void DiskWatch::Look() {
   loop_.RunAfter(kTick, [this] { Look(); });
   const bool is_short = LookAtDisk().is_short();
-  if (measuring_ || (!is_short && SinceBoot() < next_look_)) {
+  if (measuring_ || (!is_short && SystemClock().SinceBoot() < next_look_)) {
     return;
   }
   std::vector<DiskTask> tasks = actions_.list();
@@ -119,14 +116,14 @@ void DiskWatch::Look() {
 void DiskWatch::Measure(std::vector<DiskTask> tasks, bool is_short) {
   measuring_ = true;
   threads_.Start([this, tasks = std::move(tasks), is_short]() mutable {
-    const absl::Duration begin = SinceBoot();
+    const absl::Duration begin = SystemClock().SinceBoot();
     if (is_short && actions_.make_room()) {
       tasks.clear();
     }
     for (DiskTask& task : tasks) {
       task.bytes = MeasureDiskUse(task.order, stop_);
     }
-    const absl::Duration end = SinceBoot();
+    const absl::Duration end = SystemClock().SinceBoot();
     if (stop_) {
       return;
     }

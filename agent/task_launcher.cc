@@ -18,7 +18,7 @@
 namespace berth {
 namespace {
 
-constexpr int64_t kBytesPerMib = 1024L * 1024;
+constexpr int64_t kMib = 1024L * 1024;
 
 constexpr int kPortTriesMax = 50;
 
@@ -163,7 +163,7 @@ absl::Status TaskLauncher::MakeSandbox(LaunchedTask& task) {
   const int64_t capacity_mib = options_.capacity.memory_mib();
   const int64_t share_mib =
       assignment.devices_size() > 0 ? ShareOf(assignment, capacity_mib) : capacity_mib;
-  needs.memory_bytes = (asked.memory_mib() > 0 ? asked.memory_mib() : share_mib) * kBytesPerMib;
+  needs.memory_bytes = (asked.memory_mib() > 0 ? asked.memory_mib() : share_mib) * kMib;
   for (const v1::DeviceAssignment& device : assignment.devices()) {
     const auto known = devices_.find(device.index());
     if (known == devices_.end()) {

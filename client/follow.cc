@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 
+#include "client/option.h"
 #include "client/unreachable.h"
 #include "common/backoff.h"
 #include "common/status_macros.h"
@@ -52,6 +53,16 @@ class Reconnector {
 };
 
 }  // namespace
+
+absl::StatusOr<FollowLimits> FollowLimitsOf(const Context& context) {
+  FollowLimits limits;
+  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
+  if (const OptionValue* const value = context.arguments.Find("timeout"); value != nullptr) {
+    ASSIGN_OR_RETURN(const absl::Duration timeout, DurationOf(*value));
+    limits.deadline = absl::Now() + timeout;
+  }
+  return limits;
+}
 
 absl::StatusOr<WaitResult> WaitForJob(ApiClient& api, v1::WaitJobRequest request,
                                       const FollowLimits& limits,

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 
 #include "client/api_client.h"
+#include "client/command.h"
 
 namespace berth {
 
@@ -18,6 +19,9 @@ struct FollowLimits {
   absl::Time deadline = absl::InfiniteFuture();      // the caller's --timeout
   absl::Duration reconnect_for = absl::Seconds(60);  // how long to look for a lost scheduler
 };
+
+// As the caller's options and environment say.
+absl::StatusOr<FollowLimits> FollowLimitsOf(const Context& context);
 
 struct WaitResult {
   v1::Job job;

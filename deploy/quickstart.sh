@@ -78,7 +78,7 @@ build() {
   if [ -n "${BERTH_BIN:-}" ]; then return; fi
   local log options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo)
   # The tests need more packages; a folder that builds them already goes on doing so.
-  [ -e build/CMakeCache.txt ] || options+=(-DBERTH_TESTS=OFF)
+  [ -e build/CMakeCache.txt ] || options+=(-DBERTH_TESTS=OFF -DBERTH_UNITY=ON)
   log=$(mktemp)
   if ! cmake -S . -B build -G Ninja "${options[@]}" >"$log" 2>&1; then
     cat "$log" >&2

@@ -12,6 +12,7 @@
 #include "common/status_macros.h"
 #include "scheduler/control_loop.h"
 #include "scheduler/control_loop_turn.h"
+#include "scheduler/core/utc_text.h"
 #include "scheduler/store/backup.h"
 
 namespace berth {
@@ -91,8 +92,7 @@ absl::Status ControlLoop::CheckResume(bool at_once, absl::Time now) const {
   if (now >= status.resume_at || (at_once && status.silent_nodes.empty())) {
     return absl::OkStatus();
   }
-  const std::string when =
-      absl::FormatTime("%Y-%m-%d %H:%M:%SZ", status.resume_at, absl::UTCTimeZone());
+  const std::string when = UtcText(status.resume_at);
   const std::string silent =
       status.silent_nodes.empty()
           ? "a node that joined after the backup"

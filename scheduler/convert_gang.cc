@@ -17,7 +17,7 @@ constexpr size_t kLabelBytesMax = 63;
 constexpr int kNodesMax = 4096;
 constexpr int kDevicesPerNodeMax = 64;
 constexpr int kClassesMax = 16;
-constexpr int kLabelsMax = 32;
+constexpr int kAskedLabelsMax = 32;
 constexpr int64_t kCpuMilliMax = int64_t{10} * 1000 * 1000;
 constexpr int64_t kMemoryMibMax = int64_t{1} << 30;
 constexpr int kArrayTasksMax = 1000 * 1000;
@@ -42,7 +42,7 @@ absl::Status CheckClasses(const v1::GangSpec& gang) {
 }
 
 absl::Status CheckLabels(const v1::GangSpec& gang) {
-  RETURN_IF_ERROR(CheckRange("the number of labels", gang.node_labels_size(), 0, kLabelsMax));
+  RETURN_IF_ERROR(CheckRange("the number of labels", gang.node_labels_size(), 0, kAskedLabelsMax));
   for (const auto& [key, value] : gang.node_labels()) {
     RETURN_IF_ERROR(CheckPlainText("label's key", key, kLabelBytesMax));
     RETURN_IF_ERROR(CheckPlainText("label's value", value, kLabelBytesMax));

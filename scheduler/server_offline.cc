@@ -6,6 +6,7 @@
 
 #include "common/error_detail.h"
 #include "common/status_macros.h"
+#include "scheduler/core/utc_text.h"
 #include "scheduler/store/backup.h"
 #include "scheduler/store/database_file.h"
 #include "scheduler/store/restore.h"
@@ -19,9 +20,7 @@ std::string DatabaseOf(const ServerOptions& options) {
 }
 
 std::string When(absl::Time time) {
-  return time == absl::InfinitePast()
-             ? "at an unknown time"
-             : absl::FormatTime("%Y-%m-%d %H:%M:%SZ", time, absl::UTCTimeZone());
+  return time == absl::InfinitePast() ? "at an unknown time" : UtcText(time);
 }
 
 std::string Sentence(const std::string& path, const BackupFacts& facts) {

@@ -9,12 +9,12 @@
 #include "absl/strings/str_cat.h"
 
 #include "sim/simulator.h"
+#include "sim/units.h"
 
 namespace berth::sim {
 namespace {
 
 constexpr char kClass[] = "device";
-constexpr int64_t kSecond = 1'000'000;  // microseconds
 
 // Nodes x devices for a count of devices: as few nodes as it takes, equally filled. Nothing when
 // the idle nodes could not hold it so. Requires: sizes from large to small.

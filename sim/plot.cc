@@ -7,6 +7,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 
+#include "sim/units.h"
+
 namespace berth::sim {
 namespace {
 
@@ -16,7 +18,6 @@ constexpr int kTop = 50;
 constexpr int kPanelHeight = 180;
 constexpr int kPanelGap = 60;
 constexpr int kTicks = 6;
-constexpr double kHour = 3600e6;  // microseconds
 
 // Averages over each pixel column.
 struct Columns {

@@ -7,11 +7,11 @@
 #include "absl/strings/str_format.h"
 
 #include "nlohmann/json.hpp"
+#include "sim/units.h"
 
 namespace berth::sim {
 namespace {
 
-constexpr int64_t kSecond = 1000000;         // microseconds
 constexpr int64_t kShortRun = 10 * kSecond;  // of the bounded slowdown
 
 double Seconds(int64_t microseconds) {

@@ -6,11 +6,10 @@
 #include "absl/strings/str_format.h"
 
 #include "nlohmann/json.hpp"
+#include "sim/units.h"
 
 namespace berth::sim {
 namespace {
-
-constexpr double kSecond = 1e6;  // microseconds
 
 // The p-th percentile is sorted[int(p n)], as in report.h.
 Recalls Summarize(std::vector<int64_t> waits) {

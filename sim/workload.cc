@@ -13,12 +13,11 @@
 
 #include "common/check.h"
 #include "sim/random.h"
+#include "sim/units.h"
 
 namespace berth::sim {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000;  // microseconds
-constexpr int64_t kHour = 3600 * kSecond;
 constexpr int64_t kMilli = 1000;
 constexpr int kNodesPerRack = 8;
 constexpr int kRacksPerBlock = 8;

@@ -8,14 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
+#include "agent/devices/device_probe.h"
 #include "agent/devices/npu_smi.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 
 namespace berth {
 namespace {
-
-constexpr size_t kNameBytesMax = 63;
 
 template <typename Char, size_t kSize>
 std::string TextOf(const Char (&text)[kSize]) {
@@ -121,7 +120,8 @@ std::string VnpuClass(absl::string_view whole, absl::string_view name) {
   for (char& c : part) {
     c = absl::ascii_isalnum(c) || c == '.' ? c : '-';
   }
-  return absl::StrCat(whole.substr(0, kNameBytesMax - std::min(part.size(), kNameBytesMax)), part);
+  return absl::StrCat(
+      whole.substr(0, kClassNameBytesMax - std::min(part.size(), kClassNameBytesMax)), part);
 }
 
 absl::StatusOr<std::vector<AscendChip>> ListAscendChips(const DcmiLibrary& dcmi) {

@@ -3,6 +3,7 @@
 
 // One way to find the devices of this machine.
 
+#include <cstddef>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -10,6 +11,9 @@
 #include "proto/resources.pb.h"
 
 namespace berth {
+
+// Of the name of a class, as the scheduler takes it.
+inline constexpr size_t kClassNameBytesMax = 63;
 
 struct ProbedDevices {
   std::vector<v1::Device> devices;  // by index

@@ -12,11 +12,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
+#include "agent/devices/device_probe.h"
+
 namespace berth {
 namespace {
-
-constexpr size_t kNameBytesMax = 63;
-constexpr int64_t kMibPerGib = 1024;
 
 // GB as sold. NVML tells less: the driver's share and that of ECC are missing.
 constexpr std::array kMarketedGb = {2,  3,  4,  6,  8,  10, 11,  12,  16,  20,  24,  32, 40,
@@ -88,15 +87,15 @@ std::string NvidiaClass(absl::string_view model, int64_t memory_mib) {
   }
   const std::string memory = absl::StrCat("-", gb > 0 ? gb : MarketedGb(memory_mib), "g");
   std::string name = absl::StrJoin(kept, "-");
-  if (name.size() > kNameBytesMax - memory.size()) {
-    name.resize(kNameBytesMax - memory.size());
+  if (name.size() > kClassNameBytesMax - memory.size()) {
+    name.resize(kClassNameBytesMax - memory.size());
   }
   return absl::StrCat(name, memory);
 }
 
 std::string MigClass(absl::string_view whole, absl::string_view profile) {
   const std::string part = absl::StrCat("-mig-", profile);
-  return absl::StrCat(whole.substr(0, kNameBytesMax - part.size()), part);
+  return absl::StrCat(whole.substr(0, kClassNameBytesMax - part.size()), part);
 }
 
 }  // namespace berth

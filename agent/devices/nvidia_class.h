@@ -10,6 +10,8 @@
 
 namespace berth {
 
+inline constexpr int64_t kMibPerGib = 1024;
+
 // The class of a model: "NVIDIA A100-SXM4-80GB" -> "nvidia-a100-80g". The form of the board is left
 // out; the memory is the one on the price list, from the name if it is there.
 std::string NvidiaClass(absl::string_view model, int64_t memory_mib);

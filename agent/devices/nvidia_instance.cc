@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
+#include "agent/devices/nvidia_class.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -16,7 +17,6 @@ namespace {
 
 constexpr int kFirstMigIndex = 100;
 constexpr int kSlotsPerDevice = 10;
-constexpr int64_t kMibPerGib = 1024;
 constexpr int64_t kMemorySlices = 8;
 
 bool IsDivided(const NvmlLibrary& nvml, NvmlDevice handle) {

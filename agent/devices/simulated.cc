@@ -6,18 +6,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
+#include "agent/devices/device_probe.h"
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 
 namespace berth {
 namespace {
 
-constexpr size_t kNameBytesMax = 63;
 // As many as one node may give to a job.
 constexpr int kSimulatedDevicesMax = 64;
 
 bool IsClassName(absl::string_view name) {
-  return !name.empty() && name.size() <= kNameBytesMax && absl::ascii_isalnum(name.front()) &&
+  return !name.empty() && name.size() <= kClassNameBytesMax && absl::ascii_isalnum(name.front()) &&
          std::all_of(name.begin(), name.end(), [](unsigned char c) {
            return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '.';
          });

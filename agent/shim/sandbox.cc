@@ -67,7 +67,7 @@ bool MoveMount(const char* from, const char* to) {
 }
 
 // Folders between kNewDev and the file, as for /dev/infiniband/uverbs0.
-bool MakeParents(std::string path) {
+bool MakeDeviceFolders(std::string path) {
   for (size_t slash = path.find('/', sizeof(kNewDev)); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
     path[slash] = 0;
@@ -92,7 +92,7 @@ bool CopyDevice(const Sandbox& sandbox, const std::string& device) {
     return true;
   }
   const std::string copy = kNewDev + path.substr(4);
-  if (!MakeParents(copy)) {
+  if (!MakeDeviceFolders(copy)) {
     return false;
   }
   if (mknod(copy.c_str(), info.st_mode, info.st_rdev) == 0) {

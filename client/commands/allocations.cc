@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kLimitMax = 10'000;
 constexpr int32_t kLimitDefault = 100;
 
-constexpr Option kOptions[] = {
+constexpr Option kAllocationsOptions[] = {
     Value("limit", "N", "at most so many, the newest (100)"),
     Value("tenant", "TENANT", "only of this tenant (operators)"),
 };
@@ -49,7 +49,7 @@ const Command kAllocationsCommand = {
         "berth allocations 4812\n"
         "berth allocations --limit 1000 -o csv\n"
         "berth allocations --tenant acme -o json\n",
-    .options = kOptions,
+    .options = kAllocationsOptions,
     .takes_job_options = false,
     .run = RunAllocations,
 };

@@ -18,8 +18,7 @@ constexpr int64_t kTailLines = 20;
 // to; they read from nothing.
 absl::StatusOr<int> RunAttach(Context& context) {
   RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1, "the job, e.g. `berth attach 4812`"));
-  FollowLimits limits;
-  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
+  ASSIGN_OR_RETURN(const FollowLimits limits, FollowLimitsOf(context));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const JobRank place, FindJobRank(*api, context.arguments.words[0]));
   v1::StreamLogsRequest request;

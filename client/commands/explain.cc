@@ -25,7 +25,7 @@ constexpr int64_t kLastLines = 10;
 constexpr size_t kLastBytes = 64 * 1024;
 constexpr int kLineCells = 200;
 
-constexpr auto kOptions = [] {
+constexpr auto kExplainOptions = [] {
   std::array<Option, 3 + kUpdateOptions.size()> options{
       Flag("verbose", "every node and every gang that could have been recalled", 'v'),
       Flag("watch", "again whenever it changes, until the job ends", 'w'),
@@ -144,7 +144,7 @@ const Command kExplainCommand = {
         "berth explain 4812\n"
         "berth explain 4812 --what-if --nodes 3 --time 12h\n"
         "berth explain @llm7b-sft --watch\n",
-    .options = kOptions,
+    .options = kExplainOptions,
     .takes_job_options = false,
     .run = RunExplain,
 };

@@ -25,7 +25,7 @@ namespace {
 
 constexpr int64_t kLinesMax = 100'000'000;
 
-constexpr Option kOptions[] = {
+constexpr Option kLogsOptions[] = {
     Flag("follow", "go on until the job ends", 'f'),
     Value("rank", "LIST", "of these ranks, as 0,5-7 (the first that failed, else 0)"),
     Flag("all", "of all ranks, by time; what several say alike stands once"),
@@ -196,8 +196,7 @@ absl::StatusOr<int> RunLogs(Context& context) {
   ASSIGN_OR_RETURN(const JobRank place, FindJobRank(*api, context.arguments.words[0]));
   ASSIGN_OR_RETURN(LogQuery query, ReadQuery(context.arguments, place));
   RETURN_IF_ERROR(CheckForm(context, query));
-  FollowLimits limits;
-  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
+  ASSIGN_OR_RETURN(const FollowLimits limits, FollowLimitsOf(context));
   absl::Status start;
   if (query.request.follow()) {
     start = AwaitStart(context, *api, place.job, limits);
@@ -225,7 +224,7 @@ const Command kLogsCommand = {
         "berth logs -f 4812 --all\n"
         "berth logs last --rank 0,5-7 --since 10m --grep 'loss|error'\n"
         "berth logs 4812 --attempt 0 --download logs\n",
-    .options = kOptions,
+    .options = kLogsOptions,
     .takes_job_options = false,
     .run = RunLogs,
 };

@@ -29,7 +29,7 @@ namespace {
 constexpr time_t kAnswerSeconds = 10;
 constexpr size_t kCheckpointBytesMax = 64;  // as the supervisor takes it
 
-constexpr Option kOptions[] = {
+constexpr Option kNotifyOptions[] = {
     Value("checkpoint", "NAME",
           "what was just saved, e.g. step=12000: a stop loses what came after"),
     Value("progress", "PART", "how far the job is, from 0 to 1"),
@@ -162,7 +162,7 @@ const Command kNotifyCommand = {
         "berth notify --checkpoint step=12000\n"
         "berth notify --progress 0.4 \"epoch 3, loss 0.21\"\n"
         "berth notify --checkpoint epoch-3.pt --progress 0.4 \"epoch 3\"\n",
-    .options = kOptions,
+    .options = kNotifyOptions,
     .takes_job_options = false,
     .run = RunNotify,
 };

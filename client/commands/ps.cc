@@ -20,7 +20,7 @@ constexpr int64_t kLimitMax = 10'000'000;
 constexpr int32_t kPageSize = 1000;
 constexpr absl::Duration kWatchPause = absl::Seconds(1);
 
-constexpr Option kOptions[] = {
+constexpr Option kPsOptions[] = {
     Flag("all-states", "ended jobs too", 'a'),
     Flag("all", "of everybody you may see, not only yours", 'A'),
     Value("state", "LIST", "only these, e.g. pending,running"),
@@ -168,7 +168,7 @@ const Command kPsCommand = {
         "berth ps\n"
         "berth ps -a --state failed -o json\n"
         "berth ps -A -o fields=id,state,nodes --no-headers\n",
-    .options = kOptions,
+    .options = kPsOptions,
     .takes_job_options = false,
     .run = RunPs,
 };

@@ -18,7 +18,7 @@ namespace berth {
 namespace {
 
 // Those that launchers pass to ssh; only -n means something here.
-constexpr Option kOptions[] = {
+constexpr Option kRshOptions[] = {
     Flag("null-input", "the command has no input", 'n'),
     Value("login", "NAME", "for launchers; a job has one user", 'l'),
     Flag("no-forwarding", "for launchers; there is nothing to forward", 'x'),
@@ -116,7 +116,7 @@ const Command kRshCommand = {
         "berth rsh node-07 hostname\n"
         "mpirun --mca plm_rsh_agent \"berth rsh\" --hostfile $BERTH_HOSTFILE ./solver\n"
         "berth rsh -n node-07 'nvidia-smi > smi.txt'\n",
-    .options = kOptions,
+    .options = kRshOptions,
     .takes_job_options = false,
     .ends_at_word = true,
     .run = RunRsh,

@@ -24,7 +24,7 @@ constexpr absl::Duration kSecondChance = absl::Seconds(5);
 constexpr int kLogTries = 3;
 constexpr absl::Duration kLogRetryPause = absl::Milliseconds(300);
 
-constexpr Option kOptions[] = {
+constexpr Option kRunOptions[] = {
     Value("timeout", "TIME", "leave the job alone after this time, exit 124"),
     Flag("cancel-on-detach", "Ctrl-C cancels the job at once"),
 };
@@ -186,16 +186,6 @@ class JobRunner {
   int64_t log_bytes_ = 0;  // of the present attempt, shown already
 };
 
-absl::StatusOr<FollowLimits> LimitsOf(const Context& context) {
-  FollowLimits limits;
-  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
-  if (const OptionValue* const value = context.arguments.Find("timeout"); value != nullptr) {
-    ASSIGN_OR_RETURN(const absl::Duration timeout, DurationOf(*value));
-    limits.deadline = absl::Now() + timeout;
-  }
-  return limits;
-}
-
 void TellEnd(Context& context, const v1::Job& job) {
   if (job.state() == v1::JOB_STATE_SUCCEEDED) {
     return;
@@ -210,7 +200,7 @@ void TellEnd(Context& context, const v1::Job& job) {
 }
 
 absl::StatusOr<int> RunRun(Context& context) {
-  ASSIGN_OR_RETURN(const FollowLimits limits, LimitsOf(context));
+  ASSIGN_OR_RETURN(const FollowLimits limits, FollowLimitsOf(context));
   ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
   InterruptWatcher watcher;
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
@@ -252,7 +242,7 @@ const Command kRunCommand = {
         "berth run -- nvidia-smi\n"
         "berth run -d 1 -t 10m -- python smoke.py\n"
         "berth run --timeout 1h train.sh\n",
-    .options = kOptions,
+    .options = kRunOptions,
     .takes_job_options = true,
     .run = RunRun,
 };

@@ -14,7 +14,7 @@
 namespace berth {
 namespace {
 
-constexpr Option kOptions[] = {
+constexpr Option kShowOptions[] = {
     Flag("attempts", "the allocations of all attempts, not only the last"),
 };
 
@@ -173,7 +173,7 @@ const Command kShowCommand = {
         "berth show 4812\n"
         "berth show last -o json\n"
         "berth show @llm7b-sft --attempts\n",
-    .options = kOptions,
+    .options = kShowOptions,
     .takes_job_options = false,
     .run = RunShow,
 };

@@ -20,7 +20,7 @@
 namespace berth {
 namespace {
 
-constexpr Option kOptions[] = {
+constexpr Option kSubmitOptions[] = {
     Flag("plan", "submit nothing; exit 0: it would start now, 10: it would wait, 6: never"),
     Flag("parsable", "print the job's id and nothing else"),
     Flag("wait", "wait for the end and exit with the job's code"),
@@ -177,7 +177,7 @@ const Command kSubmitCommand = {
         "berth submit train.sh\n"
         "berth submit -N 2 -d 8 --class nvidia-h800-80g -t 36h -- torchrun train.py\n"
         "id=$(berth submit --parsable --env SEED=7 train.sh)\n",
-    .options = kOptions,
+    .options = kSubmitOptions,
     .takes_job_options = true,
     .run = RunSubmit,
 };

@@ -21,7 +21,7 @@ constexpr Option kTenantAddOptions[] = {
     Value("queue-max", "N", "pending jobs at most (100000)"),
 };
 
-constexpr Option kOfTenantOptions[] = {
+constexpr Option kTenantOptions[] = {
     Value("tenant", "TENANT", "of this tenant (yours)"),
 };
 
@@ -267,7 +267,7 @@ const Command kProjectAddCommand = {
         "berth project add llm\n"
         "berth project add llm --tenant acme\n"
         "berth project add vision -o json\n",
-    .options = kOfTenantOptions,
+    .options = kTenantOptions,
     .takes_job_options = false,
     .run = RunProjectAdd,
 };
@@ -279,7 +279,7 @@ const Command kProjectListCommand = {
     .summary = "the projects of a tenant",
     .usage = "[OPTIONS]",
     .examples = "berth projects\nberth project list --tenant acme\nberth projects -o name\n",
-    .options = kOfTenantOptions,
+    .options = kTenantOptions,
     .takes_job_options = false,
     .run = RunProjectList,
 };

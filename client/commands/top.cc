@@ -28,7 +28,7 @@ constexpr absl::Duration kPatience = absl::Seconds(2);
 constexpr int32_t kJobsMax = 10'000;
 constexpr int kEndOfInput = 4;  // Ctrl-D
 
-constexpr Option kOptions[] = {
+constexpr Option kTopOptions[] = {
     Flag("once", "print one picture as plain text"),
     Value("interval", "TIME", "how often it is drawn anew (2s)"),
 };
@@ -147,7 +147,7 @@ const Command kTopCommand = {
         "berth top\n"
         "berth top 4812 --interval 5s\n"
         "berth top --once\n",
-    .options = kOptions,
+    .options = kTopOptions,
     .takes_job_options = false,
     .run = RunTop,
 };

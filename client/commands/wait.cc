@@ -12,7 +12,7 @@
 namespace berth {
 namespace {
 
-constexpr Option kOptions[] = {
+constexpr Option kWaitOptions[] = {
     Value("for", "started|ended", "what to wait for (ended)"),
     Value("timeout", "TIME", "give up after this time with 124"),
 };
@@ -26,16 +26,6 @@ absl::StatusOr<v1::WaitJobRequest::Until> ReadUntil(const Arguments& arguments) 
     return v1::WaitJobRequest::UNTIL_STARTED;
   }
   return ValueError(*value, "must be started or ended");
-}
-
-absl::StatusOr<FollowLimits> LimitsOf(const Context& context) {
-  FollowLimits limits;
-  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
-  if (const OptionValue* const value = context.arguments.Find("timeout"); value != nullptr) {
-    ASSIGN_OR_RETURN(const absl::Duration timeout, DurationOf(*value));
-    limits.deadline = absl::Now() + timeout;
-  }
-  return limits;
 }
 
 // The exit code that one waited-for job gives.
@@ -68,7 +58,7 @@ absl::StatusOr<int> RunWait(Context& context) {
   v1::WaitJobRequest request;
   ASSIGN_OR_RETURN(const v1::WaitJobRequest::Until until, ReadUntil(context.arguments));
   request.set_until(until);
-  ASSIGN_OR_RETURN(const FollowLimits limits, LimitsOf(context));
+  ASSIGN_OR_RETURN(const FollowLimits limits, FollowLimitsOf(context));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindJobIds(*api, context.arguments.words));
   std::vector<v1::Job> jobs;
@@ -95,7 +85,7 @@ const Command kWaitCommand = {
         "berth wait 4812\n"
         "berth wait 4800-4812 --timeout 2h\n"
         "berth wait last --for started && berth logs -f last\n",
-    .options = kOptions,
+    .options = kWaitOptions,
     .takes_job_options = false,
     .run = RunWait,
 };

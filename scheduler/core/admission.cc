@@ -12,14 +12,14 @@ namespace berth {
 namespace {
 
 // A bound that the job breaks whatever else happens.
-struct Refusal {
+struct Objection {
   std::string code;
   std::string message;
   std::string why;
   std::string fix;
 };
 
-absl::Status ToStatus(const Refusal& refusal) {
+absl::Status ToStatus(const Objection& refusal) {
   return WithDetail(absl::FailedPreconditionError(refusal.message),
                     {.code = refusal.code,
                      .why = {refusal.why},
@@ -32,8 +32,8 @@ std::string Shape(const GangShape& gang, absl::string_view class_name) {
                          gang.least_nodes(), gang.devices_per_node, class_name);
 }
 
-std::optional<Refusal> CheckLimit(const Cluster& cluster, const JobSpec& spec,
-                                  const QuotaKey& key) {
+std::optional<Objection> CheckLimit(const Cluster& cluster, const JobSpec& spec,
+                                    const QuotaKey& key) {
   const QuotaLimits limits = cluster.quota().Limits(key);
   const int64_t devices = spec.gang.least_devices();
   if (!limits.limit.has_value() || devices <= *limits.limit) {
@@ -44,7 +44,7 @@ std::optional<Refusal> CheckLimit(const Cluster& cluster, const JobSpec& spec,
       key.project
           ? absl::StrFormat("project \"%s\"", cluster.quota().FindProject(key.project)->name)
           : absl::StrFormat("\"%s\"", cluster.quota().FindTenant(key.tenant)->name);
-  return Refusal{
+  return Objection{
       .code = key.project ? "B2102" : "B2101",
       .message = absl::StrFormat("job asks for %s = %d devices, but %s may hold at most %d",
                                  Shape(spec.gang, name), devices, owner, *limits.limit),
@@ -54,15 +54,15 @@ std::optional<Refusal> CheckLimit(const Cluster& cluster, const JobSpec& spec,
           absl::StrFormat("ask for %d devices or fewer, or have the limit raised", *limits.limit)};
 }
 
-std::optional<Refusal> CheckEntitlement(const Cluster& cluster, const JobSpec& spec,
-                                        ClassId device_class) {
+std::optional<Objection> CheckEntitlement(const Cluster& cluster, const JobSpec& spec,
+                                          ClassId device_class) {
   const int64_t devices = spec.gang.least_devices();
   const int64_t entitlement =
       cluster.quota().Limits({spec.tenant, ProjectId(), device_class}).entitlement;
   if ((spec.preemptible && spec.may_borrow) || devices <= entitlement) {
     return std::nullopt;
   }
-  return Refusal{
+  return Objection{
       .code = "B2303",
       .message =
           absl::StrFormat("job asks for %d %s and may not be recalled, but its tenant owns %d",
@@ -112,8 +112,8 @@ int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_
   return count;
 }
 
-std::optional<Refusal> CheckCapacity(const Cluster& cluster, const GangShape& gang,
-                                     ClassId device_class) {
+std::optional<Objection> CheckCapacity(const Cluster& cluster, const GangShape& gang,
+                                       ClassId device_class) {
   const int suitable = SuitableNodes(cluster, gang, device_class);
   if (suitable >= gang.least_nodes()) {
     return std::nullopt;
@@ -121,7 +121,7 @@ std::optional<Refusal> CheckCapacity(const Cluster& cluster, const GangShape& ga
   const std::string& name = cluster.ClassName(device_class);
   const bool constrained =
       !gang.node_labels.empty() || !gang.excluded_nodes.empty() || gang.per_node != HostResources{};
-  return Refusal{
+  return Objection{
       .code = "B3301",
       .message = device_class
                      ? absl::StrFormat("job asks for %s, but the center has %d such nodes",
@@ -137,8 +137,8 @@ std::optional<Refusal> CheckCapacity(const Cluster& cluster, const GangShape& ga
 }
 
 // What the others never lend cannot be borrowed, however idle the center is.
-std::optional<Refusal> CheckNonLendable(const Cluster& cluster, const JobSpec& spec,
-                                        ClassId device_class) {
+std::optional<Objection> CheckNonLendable(const Cluster& cluster, const JobSpec& spec,
+                                          ClassId device_class) {
   const int64_t devices = spec.gang.least_devices();
   const QuotaKey own{spec.tenant, ProjectId(), device_class};
   int64_t kept = 0;
@@ -151,17 +151,17 @@ std::optional<Refusal> CheckNonLendable(const Cluster& cluster, const JobSpec& s
   if (kept == 0 || devices <= cluster.quota().Limits(own).entitlement || devices <= known - kept) {
     return std::nullopt;
   }
-  return Refusal{.code = "B2302",
-                 .message = absl::StrFormat("job asks for %d %s, but at most %d can be had",
-                                            devices, cluster.ClassName(device_class),
-                                            std::max<int64_t>(known - kept, 0)),
-                 .why = absl::StrFormat("of %d devices %d are kept for their owners and never lent",
-                                        known, kept),
-                 .fix = "ask for fewer devices"};
+  return Objection{.code = "B2302",
+                   .message = absl::StrFormat("job asks for %d %s, but at most %d can be had",
+                                              devices, cluster.ClassName(device_class),
+                                              std::max<int64_t>(known - kept, 0)),
+                   .why = absl::StrFormat(
+                       "of %d devices %d are kept for their owners and never lent", known, kept),
+                   .fix = "ask for fewer devices"};
 }
 
-std::optional<Refusal> CheckClass(const Cluster& cluster, const JobSpec& spec,
-                                  ClassId device_class) {
+std::optional<Objection> CheckClass(const Cluster& cluster, const JobSpec& spec,
+                                    ClassId device_class) {
   if (device_class) {
     for (const QuotaKey& key : {
              QuotaKey{spec.tenant, ProjectId(),  device_class},
@@ -229,7 +229,7 @@ std::vector<ClassId> ClassOrder(const Cluster& cluster, TenantId tenant, const G
 
 absl::Status CheckAdmission(const Cluster& cluster, const JobSpec& spec) {
   const std::vector<ClassId> classes = ClassOrder(cluster, spec.tenant, spec.gang);
-  std::optional<Refusal> first;
+  std::optional<Objection> first;
   for (ClassId device_class : classes) {
     auto refusal = CheckClass(cluster, spec, device_class);
     if (!refusal.has_value()) {
@@ -240,10 +240,10 @@ absl::Status CheckAdmission(const Cluster& cluster, const JobSpec& spec) {
     }
   }
   if (!first.has_value()) {
-    first = Refusal{.code = "B3301",
-                    .message = "job asks for devices, but the center has none yet",
-                    .why = "no node has ever reported a device",
-                    .fix = "`berth nodes` shows what there is; --devices 0 asks for none"};
+    first = Objection{.code = "B3301",
+                      .message = "job asks for devices, but the center has none yet",
+                      .why = "no node has ever reported a device",
+                      .fix = "`berth nodes` shows what there is; --devices 0 asks for none"};
   }
   return ToStatus(*first);
 }

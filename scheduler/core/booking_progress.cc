@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 
 #include "scheduler/core/job_progress.h"
+#include "scheduler/core/utc_text.h"
 
 namespace berth {
 namespace {
@@ -24,7 +25,7 @@ void StopOverlapping(const Step& step, const Booking& booking) {
              .message = absl::StrFormat(
                  "maintenance %d%s begins at %s", booking.id.value(),
                  booking.reason.empty() ? "" : absl::StrCat(" (", booking.reason, ")"),
-                 absl::FormatTime("%Y-%m-%d %H:%M:%SZ", booking.from, absl::UTCTimeZone()))},
+                 UtcText(booking.from))},
             job.spec.grace, StopReason::kMaintenance);
   }
 }

@@ -14,15 +14,12 @@
 #include "common/status_macros.h"
 #include "scheduler/core/booking_progress.h"
 #include "scheduler/core/center_requests.h"
+#include "scheduler/core/utc_text.h"
 
 namespace berth {
 namespace {
 
 constexpr size_t kJobsNamedMax = 20;
-
-std::string When(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", time, absl::UTCTimeZone());
-}
 
 absl::Status Invalid(absl::string_view message, absl::string_view why, absl::string_view fix) {
   return MakeError(absl::StatusCode::kInvalidArgument,
@@ -85,17 +82,17 @@ absl::Status CheckReservation(const Step& step, const Booking& asked) {
   for (NodeId id : asked.nodes) {
     const std::string& name = step.cluster.GetNode(id).name;
     if (const Booking* other = FindConflict(step.cluster, asked, id); other != nullptr) {
-      return Taken(absl::StrFormat("node %s is booked from %s to %s", name, When(other->from),
-                                   When(other->to)),
+      return Taken(absl::StrFormat("node %s is booked from %s to %s", name, UtcText(other->from),
+                                   UtcText(other->to)),
                    absl::StrFormat("booking %d, a %s", other->id.value(), Name(other->kind)));
     }
     const Job* job = LastForeigner(step, asked, id);
     if (job != nullptr && LatestEnd(*job, step.now) > asked.from) {
       return Taken(
-          absl::StrFormat("node %s is not surely free at %s", name, When(asked.from)),
+          absl::StrFormat("node %s is not surely free at %s", name, UtcText(asked.from)),
           absl::StrFormat("job %d of tenant \"%s\" may run there until %s", job->id.value(),
                           step.cluster.quota().FindTenant(job->spec.tenant)->name,
-                          When(LatestEnd(*job, step.now))));
+                          UtcText(LatestEnd(*job, step.now))));
     }
   }
   return absl::OkStatus();
@@ -160,7 +157,7 @@ absl::StatusOr<Booking> ResolveBooking(const Step& step, const Actor& actor,
   const bool reservation = request.kind == BookingKind::kReservation;
   if (booking.to <= booking.from || booking.to == absl::InfiniteFuture()) {
     return Invalid("a booking ends after it begins, and after now",
-                   absl::StrCat("from ", When(booking.from), " to ", When(booking.to)), "");
+                   absl::StrCat("from ", UtcText(booking.from), " to ", UtcText(booking.to)), "");
   }
   if (reservation == request.tenant.empty()) {
     return Invalid("a reservation is for a tenant, maintenance for nobody", "",
@@ -230,8 +227,8 @@ void AddJobs(const Step& step, const Booking& booking, Outcome& outcome) {
     const absl::Time stop = std::max(booking.from - job.spec.grace, step.now);
     outcome.notes.push_back(absl::StrFormat(
         "job %d of tenant \"%s\" may run until %s%s", job.id.value(),
-        step.cluster.quota().FindTenant(job.spec.tenant)->name, When(LatestEnd(job, step.now)),
-        stops ? absl::StrCat(": it is asked to stop at ", When(stop)) : ""));
+        step.cluster.quota().FindTenant(job.spec.tenant)->name, UtcText(LatestEnd(job, step.now)),
+        stops ? absl::StrCat(": it is asked to stop at ", UtcText(stop)) : ""));
   }
   if (jobs.size() > kJobsNamedMax) {
     outcome.notes.push_back(absl::StrFormat("and %d jobs more", jobs.size() - kJobsNamedMax));
@@ -250,7 +247,7 @@ void AddDevices(const Cluster& cluster, const Booking& booking, std::vector<std:
     notes.push_back(
         absl::StrFormat("%s %d of %d %s on %d nodes from %s to %s", closes ? "closes" : "keeps",
                         count, cluster.KnownDevices(device_class), cluster.ClassName(device_class),
-                        booking.nodes.size(), When(booking.from), When(booking.to)));
+                        booking.nodes.size(), UtcText(booking.from), UtcText(booking.to)));
   }
 }
 

@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 
 #include "scheduler/core/cluster.h"
+#include "scheduler/core/utc_text.h"
 
 namespace berth {
 namespace {
@@ -18,10 +19,6 @@ std::string Shape(const GangShape& gang, const std::string& class_name) {
   return gang.nodes == 1 ? absl::StrFormat("%d %s on one node", gang.devices_per_node, class_name)
                          : absl::StrFormat("%d nodes with %d %s each", gang.nodes,
                                            gang.devices_per_node, class_name);
-}
-
-std::string When(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", time, absl::UTCTimeZone());
 }
 
 // What a sentence is made of.
@@ -40,91 +37,95 @@ struct Sentence {
 // What the numbers of a blocker mean is said here and nowhere else.
 constexpr Sentence kSentences[] = {
     {ReasonCode::kBeingEvaluated,
-     [](const Words&) { return std::string("the next scheduling round will look at it"); }      },
+     [](const Words&) { return std::string("the next scheduling round will look at it"); }},
     {ReasonCode::kHeld,
-     [](const Words&) { return std::string("held until somebody releases it"); }                },
+     [](const Words&) { return std::string("held until somebody releases it"); }          },
     {ReasonCode::kBackOff,
-     [](const Words& w) { return absl::StrCat("may not start before ", When(w.blocker.until)); }},
+     [](const Words& w) {
+       return absl::StrCat("may not start before ", UtcText(w.blocker.until));
+     }                                                                                    },
     {ReasonCode::kBeginTime,
-     [](const Words& w) { return absl::StrCat("may not start before ", When(w.blocker.until)); }},
+     [](const Words& w) {
+       return absl::StrCat("may not start before ", UtcText(w.blocker.until));
+     }                                                                                    },
     {ReasonCode::kDependency,
      [](const Words& w) {
        return absl::StrFormat("waits for %d other jobs, job %d among them", w.blocker.have,
                               w.blocker.job.value());
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kArrayThrottle,
      [](const Words& w) {
        return absl::StrFormat("%d tasks of the array are live, its bound is %d", w.blocker.have,
                               w.blocker.bound);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kTenantSuspended,
      [](const Words& w) {
        return absl::StrFormat("tenant \"%s\" is suspended",
                               w.quota.FindTenant(w.spec.tenant)->name);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kTenantLimit,
      [](const Words& w) {
        return absl::StrFormat("tenant \"%s\" may hold %d %s, uses %d, job asks %d",
                               w.quota.FindTenant(w.spec.tenant)->name, w.blocker.bound, w.name,
                               w.blocker.have, w.blocker.asked);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kProjectLimit,
      [](const Words& w) {
        return absl::StrFormat("project \"%s\" may hold %d %s, uses %d, job asks %d",
                               w.quota.FindProject(w.spec.project)->name, w.blocker.bound, w.name,
                               w.blocker.have, w.blocker.asked);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kNonPreemptible,
      [](const Words& w) {
        return absl::StrFormat(
            "needs %d %s that may not be recalled; the tenant owns %d, of which %d are taken",
            w.blocker.asked, w.name, w.blocker.bound, w.blocker.have);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kBorrowing,
      [](const Words& w) {
        return absl::StrFormat("needs %d %s; the tenant owns %d and uses %d%s", w.blocker.asked,
                               w.name, w.blocker.bound, w.blocker.have,
                               w.spec.may_borrow ? "" : ", and the job may not borrow");
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kNonLendable,
      [](const Words& w) {
        return absl::StrFormat("needs %d %s; %d are free, of which %d are kept for their owners",
                               w.blocker.asked, w.name, w.blocker.have, w.blocker.bound);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kBlocksOwed,
      [](const Words& w) {
        return absl::StrFormat("would leave %d whole blocks of %s where %d are owed to their owners",
                               w.blocker.have, w.name, w.blocker.bound);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kShortfall,
      [](const Words& w) {
        return absl::StrFormat("%d of %d owned %s are there; the tenant's share is %d, it uses %d",
                               w.blocker.other, w.blocker.bound, w.name, w.blocker.asked,
                               w.blocker.have);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kNoNodes,
      [](const Words& w) {
        return absl::StrFormat("needs %s, ready and allowed for it; %d nodes are",
                               Shape(w.spec.gang, w.name), w.blocker.have);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kBooked,
      [](const Words& w) {
        return absl::StrFormat(
            "needs %s until its time limit; %d of %d nodes that have them "
            "are promised away before",
            Shape(w.spec.gang, w.name), w.blocker.have, w.blocker.bound);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kTopology,
      [](const Words& w) {
        return absl::StrFormat("needs %s in one %s; the best has %d free such nodes",
                               Shape(w.spec.gang, w.name), Name(w.spec.gang.topology),
                               w.blocker.have);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kFragmentation,
      [](const Words& w) {
        return absl::StrFormat("needs %s; %d have that many free (%d free in all)",
                               Shape(w.spec.gang, w.name), w.blocker.have, w.blocker.bound);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kHostResources,
      [](const Words& w) {
        return absl::StrFormat(
@@ -133,36 +134,36 @@ constexpr Sentence kSentences[] = {
            "the devices",
            w.spec.gang.least_nodes(), static_cast<double>(w.spec.gang.per_node.cpu_milli) / 1000,
            w.spec.gang.per_node.memory_mib, w.blocker.have);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kDevicesBusy,
      [](const Words& w) {
        return absl::StrFormat("needs %s; %d of %d are free", Shape(w.spec.gang, w.name),
                               w.blocker.have, w.blocker.bound);
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kRecalling,
      [](const Words& w) {
        return absl::StrFormat("%d %s are being given back for it, by %s at the latest",
-                              w.blocker.asked, w.name, When(w.blocker.until));
-     }                                                                                          },
+                              w.blocker.asked, w.name, UtcText(w.blocker.until));
+     }                                                                                    },
     {ReasonCode::kBehindAnchor,
      [](const Words& w) {
        return absl::StrFormat("would delay job %d, which may start at %s at the latest",
-                              w.blocker.job.value(), When(w.blocker.until));
-     }                                                                                          },
+                              w.blocker.job.value(), UtcText(w.blocker.until));
+     }                                                                                    },
     {ReasonCode::kQueueHead,
      [](const Words& w) {
        return absl::StrFormat("the tenant's queue lets nothing pass its head, job %d",
                               w.blocker.job.value());
-     }                                                                                          },
+     }                                                                                    },
     {ReasonCode::kPreparing,
      [](const Words& w) {
        return absl::StrFormat("%d of %d nodes are prepared", w.blocker.have, w.blocker.asked);
-     }                                                                                          },
-    {ReasonCode::kStopping,        [](const Words&) { return std::string("stopping"); }         },
+     }                                                                                    },
+    {ReasonCode::kStopping,        [](const Words&) { return std::string("stopping"); }   },
     {ReasonCode::kNodeSilent,
      [](const Words&) {
        return std::string("its node is silent and the job asked to wait for it");
-     }                                                                                          },
+     }                                                                                    },
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "common/status_macros.h"
 #include "scheduler/core/center_requests.h"
 #include "scheduler/core/names.h"
+#include "scheduler/core/utc_text.h"
 
 namespace berth {
 namespace {
@@ -162,10 +163,6 @@ std::vector<std::string> ApplyLimits(Cluster& cluster, const QuotaKey& key,
   return effects;
 }
 
-std::string When(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", time, absl::UTCTimeZone());
-}
-
 // The edit takes effect later, through the checks of that moment.
 Outcome KeepForLater(const Step& step, const Actor& actor, const QuotaKey& key,
                      const SetQuota& request) {
@@ -175,7 +172,7 @@ Outcome KeepForLater(const Step& step, const Actor& actor, const QuotaKey& key,
   outcome.quota_before = MakeQuotaRow(step.cluster, key);
   outcome.quota_after = outcome.quota_before;
   outcome.quota_after.limits = request.limits;
-  outcome.notes.push_back(absl::StrCat("takes effect at ", When(request.effective_at)));
+  outcome.notes.push_back(absl::StrCat("takes effect at ", UtcText(request.effective_at)));
   const absl::Status now = CheckSums(step.cluster, key, request.limits, request.allow_oversell);
   if (!now.ok()) {
     outcome.notes.push_back(
@@ -221,7 +218,7 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
   outcome.notes = ApplyLimits(cluster, key, request.limits);
   if (const auto edit = cluster.quota_edits().find(key); edit != cluster.quota_edits().end()) {
     outcome.notes.push_back(
-        absl::StrCat("replaces the edit that was to come at ", When(edit->second.effective_at)));
+        absl::StrCat("replaces the edit that was to come at ", UtcText(edit->second.effective_at)));
     cluster.DropQuotaEdit(key, "");
   }
   outcome.quota_after = MakeQuotaRow(cluster, key);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "common/status_macros.h"
+#include "scheduler/core/utc_text.h"
 #include "scheduler/store/audit_log.h"
 #include "scheduler/store/cluster_record.h"
 #include "scheduler/store/database.h"
@@ -103,12 +104,9 @@ uint64_t SkipAhead(uint64_t last, uint64_t per_day, uint64_t days) {
 }
 
 std::string WhyHeld(const ClusterRecord& record) {
-  const std::string taken =
-      record.last_backup_at == absl::InfinitePast()
-          ? "a backup"
-          : absl::StrCat(
-                "a backup of ",
-                absl::FormatTime("%Y-%m-%d %H:%M:%SZ", record.last_backup_at, absl::UTCTimeZone()));
+  const std::string taken = record.last_backup_at == absl::InfinitePast()
+                                ? "a backup"
+                                : absl::StrCat("a backup of ", UtcText(record.last_backup_at));
   return absl::StrCat("the center was restored from ", taken,
                       ": the job may have run since; release it if it has not");
 }

@@ -17,7 +17,7 @@ ALTER TABLE meta ADD COLUMN last_backup_us INTEGER;
 
 // Of live and of ended jobs alike. array_id: NULL: no task of an array. dependencies: those not
 // decided yet, "ok:4811,any:4812". begin_us: NULL: at once.
-constexpr char kJobColumns[] = R"sql(
+constexpr char kJobColumnsV2[] = R"sql(
 ALTER TABLE $table ADD COLUMN min_nodes INTEGER NOT NULL DEFAULT 0 CHECK (min_nodes >= 0);
 ALTER TABLE $table ADD COLUMN device_share_milli INTEGER NOT NULL DEFAULT 0
   CHECK (device_share_milli BETWEEN 0 AND 999);
@@ -152,8 +152,8 @@ BEGIN SELECT RAISE(ABORT, 'a certificate is never deleted'); END;
 )sql";
 
 std::string JobColumns(absl::string_view table) {
-  return absl::StrReplaceAll(kJobColumns, {
-                                              {"$table", table}
+  return absl::StrReplaceAll(kJobColumnsV2, {
+                                                {"$table", table}
   });
 }
 

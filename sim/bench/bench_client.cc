@@ -9,7 +9,7 @@
 namespace berth {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(30);
+constexpr absl::Duration kJobPatience = absl::Seconds(30);
 
 }  // namespace
 
@@ -54,7 +54,7 @@ absl::StatusOr<v1::WaitJobResponse> BenchClient::Wait(uint64_t job, v1::WaitJobR
 }
 
 absl::Status BenchClient::Await(uint64_t job, v1::WaitJobRequest::Until until) const {
-  ASSIGN_OR_RETURN(const v1::WaitJobResponse response, Wait(job, until, kPatience));
+  ASSIGN_OR_RETURN(const v1::WaitJobResponse response, Wait(job, until, kJobPatience));
   return response.done()
              ? absl::OkStatus()
              : absl::DeadlineExceededError(absl::StrCat("job ", job, " did not get there"));

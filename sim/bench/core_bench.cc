@@ -28,7 +28,7 @@ namespace {
 
 constexpr absl::Duration kEndTarget = absl::Milliseconds(5);
 constexpr int64_t kJobBytesTarget = 1024;
-constexpr absl::Duration kPatience = absl::Seconds(4);  // for repeating one kind of operation
+constexpr absl::Duration kEnough = absl::Seconds(4);  // for repeating one kind of operation
 constexpr absl::Duration kSimulationTarget = absl::Minutes(2);
 
 absl::Duration ProcessorTime() {
@@ -64,7 +64,7 @@ class Timing {
                 Target(target).c_str());
     std::fflush(stdout);
   }
-  bool IsEnough() const { return wall_.Sum() > kPatience; }
+  bool IsEnough() const { return wall_.Sum() > kEnough; }
   void PrintSum(const std::string& what) const {
     std::printf("  %-40s %d of them, %.0f ms together; processor %.0f ms\n", what.c_str(),
                 static_cast<int>(wall_.count()), Ms(wall_.Sum()), Ms(processor_.Sum()));

@@ -128,16 +128,16 @@ constexpr sqlite3_io_methods kMethods = {1,
                                          nullptr,
                                          nullptr};
 
-sqlite3_vfs* Machine() {
-  static sqlite3_vfs* const kMachine = sqlite3_vfs_find("unix");
-  return kMachine;
+sqlite3_vfs* SystemVfs() {
+  static sqlite3_vfs* const kSystem = sqlite3_vfs_find("unix");
+  return kSystem;
 }
 
 int OpenFile(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* handle, int flags,
              int* flags_out) {
   CrashDisk* const disk = disk_of_thread;
   if (disk == nullptr) {
-    return Machine()->xOpen(Machine(), name, handle, flags, flags_out);
+    return SystemVfs()->xOpen(SystemVfs(), name, handle, flags, flags_out);
   }
   BERTH_CHECK(name != nullptr);  // the store keeps what is temporary in memory
   File& file = FileOf(handle);
@@ -157,7 +157,7 @@ int OpenFile(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* handle, int f
 
 int DeleteFile(sqlite3_vfs* /*vfs*/, const char* name, int sync_folder) {
   if (disk_of_thread == nullptr) {
-    return Machine()->xDelete(Machine(), name, sync_folder);
+    return SystemVfs()->xDelete(SystemVfs(), name, sync_folder);
   }
   const CrashDisk::Result result = disk_of_thread->Delete(name, sync_folder != 0);
   return result == CrashDisk::Result::kShort ? SQLITE_IOERR_DELETE_NOENT
@@ -166,7 +166,7 @@ int DeleteFile(sqlite3_vfs* /*vfs*/, const char* name, int sync_folder) {
 
 int Access(sqlite3_vfs* /*vfs*/, const char* name, int flags, int* is_possible) {
   if (disk_of_thread == nullptr) {
-    return Machine()->xAccess(Machine(), name, flags, is_possible);
+    return SystemVfs()->xAccess(SystemVfs(), name, flags, is_possible);
   }
   int64_t size = 0;
   // As SQLite has it on Linux: an empty file is none.
@@ -179,13 +179,13 @@ int Access(sqlite3_vfs* /*vfs*/, const char* name, int flags, int* is_possible) 
 
 int FullPathname(sqlite3_vfs* /*vfs*/, const char* name, int size, char* path) {
   if (disk_of_thread == nullptr) {
-    return Machine()->xFullPathname(Machine(), name, size, path);
+    return SystemVfs()->xFullPathname(SystemVfs(), name, size, path);
   }
   return sqlite3_snprintf(size, path, "%s", name) == nullptr ? SQLITE_CANTOPEN : SQLITE_OK;
 }
 
 void Register() {
-  static sqlite3_vfs vfs = *Machine();
+  static sqlite3_vfs vfs = *SystemVfs();
   vfs.zName = "berth-crash";
   vfs.pNext = nullptr;
   vfs.szOsFile = std::max(vfs.szOsFile, static_cast<int>(sizeof(File)));

@@ -45,7 +45,7 @@ tests/                  common/ proto/ scheduler/ agent/ client/ sim/
 // Inside scheduler/core, lowest rung first. A file may include its own rung and those below it.
 constexpr const char* kCoreLadder = R"(
 ids id_map
-names enum_names resources lifecycle transition_counts node_set
+names enum_names utc_text resources lifecycle transition_counts node_set
 identity job node allocation policy pending_reason booking reclaim_record
 plan
 quota_tree free_index topology fragmentation block_rule

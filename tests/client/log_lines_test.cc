@@ -28,7 +28,7 @@ v1::StreamLogsResponse Piece(const std::string& data, int64_t offset, const Stam
 }
 
 // "time:text" of every line.
-std::vector<std::string> Split(const std::vector<v1::StreamLogsResponse>& pieces) {
+std::vector<std::string> Lines(const std::vector<v1::StreamLogsResponse>& pieces) {
   LineSplitter splitter;
   std::deque<LogLine> lines;
   for (const v1::StreamLogsResponse& piece : pieces) {
@@ -46,7 +46,7 @@ std::vector<std::string> Split(const std::vector<v1::StreamLogsResponse>& pieces
 using Texts = std::vector<std::string>;
 
 TEST(LineSplitter, ALineHasTheTimeOfItsFirstByte) {
-  EXPECT_EQ(Split({
+  EXPECT_EQ(Lines({
                 Piece("one\ntwo\nthree\n", 0, {{0, 10}, {5, 20}, {8, 30}, {10, 40}}
                   )
   }),
@@ -54,7 +54,7 @@ TEST(LineSplitter, ALineHasTheTimeOfItsFirstByte) {
 }
 
 TEST(LineSplitter, ALineGoesOnInTheNextPiece) {
-  EXPECT_EQ(Split({
+  EXPECT_EQ(Lines({
                 Piece("one\ntw", 0, {{0, 10}, {4, 20}}
                   ), Piece("o\n", 6, {{6, 30}      }
                   ),
@@ -65,13 +65,13 @@ TEST(LineSplitter, ALineGoesOnInTheNextPiece) {
 }
 
 TEST(LineSplitter, EmptyLinesAreLines) {
-  EXPECT_EQ(Split({Piece("\n\na\n", 0)}), (Texts{"0:", "0:", "0:a"}));
-  EXPECT_EQ(Split({}), Texts{});
+  EXPECT_EQ(Lines({Piece("\n\na\n", 0)}), (Texts{"0:", "0:", "0:a"}));
+  EXPECT_EQ(Lines({}), Texts{});
 }
 
 // What is between has left the log: the two halves are no line.
 TEST(LineSplitter, AGapEndsALine) {
-  EXPECT_EQ(Split({Piece("abc", 0), Piece("xyz\n", 100)}), (Texts{"0:abc", "0:xyz"}));
+  EXPECT_EQ(Lines({Piece("abc", 0), Piece("xyz\n", 100)}), (Texts{"0:abc", "0:xyz"}));
 }
 
 TEST(LineSplitter, ALineWithoutEndIsCut) {
@@ -111,7 +111,7 @@ TEST(LineSplitter, PiecesMakeNoDifference) {
     }
     return those;
   };
-  const Texts whole = Split({Piece(log, 0, stamps)});
+  const Texts whole = Lines({Piece(log, 0, stamps)});
   EXPECT_EQ(whole.size(), 6u);
   for (size_t size = 1; size < log.size(); ++size) {
     std::vector<v1::StreamLogsResponse> pieces;
@@ -119,7 +119,7 @@ TEST(LineSplitter, PiecesMakeNoDifference) {
       const size_t end = std::min(at + size, log.size());
       pieces.push_back(Piece(log.substr(at, size), static_cast<int64_t>(at), from(at, end)));
     }
-    EXPECT_EQ(Split(pieces), whole) << size;
+    EXPECT_EQ(Lines(pieces), whole) << size;
   }
 }
 

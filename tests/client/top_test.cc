@@ -14,7 +14,7 @@
 namespace berth {
 namespace {
 
-const absl::Time kNow = absl::FromUnixSeconds(1'790'000'000);
+const absl::Time kTopNow = absl::FromUnixSeconds(1'790'000'000);
 
 v1::Node NodeOf(const std::string& name, v1::NodeState state, int devices, int free) {
   v1::Node node;
@@ -77,7 +77,7 @@ size_t CountOf(const std::string& text, const std::string& part) {
 }
 
 TEST(CenterPicture, CountsNodesJobsAndDevices) {
-  const std::vector<std::string> lines = Lines(CenterPicture(Center(), {.columns = 100}, kNow));
+  const std::vector<std::string> lines = Lines(CenterPicture(Center(), {.columns = 100}, kTopNow));
   EXPECT_TRUE(absl::StrContains(lines[0], "nodes 2 of 3 ready   jobs 2 running, 2 waiting"))
       << lines[0];
   EXPECT_TRUE(absl::StrContains(lines[1], "12 of 24 in use (4 borrowed), 8 out")) << lines[1];
@@ -91,13 +91,13 @@ TEST(CenterPicture, CountsNodesJobsAndDevices) {
 TEST(CenterPicture, OneDeviceOfManyIsSeen) {
   CenterFacts facts;
   facts.nodes = {NodeOf("n1", v1::NODE_STATE_READY, 1000, 999)};
-  const std::string line = Lines(CenterPicture(facts, {.columns = 100}, kNow)).at(1);
+  const std::string line = Lines(CenterPicture(facts, {.columns = 100}, kTopNow)).at(1);
   EXPECT_EQ(CountOf(line, "█"), 1u) << line;
   EXPECT_EQ(CountOf(line, "·"), 31u);
 }
 
 TEST(CenterPicture, RunningJobsComeFirst) {
-  const std::string text = CenterPicture(Center(), {.columns = 100}, kNow);
+  const std::string text = CenterPicture(Center(), {.columns = 100}, kTopNow);
   const size_t table = text.find("WAIT/RUN");
   const auto line_of = [&](const char* id) {
     return text.find(absl::StrCat("\n ", id, "  sft"), table);
@@ -117,21 +117,21 @@ TEST(CenterPicture, FitsItsSizeAndCountsWhatDoesNot) {
   for (const int columns : {40, 80, 200}) {
     for (const int rows : {1, 5, 23, 60}) {
       const std::vector<std::string> lines =
-          Lines(CenterPicture(facts, {.columns = columns, .rows = rows}, kNow));
+          Lines(CenterPicture(facts, {.columns = columns, .rows = rows}, kTopNow));
       EXPECT_LE(lines.size(), static_cast<size_t>(rows));
       for (const std::string& line : lines) {
         EXPECT_LE(DisplayWidth(line), columns) << line;
       }
     }
   }
-  const std::string text = CenterPicture(facts, {.columns = 80, .rows = 23}, kNow);
+  const std::string text = CenterPicture(facts, {.columns = 80, .rows = 23}, kTopNow);
   EXPECT_EQ(CountOf(text, " more\n"), 2u) << text;
-  EXPECT_EQ(CountOf(CenterPicture(facts, {.columns = 80}, kNow), " more\n"), 0u);
+  EXPECT_EQ(CountOf(CenterPicture(facts, {.columns = 80}, kTopNow), " more\n"), 0u);
 }
 
 v1::Job RunningJob() {
   v1::Job job = JobOf(4812, v1::JOB_STATE_RUNNING, "llm7b-sft");
-  job.set_started_at_us(absl::ToUnixMicros(kNow - absl::Minutes(134)));
+  job.set_started_at_us(absl::ToUnixMicros(kTopNow - absl::Minutes(134)));
   job.set_time_limit_ms(absl::ToInt64Milliseconds(absl::Hours(36)));
   job.mutable_notice()->set_text("epoch 3 \x1b[31mof 9");
   for (int node = 0; node < 2; ++node) {
@@ -145,7 +145,7 @@ v1::Job RunningJob() {
 }
 
 TEST(JobPicture, ShowsItsTimeAndItsNodes) {
-  const std::string text = JobPicture(RunningJob(), Center().nodes, {.columns = 80}, kNow);
+  const std::string text = JobPicture(RunningJob(), Center().nodes, {.columns = 80}, kTopNow);
   EXPECT_TRUE(absl::StrContains(text, "llm7b-sft 4812 attempt 0   2 nodes × 8 devices   running"))
       << text;
   EXPECT_TRUE(absl::StrContains(text, "running for 2h14m of 1d12h")) << text;
@@ -160,7 +160,7 @@ TEST(JobPicture, ShowsItsTimeAndItsNodes) {
 TEST(JobPicture, AJobThatWaitsSaysWhy) {
   v1::Job job = JobOf(4812, v1::JOB_STATE_QUEUED);
   job.mutable_reason()->set_message("enough devices are free, but not on enough nodes");
-  const std::string text = JobPicture(job, {}, {.columns = 80}, kNow);
+  const std::string text = JobPicture(job, {}, {.columns = 80}, kTopNow);
   EXPECT_TRUE(absl::StrContains(text, "\nenough devices are free")) << text;
   EXPECT_EQ(Lines(text).size(), 2u) << text;
 }

@@ -7,12 +7,11 @@
 
 #include "nlohmann/json.hpp"
 #include "sim/plot.h"
+#include "sim/units.h"
 #include "tests/sim/policies/trace_builders.h"
 
 namespace berth::sim {
 namespace {
-
-constexpr int64_t kSecond = 1000000;
 
 TEST(Report, MetricsAreThoseOfTheTables) {
   const std::vector<TraceJob> jobs = {

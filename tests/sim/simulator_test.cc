@@ -8,11 +8,11 @@
 
 #include "sim/random.h"
 #include "sim/replay_policies.h"
+#include "sim/units.h"
 
 namespace berth::sim {
 namespace {
 
-constexpr int64_t kSecond = 1000000;
 constexpr char kClass[] = "gpu";
 
 SimCenter Center(int nodes, int devices, int tenants = 1) {

@@ -7,14 +7,13 @@
 #include <gtest/gtest.h>
 
 #include "nlohmann/json.hpp"
+#include "sim/units.h"
 #include "sim/workload.h"
 
 namespace berth::sim {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000;
-
-SimJob Job(int64_t submit_s, int64_t run_s, int tenant, int devices) {
+SimJob TenantJob(int64_t submit_s, int64_t run_s, int tenant, int devices) {
   SimJob job;
   job.submit_us = submit_s * kSecond;
   job.run_us = run_s * kSecond;
@@ -42,7 +41,8 @@ SimCenter TwoTenants() {
 TEST(TenantReport, SaysWhatARecallCostAndWhom) {
   // The borrower has both nodes; the owner gets one back when its job has stopped.
   const SimCenter center = TwoTenants();
-  const std::vector<SimJob> jobs = {Job(0, 600, 1, 8), Job(0, 600, 1, 8), Job(100, 50, 0, 8)};
+  const std::vector<SimJob> jobs = {TenantJob(0, 600, 1, 8), TenantJob(0, 600, 1, 8),
+                                    TenantJob(100, 50, 0, 8)};
   Simulator simulator(center, jobs, {});
   simulator.Run();
   const CenterReport report = MakeCenterReport(center, jobs, simulator);
@@ -59,7 +59,7 @@ TEST(TenantReport, SaysWhatARecallCostAndWhom) {
 TEST(TenantReport, CountsIdleDevicesBesideBusyOnes) {
   // For 100 s node a has 2 of 8 devices in use, node b none: 14 are idle, 6 of them beside others.
   const SimCenter center = TwoTenants();
-  const std::vector<SimJob> jobs = {Job(0, 600, 0, 2), Job(100, 10, 0, 8)};
+  const std::vector<SimJob> jobs = {TenantJob(0, 600, 0, 2), TenantJob(100, 10, 0, 8)};
   Simulator simulator(center, jobs, {});
   simulator.Run();
   const CenterReport report = MakeCenterReport(center, jobs, simulator);

@@ -14,7 +14,7 @@
 namespace berth {
 namespace {
 
-constexpr unsigned long long kMib = 1024ULL * 1024;
+constexpr unsigned long long kBytesPerMib = 1024ULL * 1024;
 constexpr int kDriverNotLoaded = 9;
 constexpr int kGpuIsLost = 15;
 constexpr int kVersionMismatch = 18;
@@ -23,7 +23,7 @@ constexpr int kNotSupported = 3;
 FakeNvmlDevice H200(int number) {
   return {.name = "NVIDIA H200",
           .uuid = absl::StrCat("GPU-00000000-0000-0000-0000-00000000000", number),
-          .memory_bytes = 143771 * kMib,
+          .memory_bytes = 143771 * kBytesPerMib,
           .minor_number = static_cast<unsigned int>(number + 4)};
 }
 

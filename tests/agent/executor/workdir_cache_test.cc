@@ -18,7 +18,7 @@
 namespace berth {
 namespace {
 
-constexpr int64_t kMib = int64_t{1} << 20;
+constexpr int64_t kMebi = int64_t{1} << 20;
 
 bool Never() {
   return false;
@@ -74,7 +74,7 @@ class Caching : public testing::Test {
 };
 
 TEST_F(Caching, GivesWhatWasKept) {
-  WorkdirCache cache(Folder(), kMib);
+  WorkdirCache cache(Folder(), kMebi);
   Keep(cache, "print(1)");
   const WorkdirCache::Claim claim = cache.Find(NameOf("print(1)"), Never);
   ASSERT_TRUE(claim.kept.is_open());
@@ -96,7 +96,7 @@ TEST_F(Caching, GivesWhatWasKept) {
 }
 
 TEST_F(Caching, BelievesNothingOfAKeptFile) {
-  WorkdirCache cache(Folder(), kMib);
+  WorkdirCache cache(Folder(), kMebi);
   Keep(cache, "print(1)");
   for (const auto& entry : std::filesystem::directory_iterator(Folder())) {
     std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
@@ -115,7 +115,7 @@ TEST_F(Caching, BelievesNothingOfAKeptFile) {
 }
 
 TEST_F(Caching, OthersWaitForWhatIsComing) {
-  WorkdirCache cache(Folder(), kMib);
+  WorkdirCache cache(Folder(), kMebi);
   WorkdirCache::Claim first = cache.Find(NameOf("a"), Never);
   ASSERT_NE(first.filling, nullptr);
   std::thread other([&] { EXPECT_TRUE(Has(cache, "a")); });
@@ -126,7 +126,7 @@ TEST_F(Caching, OthersWaitForWhatIsComing) {
 }
 
 TEST_F(Caching, TheNextOneBringsWhatDidNotComeWhole) {
-  WorkdirCache cache(Folder(), kMib);
+  WorkdirCache cache(Folder(), kMebi);
   WorkdirCache::Claim first = cache.Find(NameOf("a"), Never);
   std::thread other([&] { Keep(cache, "a"); });
   Fill(*first.filling, "a");
@@ -136,7 +136,7 @@ TEST_F(Caching, TheNextOneBringsWhatDidNotComeWhole) {
 }
 
 TEST_F(Caching, WhoIsCancelledWaitsNoLonger) {
-  WorkdirCache cache(Folder(), kMib);
+  WorkdirCache cache(Folder(), kMebi);
   const WorkdirCache::Claim first = cache.Find(NameOf("a"), Never);
   const WorkdirCache::Claim second = cache.Find(NameOf("a"), [] { return true; });
   EXPECT_FALSE(second.kept.is_open());
@@ -160,7 +160,7 @@ TEST_F(Caching, RemovesWhatWasUsedLongestAgo) {
 }
 
 TEST_F(Caching, ClearedItKeepsNothingNotEvenWhatIsComing) {
-  WorkdirCache cache(Folder(), kMib);
+  WorkdirCache cache(Folder(), kMebi);
   EXPECT_FALSE(cache.Clear());
   Keep(cache, "a");
   WorkdirCache::Claim coming = cache.Find(NameOf("b"), Never);
@@ -177,11 +177,11 @@ TEST_F(Caching, ClearedItKeepsNothingNotEvenWhatIsComing) {
 
 TEST_F(Caching, FindsAgainAfterARestartWhatWasWhole) {
   {
-    WorkdirCache cache(Folder(), kMib);
+    WorkdirCache cache(Folder(), kMebi);
     Keep(cache, "a");
   }
   std::ofstream(Folder() + "/0123.new") << "half";
-  WorkdirCache cache(Folder(), kMib);
+  WorkdirCache cache(Folder(), kMebi);
   EXPECT_TRUE(Has(cache, "a"));
   EXPECT_EQ(FilesLeft(), 1);
   WorkdirCache none(Folder(), 0);

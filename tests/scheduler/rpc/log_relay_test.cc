@@ -11,9 +11,9 @@ namespace {
 
 constexpr NodeId kNode(3);
 
-class Pipe : public ::testing::Test {
+class LogPipeTest : public ::testing::Test {
  protected:
-  Pipe() { pipe_.Expect(kNode, 5); }
+  LogPipeTest() { pipe_.Expect(kNode, 5); }
   LogPipe::Taken Take() {
     return pipe_.Take(piece_, end_, [this] { ++wakes_; });
   }
@@ -29,7 +29,7 @@ class Pipe : public ::testing::Test {
   int cancels_ = 0;
 };
 
-TEST_F(Pipe, PassesPiecesInOrderAndThenItsEnd) {
+TEST_F(LogPipeTest, PassesPiecesInOrderAndThenItsEnd) {
   ASSERT_TRUE(pipe_.Open(kNode, [] {}));
   EXPECT_TRUE(pipe_.Push({.data = "one", .offset_bytes = 10}, [] {}));
   LogPiece two{.data = "two", .offset_bytes = 13};
@@ -48,7 +48,7 @@ TEST_F(Pipe, PassesPiecesInOrderAndThenItsEnd) {
   EXPECT_TRUE(end_.ok());
 }
 
-TEST_F(Pipe, WakesAReaderOnceForEachTimeItFoundNothing) {
+TEST_F(LogPipeTest, WakesAReaderOnceForEachTimeItFoundNothing) {
   EXPECT_EQ(Take(), LogPipe::Taken::kNothing);
   Push("a");
   Push("b");
@@ -60,7 +60,7 @@ TEST_F(Pipe, WakesAReaderOnceForEachTimeItFoundNothing) {
   EXPECT_EQ(wakes_, 2);
 }
 
-TEST_F(Pipe, HoldsTheWriterBackWhenItIsFull) {
+TEST_F(LogPipeTest, HoldsTheWriterBackWhenItIsFull) {
   for (size_t i = 1; i < LogPipe::kPiecesMax; ++i) {
     EXPECT_TRUE(Push("x"));
   }
@@ -72,14 +72,14 @@ TEST_F(Pipe, HoldsTheWriterBackWhenItIsFull) {
   EXPECT_EQ(resumes_, 1);
 }
 
-TEST_F(Pipe, CountsBytesToo) {
+TEST_F(LogPipeTest, CountsBytesToo) {
   EXPECT_FALSE(Push(std::string(LogPipe::kBytesMax, 'x')));
   Take();
   EXPECT_EQ(resumes_, 1);
   EXPECT_TRUE(Push("x"));
 }
 
-TEST_F(Pipe, AReaderThatLeavesCancelsAndFreesTheWriter) {
+TEST_F(LogPipeTest, AReaderThatLeavesCancelsAndFreesTheWriter) {
   ASSERT_TRUE(pipe_.Open(kNode, [this] { ++cancels_; }));
   EXPECT_FALSE(Push(std::string(LogPipe::kBytesMax, 'x')));
   pipe_.Abandon();
@@ -91,14 +91,14 @@ TEST_F(Pipe, AReaderThatLeavesCancelsAndFreesTheWriter) {
   EXPECT_EQ(end_.code(), absl::StatusCode::kCancelled);
 }
 
-TEST_F(Pipe, AReleasedWriterIsNotCancelled) {
+TEST_F(LogPipeTest, AReleasedWriterIsNotCancelled) {
   ASSERT_TRUE(pipe_.Open(kNode, [this] { ++cancels_; }));
   pipe_.Release();
   pipe_.Abandon();
   EXPECT_EQ(cancels_, 0);
 }
 
-TEST_F(Pipe, OpensOnceAndForItsNodeOnly) {
+TEST_F(LogPipeTest, OpensOnceAndForItsNodeOnly) {
   EXPECT_FALSE(pipe_.Open(NodeId(4), [] {}));
   EXPECT_TRUE(pipe_.Open(kNode, [] {}));
   EXPECT_FALSE(pipe_.Open(kNode, [] {}));
@@ -106,7 +106,7 @@ TEST_F(Pipe, OpensOnceAndForItsNodeOnly) {
   EXPECT_FALSE(unasked.Open(NodeId(), [] {}));
 }
 
-TEST_F(Pipe, ATimeoutEndsOnlyWhatNobodyOpened) {
+TEST_F(LogPipeTest, ATimeoutEndsOnlyWhatNobodyOpened) {
   pipe_.CloseUnlessOpened(absl::UnavailableError("silence"));
   EXPECT_EQ(Take(), LogPipe::Taken::kEnd);
   EXPECT_EQ(end_.code(), absl::StatusCode::kUnavailable);
