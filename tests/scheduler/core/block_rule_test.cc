@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/testing/exact_blocks.h"
+#include "tests/testing/repetitions.h"
 #include "tests/testing/test_cluster.h"
 
 namespace berth {
@@ -20,7 +21,7 @@ TEST(BlockRule, GreedyMatchingIsExactWhereLevelsNest) {
   constexpr TopologyLevel kLevels[] = {TopologyLevel::kNone, TopologyLevel::kRack,
                                        TopologyLevel::kBlock, TopologyLevel::kPod};
   int contested = 0;
-  for (int round = 0; round < 4000; ++round) {
+  for (int round = 0; round < Repetitions(4000); ++round) {
     Topology topology;
     std::vector<BlockNode> nodes;
     const int per_rack = 1 + pick(2);
@@ -54,7 +55,7 @@ TEST(BlockRule, GreedyMatchingIsExactWhereLevelsNest) {
     contested += found < owed ? 1 : 0;
     ASSERT_EQ(CountRecoverableBlocks(topology, claims, nodes), exact) << "round " << round;
   }
-  EXPECT_GT(contested, 500);
+  EXPECT_GT(contested, Repetitions(500));
 }
 
 // Two blocks of two nodes; "beta" is owed one of them.

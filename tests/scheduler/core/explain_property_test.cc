@@ -13,6 +13,7 @@
 #include "scheduler/core/explain.h"
 #include "tests/testing/blocker_removal.h"
 #include "tests/testing/random_center.h"
+#include "tests/testing/repetitions.h"
 
 namespace berth {
 namespace {
@@ -146,7 +147,7 @@ std::string CheckJob(const RandomCenter& center, JobId id, Tally& tally) {
 }
 
 TEST(ExplainProperties, HoldOnRandomCenters) {
-  const int64_t cases = FromEnvironment("BERTH_EXPLAIN_CASES").value_or(4000);
+  const int64_t cases = FromEnvironment("BERTH_EXPLAIN_CASES").value_or(Repetitions(4000));
   const std::optional<int64_t> only = FromEnvironment("BERTH_TEST_SEED");
   Tally tally;
   int faults = 0;

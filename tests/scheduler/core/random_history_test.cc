@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/testing/cluster_text.h"
+#include "tests/testing/repetitions.h"
 #include "tests/testing/test_center.h"
 
 namespace berth {
@@ -358,7 +359,7 @@ class History {
 TEST(RandomHistory, InvariantsHoldAfterEveryEventAndAllJobsEnd) {
   const char* asked = std::getenv("BERTH_TEST_SEED");
   const uint64_t first = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 1;
-  const uint64_t count = asked != nullptr ? 1 : 500;
+  const uint64_t count = asked != nullptr ? 1 : Repetitions(500);
   for (uint64_t seed = first; seed < first + count; ++seed) {
     SCOPED_TRACE(absl::StrCat("BERTH_TEST_SEED=", seed));
     History history(seed);
