@@ -4,7 +4,6 @@
 #include <functional>
 #include <optional>
 #include <queue>
-#include <set>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "scheduler/core/admission.h"
+#include "scheduler/core/group_states.h"
 #include "scheduler/core/queue_order.h"
 #include "scheduler/core/round_books.h"
 
@@ -22,10 +22,11 @@ namespace {
 class Round {
  public:
   Round(const Cluster& cluster, const Policy& policy, absl::Time now)
-      : cluster_(cluster), policy_(policy), now_(now), books_(cluster, policy, now) {
-    states_.reserve(cluster.groups().size());
-    touched_.reserve(cluster.groups().size());
-  }
+      : cluster_(cluster),
+        policy_(policy),
+        now_(now),
+        books_(cluster, policy, now),
+        states_(cluster) {}
 
   Plan Run() {
     books_.SettleNominations();
@@ -38,12 +39,7 @@ class Round {
       }
     }
     Plan plan = books_.TakePlan();
-    for (GroupId id : touched_) {
-      const GroupState& state = states_.at(id);
-      if (!(state.blocker == state.group->blocker)) {
-        plan.blockers.emplace_back(id, state.blocker);
-      }
-    }
+    plan.blockers = states_.TakeBlockers();
     return plan;
   }
 
@@ -53,21 +49,9 @@ class Round {
     Share share;
     TenantId tenant;
     TenantQueue::const_iterator next_group;
-    friend bool operator<(const Turn& a, const Turn& b) {
-      if (a.share < b.share || b.share < a.share) {
-        return a.share < b.share;
-      }
-      return a.tenant < b.tenant;
+    friend bool operator>(const Turn& a, const Turn& b) {
+      return b.share < a.share || (!(a.share < b.share) && a.tenant > b.tenant);
     }
-  };
-
-  // How far a group has come in this round.
-  struct GroupState {
-    const PendingGroup* group = nullptr;
-    std::set<JobId>::const_iterator next;
-    int tasks_started = 0;  // of the array at `next`
-    bool hopeless = false;  // nothing more of it starts in this round
-    Blocker blocker;
   };
 
   // What groups that look alike but for when they end were told.
@@ -76,40 +60,19 @@ class Round {
     bool hopeless = false;  // as GroupState's
   };
 
-  GroupState& StateOf(GroupId id) {
-    const auto [found, added] = states_.try_emplace(id);
-    GroupState& state = found->second;
-    if (added) {
-      state.group = &cluster_.GetGroup(id);
-      state.next = state.group->ready.begin();
-      state.blocker = state.group->blocker;
-      touched_.push_back(id);
-    }
-    return state;
-  }
-
-  // The next job of the group that is not started or nominated yet; none if there is none.
-  JobId NextJob(GroupState& state) {
-    const PendingGroup& group = *state.group;
-    // Without an array in it every job counts as one.
-    const bool plain =
-        group.tasks == static_cast<int64_t>(group.ready.size() + group.waiting.size());
-    while (state.next != group.ready.end() &&
-           (state.tasks_started >= (plain ? 1 : cluster_.StartableTasks(*state.next)) ||
-            books_.IsNominated(*state.next))) {
-      state.tasks_started = 0;
-      ++state.next;
-    }
-    return state.next == group.ready.end() ? JobId() : *state.next;
-  }
+  GroupState& StateOf(GroupId id) { return states_.Of(id); }
+  JobId NextJob(GroupState& state) { return states_.NextJob(state, books_); }
 
   void RunPhase(Phase phase, ClassId device_class, const std::map<TenantId, TenantQueue>& tenants) {
-    std::set<Turn> line;
+    std::vector<Turn> turns;
+    turns.reserve(tenants.size());
     for (const auto& [tenant, groups] : tenants) {
-      line.insert({ShareOf(phase, tenant, device_class), tenant, groups.begin()});
+      turns.push_back({ShareOf(phase, tenant, device_class), tenant, groups.begin()});
     }
+    std::priority_queue line(std::greater<Turn>(), std::move(turns));
     while (!line.empty() && !books_.IsFull()) {
-      Turn turn = line.extract(line.begin()).value();
+      Turn turn = line.top();
+      line.pop();
       const TenantQueue& groups = tenants.at(turn.tenant);
       const Reach reach = ReachOf(phase, turn.tenant, device_class);
       const bool alike = MayBeRefusedAlike(turn.tenant);
@@ -119,7 +82,7 @@ class Round {
       bool started = false;
       while (!started && turn.next_group != groups.end()) {
         if (reach.IsBeyond(*turn.next_group) ||
-            (alike && IsRefusedAlike(*turn.next_group, lowest))) {
+            (alike && IsRefusedAlike(phase, *turn.next_group, lowest))) {
           ++turn.next_group;
           continue;
         }
@@ -132,7 +95,7 @@ class Round {
       }
       if (started) {
         turn.share = ShareOf(phase, turn.tenant, device_class);
-        line.insert(turn);
+        line.push(turn);
       }
     }
   }
@@ -148,18 +111,21 @@ class Round {
   // has the same blocker then, and there is no more to find out about it: a large center has
   // thousands of such groups.
   // `lowest`: priority of those of its tenant that may make room.
-  bool IsRefusedAlike(const QueuePlace& place, std::optional<int> lowest) {
+  bool IsRefusedAlike(Phase phase, const QueuePlace& place, std::optional<int> lowest) {
     if (!place.plain || place.must_own || lowest.value_or(place.priority) < place.priority) {
       return false;
     }
     const auto refusal = refusals_.find(place.shape);
     // One that has been considered may have started.
-    if (refusal == refusals_.end() || states_.contains(place.group) ||
+    if (refusal == refusals_.end() || states_.Contains(place.group) ||
         books_.IsNominated(place.oldest)) {
       return false;
     }
     const auto& [blocker, hopeless] = refusal->second;
-    if (hopeless || !(cluster_.GetGroup(place.group).blocker == blocker)) {
+    const PendingGroup& group = cluster_.GetGroup(place.group);
+    if (phase == Phase::kBorrow) {
+      states_.Refuse(group, place.group, blocker);
+    } else if (hopeless || !(group.blocker == blocker)) {
       GroupState& state = StateOf(place.group);
       state.blocker = blocker;
       state.hopeless = hopeless;
@@ -326,7 +292,7 @@ class Round {
 
   // Whether nothing of the tenant may pass this group, which could not start.
   bool LocksQueue(Phase phase, const QueuePlace& head, const TenantQueue& groups) {
-    GroupState& state = states_.at(head.group);
+    GroupState& state = StateOf(head.group);
     if (!IsLock(state)) {
       return false;
     }
@@ -408,8 +374,7 @@ class Round {
   const Policy& policy_;
   const absl::Time now_;
   RoundBooks books_;
-  absl::flat_hash_map<GroupId, GroupState> states_;
-  std::vector<GroupId> touched_;
+  GroupStates states_;
   absl::flat_hash_map<ShapeId, Refusal> refusals_;  // of this turn, by shape
 };
 

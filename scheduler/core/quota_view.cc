@@ -28,6 +28,10 @@ QuotaView::ClassBook& QuotaView::Book(ClassId device_class) const {
   if (!added) {
     return book;
   }
+  const auto& tenants = cluster_.quota().tenants();
+  const size_t ids = tenants.empty() ? 1 : tenants.rbegin()->first.value() + 1;
+  book.tenants.resize(ids);
+  book.known.resize(ids);
   for (TenantId keeper : cluster_.quota().Keepers(device_class)) {
     const QuotaKey key{keeper, ProjectId(), device_class};
     book.kept += KeptOf(cluster_.quota().Limits(key), cluster_.quota().Use(key));
@@ -38,9 +42,9 @@ QuotaView::ClassBook& QuotaView::Book(ClassId device_class) const {
 
 QuotaView::Position& QuotaView::PositionIn(ClassBook& book, TenantId tenant,
                                            ClassId device_class) const {
-  const auto [entry, added] = book.tenants.try_emplace(tenant);
-  Position& position = entry->second;
-  if (added) {
+  Position& position = book.tenants.at(tenant.value());
+  if (!book.known[tenant.value()]) {
+    book.known[tenant.value()] = true;
     const QuotaKey key{tenant, ProjectId(), device_class};
     position.limits = cluster_.quota().Limits(key);
     position.use = cluster_.quota().Use(key);
@@ -71,13 +75,13 @@ void QuotaView::ShareOut(ClassId device_class, ClassBook& book) const {
   int64_t left = capacity;
   for (const auto& [id, demand] : demands) {
     const __int128 scaled = static_cast<__int128>(demand) * capacity;
-    book.tenants[id].share = static_cast<int64_t>(scaled / sum);
-    left -= book.tenants[id].share;
+    book.tenants[id.value()].share = static_cast<int64_t>(scaled / sum);
+    left -= book.tenants[id.value()].share;
     remainders.emplace_back(-static_cast<int64_t>(scaled % sum), id);
   }
   std::sort(remainders.begin(), remainders.end());
   for (int64_t i = 0; i < left; ++i) {
-    ++book.tenants[remainders[static_cast<size_t>(i)].second].share;
+    ++book.tenants[remainders[static_cast<size_t>(i)].second.value()].share;
   }
 }
 

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/node_hash_map.h"
 
 #include "scheduler/core/cluster.h"
 #include "scheduler/core/pending_reason.h"
@@ -86,8 +85,10 @@ class QuotaView {
 
  private:
   struct ClassBook {
-    absl::node_hash_map<TenantId, Position> tenants;  // those asked for
-    int64_t kept = 0;                                 // sum of the unused non-lendable parts
+    // By tenant: ids are small. Never resized, so that references stay valid.
+    std::vector<Position> tenants;
+    std::vector<bool> known;  // those asked for
+    int64_t kept = 0;         // sum of the unused non-lendable parts
   };
 
   // How many devices one rule leaves, with the numbers of its blocker.

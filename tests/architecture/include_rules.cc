@@ -56,6 +56,7 @@ placement quota_view place_memo
 ending_stream
 admission queue_order backfill reclaim budget
 round_books
+group_states
 planner step job_progress task_notices node_loss fencing node_protocol booking_progress invariants plan_application
 center_requests node_requests job_requests quota_requests booking_requests
 forecast
