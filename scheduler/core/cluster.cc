@@ -266,6 +266,7 @@ void Cluster::IndexJobs() {
       IndexPending(job);
     } else if (!job.is_array()) {
       active_jobs_.insert(id);
+      active_times_.Note(job);
       IndexHolder(job, true);
     }
   }

@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "scheduler/core/active_times.h"
 #include "scheduler/core/allocation.h"
 #include "scheduler/core/booking.h"
 #include "scheduler/core/changes.h"
@@ -59,6 +60,13 @@ struct QueuePlace {
   }
 };
 using TenantQueue = absl::btree_set<QueuePlace>;
+
+// A tenant's preemptible jobs of one priority that hold devices of a class.
+struct PriorityHolders {
+  std::set<JobId> owned;
+  std::set<JobId> borrowed;
+  int64_t devices = 0;  // asked for
+};
 
 class Cluster {
  public:
@@ -105,6 +113,7 @@ class Cluster {
   const std::set<AllocationId>& AllocationsOn(NodeId node) const;
   // Live jobs that hold, or are about to give back, devices. An array never does.
   const std::set<JobId>& active_jobs() const { return active_jobs_; }
+  const ActiveTimes& active_times() const { return active_times_; }
   // Active jobs of a class that hold devices, and those of one tenant with one label.
   const std::set<JobId>& HoldersOf(ClassId device_class) const;
   // The same by Job::ends_by.
@@ -113,6 +122,7 @@ class Cluster {
   absl::Duration LongestGrace(ClassId device_class) const;
   // Allocations of the class whose tasks have been told to stop.
   const std::set<AllocationId>& ReturningOf(ClassId device_class) const;
+  const std::map<int, PriorityHolders>& HoldersByPriority(TenantId, ClassId) const;
   // Of a tenant's preemptible jobs that hold devices of the class; nothing if there are none.
   std::optional<int> LowestPriority(TenantId tenant, ClassId device_class) const;
   // How many devices those of lower priority may hold, at most.
@@ -226,6 +236,8 @@ class Cluster {
   // Requires: every allocation is released (or there is none).
   void FinishJob(JobId id, JobState state, absl::Time now);
   void RequeueJob(JobId id, absl::Time not_before, absl::Time now);
+  // Jobs that are over do not count any more.
+  void RecountActiveTimes();
   // What time alone changes: jobs whose back-off is over may be planned, bookings begin and end.
   void WakeJobs(absl::Time now);
   // Ignored if the group is gone.
@@ -344,15 +356,11 @@ class Cluster {
   FreeIndex free_index_;
   ShapeMix shape_mix_;
   std::set<JobId> active_jobs_;
+  ActiveTimes active_times_;
   std::map<ClassId, std::set<JobId>> holders_;
   std::map<ClassId, std::set<std::pair<absl::Time, JobId>>> ends_;
   std::map<ClassId, std::set<AllocationId>> returning_;
-  // Preemptible holders, by their priority.
-  struct Holders {
-    int jobs = 0;
-    int64_t devices = 0;  // asked for
-  };
-  absl::flat_hash_map<std::pair<TenantId, ClassId>, std::map<int, Holders>> priorities_;
+  absl::flat_hash_map<std::pair<TenantId, ClassId>, std::map<int, PriorityHolders>> priorities_;
   std::map<ClassId, std::map<absl::Duration, int>> graces_;  // of holders
   absl::flat_hash_map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
   std::map<JobId, Start> nominations_;

@@ -41,14 +41,19 @@ const std::set<AllocationId>& Cluster::ReturningOf(ClassId device_class) const {
   return SetAt(returning_, device_class);
 }
 
+const std::map<int, PriorityHolders>& Cluster::HoldersByPriority(TenantId tenant,
+                                                                 ClassId device_class) const {
+  return SetAt(priorities_, std::pair(tenant, device_class));
+}
+
 std::optional<int> Cluster::LowestPriority(TenantId tenant, ClassId device_class) const {
-  const auto& holders = SetAt(priorities_, std::pair(tenant, device_class));
+  const auto& holders = HoldersByPriority(tenant, device_class);
   return holders.empty() ? std::nullopt : std::optional<int>(holders.begin()->first);
 }
 
 int64_t Cluster::DevicesBelow(int priority, TenantId tenant, ClassId device_class) const {
   int64_t devices = 0;
-  for (const auto& [of, holders] : SetAt(priorities_, std::pair(tenant, device_class))) {
+  for (const auto& [of, holders] : HoldersByPriority(tenant, device_class)) {
     devices += of < priority ? holders.devices : 0;
   }
   return devices;
@@ -79,11 +84,16 @@ void Cluster::IndexHolder(Job& job, bool holds) {
     graces.erase(job.spec.grace);
   }
   if (job.spec.preemptible) {
-    std::map<int, Holders>& priorities = priorities_[{job.spec.tenant, device_class}];
-    Holders& same = priorities[job.spec.priority];
-    same.jobs += sign;
+    std::map<int, PriorityHolders>& priorities = priorities_[{job.spec.tenant, device_class}];
+    PriorityHolders& same = priorities[job.spec.priority];
+    std::set<JobId>& jobs = job.attempt.funding == Funding::kOwned ? same.owned : same.borrowed;
+    if (holds) {
+      jobs.insert(job.id);
+    } else {
+      jobs.erase(job.id);
+    }
     same.devices += sign * job.spec.gang.devices();
-    if (same.jobs == 0) {
+    if (same.owned.empty() && same.borrowed.empty()) {
       priorities.erase(job.spec.priority);
     }
   }
@@ -166,6 +176,9 @@ void Cluster::Relabel(JobId id, Funding funding) {
 void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
   const QuotaKey key{tenant, ProjectId(), device_class};
   const int64_t entitlement = quota_.Limits(key).entitlement;
+  if (quota_.Use(key).owned >= entitlement) {
+    return;
+  }
   for (JobId id : LabelOrder(tenant, device_class, Funding::kBorrowed)) {
     const Job& job = jobs_.at(id);
     if (job.state != JobState::kStopping && job.attempt.funding == Funding::kBorrowed &&
@@ -178,17 +191,19 @@ void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {
 std::vector<JobId> Cluster::YieldingLabels(TenantId tenant, ClassId device_class,
                                            int priority) const {
   std::vector<JobId> yielding;
-  if (LowestPriority(tenant, device_class).value_or(priority) >= priority) {
-    return yielding;
-  }
   // As in LabelOrder, but the last first.
   std::vector<std::tuple<int, absl::Time, JobId>> order;
-  for (JobId id : Labelled(tenant, device_class, Funding::kOwned)) {
-    const Job& job = jobs_.at(id);
-    // A shared device has the label of all its jobs.
-    if (job.spec.preemptible && job.spec.may_borrow && job.spec.priority < priority &&
-        job.state != JobState::kStopping && job.spec.gang.device_share_milli == 0) {
-      order.emplace_back(-job.spec.priority, job.attempt.created_at, id);
+  for (const auto& [of, holders] : HoldersByPriority(tenant, device_class)) {
+    if (of >= priority) {
+      break;
+    }
+    for (JobId id : holders.owned) {
+      const Job& job = jobs_.at(id);
+      // A shared device has the label of all its jobs.
+      if (job.spec.may_borrow && job.state != JobState::kStopping &&
+          job.spec.gang.device_share_milli == 0) {
+        order.emplace_back(-of, job.attempt.created_at, id);
+      }
     }
   }
   std::sort(order.rbegin(), order.rend());

@@ -89,6 +89,7 @@ void Cluster::StartJob(const Start& start, absl::Time now) {
   attempt.device_class = start.device_class;
   attempt.created_at = now;
   job.attempt = attempt;
+  active_times_.Note(job);
   job.allocations.clear();
   active_jobs_.insert(job.id);
   IndexHolder(job, true);
@@ -118,6 +119,10 @@ void Cluster::StartJob(const Start& start, absl::Time now) {
 void Cluster::MoveJob(JobId id, JobState state) {
   Job& job = MutableJob(id);
   Advance(job.state, state);
+  // A new attempt has its time when it is told to have started.
+  if (job.attempt.started_at > absl::InfinitePast()) {
+    active_times_.Note(job);
+  }
   if (state == JobState::kStopping && job.attempt.device_class) {
     RefreshEnd(job);
     ++plan_version_;  // what it holds can be counted on from now on
@@ -136,6 +141,7 @@ void Cluster::SetRendezvous(JobId id, absl::string_view address, int port) {
 void Cluster::SetStarted(JobId id, absl::Time now, absl::Duration kill_timeout) {
   Job& job = MutableJob(id);
   job.attempt.started_at = now;
+  active_times_.Note(job);
   if (job.attempt.device_class) {
     RefreshEnd(job);
     plan_version_ += job.spec.time_limit <= job.spec.grace + kill_timeout ? 1 : 0;
@@ -195,6 +201,13 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   quota_.Remove(GangOf(job, free_index_.UnusedOf(allocation)));
   if (job.attempt.funding == Funding::kOwned) {
     UpgradeLabels(job.spec.tenant, job.attempt.device_class);
+  }
+}
+
+void Cluster::RecountActiveTimes() {
+  active_times_ = ActiveTimes();
+  for (JobId id : active_jobs_) {
+    active_times_.Note(jobs_.at(id));
   }
 }
 

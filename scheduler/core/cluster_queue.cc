@@ -152,6 +152,7 @@ void Cluster::SetSpec(JobId id, JobSpec spec) {
     IndexHolder(job, false);
   }
   job.spec = std::move(spec);
+  active_times_.Note(job);
   if (pending) {
     IndexPending(job);
   } else if (holds) {

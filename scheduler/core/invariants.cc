@@ -204,11 +204,47 @@ absl::Status CheckGang(const Cluster& cluster, const Job& job) {
              : Broken("I4", absl::StrFormat("job %d has two members on one node", job.id.value()));
 }
 
+// Who holds devices by priority is what a walk finds.
+absl::Status CheckHolders(const Cluster& cluster) {
+  std::map<std::tuple<TenantId, ClassId, int>, PriorityHolders> expected;
+  for (JobId id : cluster.active_jobs()) {
+    const Job& job = cluster.GetJob(id);
+    if (job.attempt.device_class && job.spec.preemptible) {
+      PriorityHolders& holders =
+          expected[{job.spec.tenant, job.attempt.device_class, job.spec.priority}];
+      (job.attempt.funding == Funding::kOwned ? holders.owned : holders.borrowed).insert(id);
+      holders.devices += job.spec.gang.devices();
+    }
+  }
+  size_t listed = 0;
+  for (const auto& [tenant, record] : cluster.quota().tenants()) {
+    for (const auto& [device_class, name] : cluster.classes()) {
+      for (const auto& [priority, holders] : cluster.HoldersByPriority(tenant, device_class)) {
+        const PriorityHolders& walked = expected[{tenant, device_class, priority}];
+        ++listed;
+        if (walked.owned != holders.owned || walked.borrowed != holders.borrowed ||
+            walked.devices != holders.devices) {
+          return Broken("holders",
+                        absl::StrFormat("tenant %d, %s, priority %d: not those that hold",
+                                        tenant.value(), name, priority));
+        }
+      }
+    }
+  }
+  return listed == expected.size() ? absl::OkStatus() : Broken("holders", "a priority is missing");
+}
+
 absl::Status CheckJobs(const Cluster& cluster) {
   for (const auto& [id, job] : cluster.jobs()) {
     const bool active = IsActive(job.state) && !job.is_array();
     if (active != cluster.active_jobs().contains(id)) {
       return Broken("active jobs", absl::StrFormat("job %d is %s", id.value(), Name(job.state)));
+    }
+    ActiveTimes times = cluster.active_times();
+    times.Note(job);
+    if (times.dispatching_since() != cluster.active_times().dispatching_since() ||
+        times.limit_from() != cluster.active_times().limit_from()) {
+      return Broken("active times", absl::StrFormat("job %d may be late before", id.value()));
     }
     if (active) {
       RETURN_IF_ERROR(CheckGang(cluster, job));
@@ -227,6 +263,7 @@ absl::Status CheckInvariants(const Cluster& cluster) {
   RETURN_IF_ERROR(CheckFreeIndex(cluster));
   RETURN_IF_ERROR(CheckQuota(cluster));
   RETURN_IF_ERROR(CheckJobs(cluster));
+  RETURN_IF_ERROR(CheckHolders(cluster));
   return CheckPendingInvariants(cluster);
 }
 

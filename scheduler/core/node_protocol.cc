@@ -225,7 +225,17 @@ bool IsOverdue(const Step& step, const Job& job) {
                                                 step.now;
 }
 
+bool MayBeLate(const Step& step) {
+  const ActiveTimes& times = step.cluster.active_times();
+  return times.dispatching_since() + step.policy.prepare_timeout < step.now ||
+         times.limit_from() + step.policy.time_limit_slack < step.now;
+}
+
 void CheckJobTimes(const Step& step) {
+  if (!MayBeLate(step)) {
+    return;
+  }
+  step.cluster.RecountActiveTimes();
   std::vector<JobId> late;
   for (JobId id : step.cluster.active_jobs()) {
     const Job& job = step.cluster.GetJob(id);

@@ -124,7 +124,7 @@ class FreeView {
   const Cluster& cluster() const { return *cluster_; }
 
  private:
-  static constexpr size_t kChunk = 8;
+  static constexpr size_t kChunk = 4;
   using Chunk = std::array<NodeLoad, kChunk>;
   // What the nodes must be, apart from devices and host resources, for one kind of request.
   using FilterKey = std::tuple<std::map<std::string, std::string>, std::vector<std::string>,

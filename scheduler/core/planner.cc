@@ -58,6 +58,8 @@ class Round {
   struct Refusal {
     Blocker blocker;
     bool hopeless = false;  // as GroupState's
+    // The priority for which nobody of the tenant could make room, the last that was tried.
+    std::optional<int> searched;
   };
 
   GroupState& StateOf(GroupId id) { return states_.Of(id); }
@@ -110,18 +112,23 @@ class Round {
   // Whether a group before this one in its tenant's queue was refused what this one asks for. It
   // has the same blocker then, and there is no more to find out about it: a large center has
   // thousands of such groups.
-  // `lowest`: priority of those of its tenant that may make room.
+  // `lowest`: priority of those of its tenant that may make room; nobody makes it for the next of
+  // the same priority either.
   bool IsRefusedAlike(Phase phase, const QueuePlace& place, std::optional<int> lowest) {
-    if (!place.plain || place.must_own || lowest.value_or(place.priority) < place.priority) {
+    if (!place.plain || place.must_own) {
       return false;
     }
     const auto refusal = refusals_.find(place.shape);
-    // One that has been considered may have started.
-    if (refusal == refusals_.end() || states_.Contains(place.group) ||
-        books_.IsNominated(place.oldest)) {
+    if (refusal == refusals_.end()) {
       return false;
     }
-    const auto& [blocker, hopeless] = refusal->second;
+    const auto& [blocker, hopeless, searched] = refusal->second;
+    const bool may_find_room =
+        lowest.value_or(place.priority) < place.priority && searched != place.priority;
+    // One that has been considered may have started.
+    if (may_find_room || states_.Contains(place.group) || books_.IsNominated(place.oldest)) {
+      return false;
+    }
     const PendingGroup& group = cluster_.GetGroup(place.group);
     if (phase == Phase::kBorrow) {
       states_.Refuse(group, place.group, blocker);
@@ -133,10 +140,17 @@ class Round {
     return true;
   }
 
-  void NoteRefusal(const GroupState& state) {
+  // `searched`: for somebody who could make room, and whenever it ends there is nobody.
+  void NoteRefusal(const GroupState& state, bool searched) {
     // Whether it delays the anchor depends on when it ends.
-    if (!state.group->key.must_own() && state.blocker.code != ReasonCode::kBehindAnchor) {
-      refusals_.emplace(state.group->shape, Refusal{state.blocker, state.hopeless});
+    if (state.group->key.must_own() || state.blocker.code == ReasonCode::kBehindAnchor) {
+      return;
+    }
+    Refusal& refusal =
+        refusals_.try_emplace(state.group->shape, Refusal{state.blocker, state.hopeless, {}})
+            .first->second;
+    if (searched) {
+      refusal.searched = state.group->key.priority;
     }
   }
 
@@ -198,10 +212,8 @@ class Round {
       first = first.has_value() ? first : blocker;
     }
     state.blocker = first.value_or(Blocker{.code = ReasonCode::kNoNodes});
-    if (phase == Phase::kBorrow) {
-      NoteRefusal(state);
-    }
-    const int64_t found = books_.recalls_found();
+    const int64_t found_before = books_.recalls_found();
+    const int64_t forbidden_before = books_.recalls_forbidden();
     // An elastic gang may borrow more nodes than it could own, and those in other places.
     state.hopeless = !by_quota && !group.key.gang.is_elastic();
     // What it may still borrow, nobody of its tenant has to give up.
@@ -219,8 +231,9 @@ class Round {
       return true;
     }
     // A recall that was found may be one for a job that ends before the anchor starts.
-    if (phase == Phase::kOwned && books_.recalls_found() == found) {
-      NoteRefusal(state);
+    const bool found = books_.recalls_found() != found_before;
+    if (phase == Phase::kBorrow || !found) {
+      NoteRefusal(state, !found && books_.recalls_forbidden() == forbidden_before);
     }
     return false;
   }

@@ -34,7 +34,7 @@ class Reclaimer::Trial {
 
  private:
   void Move(size_t index, bool give) {
-    const GiveBack& unit = reclaimer_.units_[index];
+    const GiveBack& unit = reclaimer_.Unit(index);
     freed_ += give ? unit.devices : -unit.devices;
     for (AllocationId id : unit.allocations) {
       const Allocation& allocation = reclaimer_.cluster_.GetAllocation(id);
@@ -199,7 +199,7 @@ FreeView& Reclaimer::Base() {
 void Reclaimer::ExpectEndsBy(absl::Time time) {
   ListExpected();
   failed_.clear();
-  candidates_scope_.reset();
+  ForgetCandidates();
   for (JobId id : cluster_.HoldersOf(device_class_)) {
     const Job& job = cluster_.GetJob(id);
     if (job.state == JobState::kRunning && !spent_.contains(id) &&
@@ -247,7 +247,7 @@ std::optional<Reclaimer::Units> Reclaimer::Greedy(const Candidates& candidates, 
       if (trial.Fits()) {
         return chosen;
       }
-      line->excess.excess = std::max<int64_t>(line->excess.excess - units_[unit].devices, 0);
+      line->excess.excess = std::max<int64_t>(line->excess.excess - Unit(unit).devices, 0);
       if (++line->next == line->end) {
         lines.erase(line);
       }
@@ -269,8 +269,8 @@ void Reclaimer::Prune(Units& chosen, Trial& trial) const {
       }
       trial.Give(unit);
     }
-    if (units_[unit].after.has_value()) {
-      needed_by_others.insert(*units_[unit].after);
+    if (Unit(unit).after.has_value()) {
+      needed_by_others.insert(*Unit(unit).after);
     }
   }
 }
@@ -278,7 +278,7 @@ void Reclaimer::Prune(Units& chosen, Trial& trial) const {
 std::pair<int64_t, size_t> Reclaimer::CostOf(const Units& units) const {
   int64_t lost = 0;
   for (size_t unit : units) {
-    lost += units_[unit].lost_device_seconds;
+    lost += Unit(unit).lost_device_seconds;
   }
   return {lost, units.size()};
 }
@@ -297,7 +297,7 @@ Reclaimer::Units Reclaimer::BestSubset(const Units& prefix, Units best,
   const auto least_cost = [&](const Units& kept) {
     auto cost = CostOf(kept);
     if (needed.has_value() && std::count(kept.begin(), kept.end(), *needed) == 0) {
-      cost.first += units_[*needed].lost_device_seconds;
+      cost.first += Unit(*needed).lost_device_seconds;
       ++cost.second;
     }
     return cost;
@@ -327,7 +327,7 @@ Reclaimer::Units Reclaimer::BestSubset(const Units& prefix, Units best,
       self(self, at + 1);
     }
     trial.Give(unit);
-    const std::optional<size_t>& after = units_[unit].after;
+    const std::optional<size_t>& after = Unit(unit).after;
     if (!after.has_value() || std::count(kept.begin(), kept.end(), *after) > 0) {
       kept.push_back(unit);
       self(self, at + 1);
@@ -391,9 +391,8 @@ std::optional<Reclaimer::Choice> Reclaimer::Choose(const Candidates& candidates,
 }
 
 void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
-  candidates_scope_.reset();
   for (size_t index : found_) {
-    const GiveBack& unit = units_[index];
+    const GiveBack& unit = Unit(index);
     spent_.insert(unit.job);
     given_[unit.tenant] += unit.devices;
     const int64_t free = base_->FreeCount(device_class_);
@@ -404,6 +403,7 @@ void Reclaimer::Accept(const PlaceRequest& request, const Recall& recall) {
     const bool lent = cluster_.GetJob(unit.job).attempt.funding == Funding::kBorrowed;
     borrowed_ -= lent ? base_->FreeCount(device_class_) - free : 0;
   }
+  ForgetCandidates();
   base_->Take(request, recall.claim.members);
   // A claim of a share keeps the device for itself until it starts.
   base_->Keep(recall.claim.members);

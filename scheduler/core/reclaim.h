@@ -81,6 +81,7 @@ class Reclaimer {
     int64_t weight = 1;
   };
   struct Candidates {
+    std::vector<GiveBack> units;
     std::map<TenantId, Units> shrinks;  // in the order of R3
     std::map<TenantId, Units> wholes;
     int64_t gangs = 0;
@@ -113,8 +114,11 @@ class Reclaimer {
   void NoteFailure(const ReclaimRequest& request);
   bool MayBeAsked(const Job& job, const ReclaimRequest& request);
   void AddUnits(const Job& job, Candidates& candidates);
-  // Valid until the next call.
+  // Valid until something is accepted or expected.
   const Candidates& FindCandidates(const ReclaimRequest& request);
+  void ForgetCandidates();
+  // Of the last request.
+  const GiveBack& Unit(size_t index) const { return asked_->units[index]; }
   Candidates ListCandidates(const ReclaimRequest& request);
   Excess ExcessOf(TenantId tenant) const;
   // Gives back in the order of R3 until the claim fits; nothing if it never does.
@@ -144,8 +148,7 @@ class Reclaimer {
   std::optional<FreeView> base_;  // made when it is asked for
   // Members that give back whoever asks, each once: pointers into the cluster.
   std::vector<const Allocation*> expected_;
-  std::vector<GiveBack> units_;  // of the last request
-  Units found_;                  // the chosen ones
+  Units found_;  // the chosen ones of the last request
   // Gangs that give devices back for earlier claims, or are expected to.
   absl::flat_hash_set<JobId> spent_;
   std::map<TenantId, int64_t> given_;
@@ -154,10 +157,11 @@ class Reclaimer {
   bool listed_ = false;  // what is expected
   std::vector<Failure> failed_;
   std::optional<bool> has_rings_;  // found when asked for
-  // Of the last request; null scope: what they were found from has changed.
-  Candidates candidates_;
-  std::optional<ReclaimScope> candidates_scope_;
-  std::tuple<TenantId, int, ProjectId> candidates_below_;  // a priority, inside a tenant
+  // Who asks whom: all borrowers, or below a priority inside a tenant, of one project or of all.
+  using Askers = std::tuple<ReclaimScope, TenantId, int, ProjectId>;
+  // As long as nothing that they were found from changes: a tenant asks in both phases.
+  std::map<Askers, Candidates> candidates_;
+  const Candidates* asked_ = nullptr;  // of the last request
   absl::Time next_look_ = absl::InfiniteFuture();
 };
 

@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
+
 #include "scheduler/core/reclaim.h"
 
 namespace berth {
@@ -45,11 +47,15 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
       .whole = true,
       .rank = { job.spec.priority, lost, now_ - job.attempt.created_at, job.id}
   };
-  std::vector<const Allocation*> members;
+  absl::InlinedVector<const Allocation*, 8> members;
+  int64_t held = 0;
   for (AllocationId id : job.allocations) {
     const Allocation& allocation = cluster_.GetAllocation(id);
-    if (allocation.state != AllocationState::kReleased &&
-        allocation.state != AllocationState::kReleasing) {
+    if (allocation.state == AllocationState::kReleased) {
+      continue;
+    }
+    held += static_cast<int64_t>(allocation.devices.size());
+    if (allocation.state != AllocationState::kReleasing) {
       members.push_back(&allocation);
     }
   }
@@ -57,47 +63,55 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
   if (job.spec.gang.is_elastic() && job.state == JobState::kRunning) {
     for (; kept > static_cast<size_t>(job.spec.gang.least_nodes()); --kept) {
       const Allocation& member = *members[kept - 1];
-      units_.push_back({.job = job.id,
-                        .tenant = job.spec.tenant,
-                        .allocations = {member.id},
-                        .devices = static_cast<int64_t>(member.devices.size()),
-                        .lost_device_seconds = 0,
-                        .whole = false,
-                        .rank = rest.rank,
-                        .after = rest.after});
-      rest.after = units_.size() - 1;
-      candidates.shrinks[job.spec.tenant].push_back(units_.size() - 1);
-      candidates.devices += units_.back().devices;
+      candidates.units.push_back({.job = job.id,
+                                  .tenant = job.spec.tenant,
+                                  .allocations = {member.id},
+                                  .devices = static_cast<int64_t>(member.devices.size()),
+                                  .lost_device_seconds = 0,
+                                  .whole = false,
+                                  .rank = rest.rank,
+                                  .after = rest.after});
+      rest.after = candidates.units.size() - 1;
+      candidates.shrinks[job.spec.tenant].push_back(candidates.units.size() - 1);
+      candidates.devices += candidates.units.back().devices;
     }
   }
+  rest.allocations.reserve(kept);
   for (size_t i = 0; i < kept; ++i) {
     rest.allocations.push_back(members[i]->id);
     rest.devices += static_cast<int64_t>(members[i]->devices.size());
   }
   candidates.devices += rest.devices;
-  rest.lost_device_seconds = absl::ToInt64Seconds(lost) * cluster_.HeldDevices(job);
-  units_.push_back(std::move(rest));
-  candidates.wholes[job.spec.tenant].push_back(units_.size() - 1);
+  rest.lost_device_seconds = absl::ToInt64Seconds(lost) * held;
+  candidates.units.push_back(std::move(rest));
+  candidates.wholes[job.spec.tenant].push_back(candidates.units.size() - 1);
 }
 
 const Reclaimer::Candidates& Reclaimer::FindCandidates(const ReclaimRequest& request) {
-  // Every owner may ask the same borrowers, as soon as they may be asked at all.
-  const std::tuple below(request.key.tenant, request.key.priority, request.from_project);
-  const bool same = request.scope == ReclaimScope::kBorrowers
-                        ? policy_.reclaim_min_run == absl::ZeroDuration()
-                        : candidates_below_ == below;
-  if (candidates_scope_ != request.scope || !same) {
-    candidates_ = ListCandidates(request);
-    candidates_scope_ = request.scope;
-    candidates_below_ = below;
+  Askers askers{request.scope, request.key.tenant, request.key.priority, request.from_project};
+  if (request.scope == ReclaimScope::kBorrowers) {
+    askers = {request.scope, TenantId(), 0, ProjectId()};
   }
-  return candidates_;
+  // Every owner may ask the same borrowers, as soon as they may be asked at all.
+  const bool same =
+      request.scope != ReclaimScope::kBorrowers || policy_.reclaim_min_run == absl::ZeroDuration();
+  const auto [known, added] = candidates_.try_emplace(askers);
+  if (added || !same) {
+    known->second = ListCandidates(request);
+  }
+  asked_ = &known->second;
+  return known->second;
+}
+
+void Reclaimer::ForgetCandidates() {
+  candidates_.clear();
+  asked_ = nullptr;
 }
 
 Reclaimer::Candidates Reclaimer::ListCandidates(const ReclaimRequest& request) {
   Candidates candidates;
-  const auto add = [&](TenantId tenant, Funding funding) {
-    for (JobId id : cluster_.Labelled(tenant, device_class_, funding)) {
+  const auto add = [&](const std::set<JobId>& jobs) {
+    for (JobId id : jobs) {
       const Job& job = cluster_.GetJob(id);
       if (MayBeAsked(job, request)) {
         AddUnits(job, candidates);
@@ -105,20 +119,25 @@ Reclaimer::Candidates Reclaimer::ListCandidates(const ReclaimRequest& request) {
       }
     }
   };
-  units_.clear();
   if (request.scope == ReclaimScope::kLowerPriority) {
-    add(request.key.tenant, Funding::kOwned);
-    add(request.key.tenant, Funding::kBorrowed);
+    for (const auto& [of, holders] :
+         cluster_.HoldersByPriority(request.key.tenant, device_class_)) {
+      if (of >= request.key.priority) {
+        break;
+      }
+      add(holders.owned);
+      add(holders.borrowed);
+    }
   } else {
     for (const auto& [tenant, record] : cluster_.quota().tenants()) {
-      add(tenant, Funding::kBorrowed);
+      add(cluster_.Labelled(tenant, device_class_, Funding::kBorrowed));
     }
   }
   for (auto* by_tenant : {&candidates.shrinks, &candidates.wholes}) {
     for (auto& [tenant, units] : *by_tenant) {
       // Members of one gang from the last rank.
-      std::sort(units.begin(), units.end(), [this](size_t a, size_t b) {
-        return std::tie(units_[a].rank, a) < std::tie(units_[b].rank, b);
+      std::sort(units.begin(), units.end(), [&](size_t a, size_t b) {
+        return std::tie(candidates.units[a].rank, a) < std::tie(candidates.units[b].rank, b);
       });
     }
   }
@@ -141,7 +160,7 @@ std::vector<ReclaimCandidate> Reclaimer::Rows(const Units& asked, const Units& c
   std::vector<ReclaimCandidate> rows;
   std::map<JobId, size_t> row_of;
   for (size_t index : asked) {
-    const GiveBack& unit = units_[index];
+    const GiveBack& unit = Unit(index);
     const Job& job = cluster_.GetJob(unit.job);
     const bool is_taken = taken.contains(index);
     if (!is_taken && rows.size() >= Reclaim::kCandidatesMax) {
@@ -191,7 +210,7 @@ Reclaim Reclaimer::Certify(const ReclaimRequest& request, const Units& asked,
   certificate.free_devices = base_->FreeCount(device_class_);
   certificate.candidates = Rows(asked, chosen);
   for (size_t index : chosen) {
-    const GiveBack& unit = units_[index];
+    const GiveBack& unit = Unit(index);
     certificate.lost_device_seconds += unit.lost_device_seconds;
     certificate.due = std::max(certificate.due,
                                now_ + cluster_.GetJob(unit.job).spec.grace + policy_.kill_timeout);

@@ -50,6 +50,8 @@ class RoundBooks {
   bool HasAnchor(ClassId device_class) const { return guards_.contains(device_class); }
   // How many recalls were found in this round, decided or not.
   int64_t recalls_found() const { return recalls_found_; }
+  // How many were not looked for again, because the anchor forbids what would be found.
+  int64_t recalls_forbidden() const { return recalls_forbidden_; }
 
   // Has its devices coming: not to be considered.
   bool IsNominated(JobId job) const { return nominated_.contains(job); }
@@ -119,6 +121,7 @@ class RoundBooks {
   std::vector<RoundStart> round_starts_;
   absl::flat_hash_set<JobId> nominated_;
   int64_t recalls_found_ = 0;
+  int64_t recalls_forbidden_ = 0;
   Plan plan_;
 };
 

@@ -78,6 +78,7 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
                               .to_free = swap->to_free,
                               .from_project = swap->from_project};
   if (scope == ReclaimScope::kLowerPriority && DelaysAnchor(trial, alike)) {
+    ++recalls_forbidden_;
     return false;
   }
   Reclaimer& reclaimer = ReclaimerOf(trial.device_class);

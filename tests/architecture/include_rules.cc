@@ -48,7 +48,7 @@ ids id_map
 names enum_names utc_text resources lifecycle transition_counts node_set
 identity job node allocation policy pending_reason booking reclaim_record
 plan
-quota_tree free_index topology fragmentation block_rule
+quota_tree free_index topology fragmentation block_rule active_times
 event changes node_command
 cluster
 topology
