@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 
+#include "common/quantity.h"
 #include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -21,7 +22,6 @@ namespace berth {
 namespace {
 
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
-constexpr int64_t kBytesPerMib = 1024L * 1024;
 constexpr int64_t kMilliPerCpu = 1000;
 
 // Empty if there is no such file.

@@ -12,13 +12,12 @@
 #include "agent/executor/environment.h"
 #include "agent/found_tasks.h"
 #include "agent/shim/probe.h"
+#include "common/quantity.h"
 #include "common/status_macros.h"
 #include <signal.h>
 
 namespace berth {
 namespace {
-
-constexpr int64_t kMib = 1024L * 1024;
 
 constexpr int kPortTriesMax = 50;
 
@@ -163,7 +162,7 @@ absl::Status TaskLauncher::MakeSandbox(LaunchedTask& task) {
   const int64_t capacity_mib = options_.capacity.memory_mib();
   const int64_t share_mib =
       assignment.devices_size() > 0 ? ShareOf(assignment, capacity_mib) : capacity_mib;
-  needs.memory_bytes = (asked.memory_mib() > 0 ? asked.memory_mib() : share_mib) * kMib;
+  needs.memory_bytes = (asked.memory_mib() > 0 ? asked.memory_mib() : share_mib) * kBytesPerMib;
   for (const v1::DeviceAssignment& device : assignment.devices()) {
     const auto known = devices_.find(device.index());
     if (known == devices_.end()) {

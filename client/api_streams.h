@@ -16,6 +16,9 @@ namespace berth {
 // One way into a job, as long as it lasts. One thread reads; any may write.
 class JobChannel {
  public:
+  // As much is read at once for a message.
+  static constexpr size_t kPieceBytes = 64 << 10;
+
   virtual ~JobChannel() = default;
   // Waits for the other side to have room. False: it is over.
   virtual bool Write(const v1::ChannelInput& input) = 0;

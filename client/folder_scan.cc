@@ -29,7 +29,6 @@ namespace {
 constexpr const char* kIgnoreFiles[] = {".gitignore", ".berthignore"};
 constexpr int64_t kIgnoreFileBytesMax = 1 << 20;
 constexpr size_t kLinkBytesMax = 4096;
-constexpr int kLevelsMax = 100;
 constexpr size_t kLargestShown = 5;
 // Of files that are found and not yet known to be too many.
 constexpr int kEntriesMax = kWorkdirLimitsMost.entries_max;
@@ -60,9 +59,9 @@ class Scan {
   explicit Scan(ScannedFolder& out) : out_(out) {}
 
   absl::Status Walk(int folder, const std::string& below, int depth) {
-    if (depth > kLevelsMax) {
+    if (depth > static_cast<int>(kWorkdirDepthMax)) {
       return CannotUpload(absl::StrCat("\"", CleanText(below), "\" lies too deep"),
-                          absl::StrCat("an uploaded folder may have ", kLevelsMax, " levels"),
+                          absl::StrCat("an uploaded folder may have ", kWorkdirDepthMax, " levels"),
                           "leave it out: list it in .berthignore");
     }
     ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(folder, below));

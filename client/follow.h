@@ -20,7 +20,8 @@ struct FollowLimits {
   absl::Duration reconnect_for = absl::Seconds(60);  // how long to look for a lost scheduler
 };
 
-// As the caller's options and environment say.
+// --timeout, where the command has one, is the deadline; the environment says how long to
+// reconnect.
 absl::StatusOr<FollowLimits> FollowLimitsOf(const Context& context);
 
 struct WaitResult {

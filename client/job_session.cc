@@ -23,7 +23,6 @@
 namespace berth {
 namespace {
 
-constexpr size_t kFrameBytes = 64 << 10;
 constexpr int kSignalKill = 9;
 
 // The caller's terminal passes every key on while this lives.
@@ -62,7 +61,7 @@ v1::TerminalSize SizeOf(int terminal) {
 
 // Passes the caller's input on until it ends or `stop` becomes readable.
 void FeedFrom(int input, int stop, JobChannel& channel) {
-  std::string bytes(kFrameBytes, '\0');
+  std::string bytes(JobChannel::kPieceBytes, '\0');
   while (true) {
     pollfd fds[2] = {
         {input, POLLIN, 0},

@@ -20,7 +20,6 @@ namespace {
 
 constexpr int kBacklog = 64;
 constexpr size_t kConnectionsMax = 64;
-constexpr size_t kReadBytes = 64 << 10;
 
 bool SendAll(int socket, const std::string& data) {
   size_t sent = 0;
@@ -39,7 +38,7 @@ bool SendAll(int socket, const std::string& data) {
 
 // What the caller's program says, until it says no more.
 void PassToJob(int socket, JobChannel& channel) {
-  std::string bytes(kReadBytes, '\0');
+  std::string bytes(JobChannel::kPieceBytes, '\0');
   v1::ChannelInput frame;
   while (true) {
     const ssize_t size = recv(socket, bytes.data(), bytes.size(), 0);

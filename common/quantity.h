@@ -12,6 +12,8 @@
 
 namespace berth {
 
+inline constexpr int64_t kBytesPerMib = 1024 * 1024;
+
 // "90s", "5m", "36h", "2d", "1h30m", "250ms". Plain numbers are refused with a hint.
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 // One of the forms above that says it exactly, e.g. "36h", "1h30m", "2d". Callers write

@@ -20,7 +20,6 @@ namespace {
 
 constexpr size_t kPathBytesMax = 3072;  // leaves room for where the folder is
 constexpr size_t kNameBytesMax = 255;
-constexpr size_t kDepthMax = 100;
 constexpr int kLinksOnAWay = 40;  // as the kernel bounds it
 // Of all links together: links through links through links take no time to speak of.
 constexpr int kLinkStepsMax = 500'000;
@@ -116,7 +115,7 @@ const char* WrongPath(absl::string_view path) {
     return "its name has a zero byte";
   }
   const std::vector<absl::string_view> parts = absl::StrSplit(path, '/');
-  if (parts.size() > kDepthMax) {
+  if (parts.size() > kWorkdirDepthMax) {
     return "it lies too deep";
   }
   for (const absl::string_view part : parts) {

@@ -4,6 +4,7 @@
 // What may be in an uploaded folder. The same rules on all sides: the client finds mistakes, the
 // scheduler believes no client, and a node believes nobody.
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +15,9 @@
 #include "proto/workdir.pb.h"
 
 namespace berth {
+
+// How many names a path in it may have.
+inline constexpr size_t kWorkdirDepthMax = 100;
 
 struct WorkdirLimits {
   int64_t size_max = int64_t{2} << 30;  // bytes of all files together, equal ones counted each

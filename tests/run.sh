@@ -75,6 +75,7 @@ run_ctest() { # FOLDER [CTEST OPTIONS]
   mapfile -t -O "${#failures[@]}" failures \
     < <(sed -nE "s|.*<testcase name=\"([^\"]*)\".* status=\"fail\".*|$folder: \1|p" "$report")
   if [ -z "$suite" ]; then
+    rm -f "$report"
     failures+=("$folder: ctest ended without a report")
     failed=$((failed + 1))
     return
@@ -84,7 +85,9 @@ run_ctest() { # FOLDER [CTEST OPTIONS]
   if [ "$folder" = build ]; then
     skips=$(attribute "$suite" skipped)
     skipped=$((skipped + skips)) passed=$((passed + $(attribute "$suite" tests) - bad - skips))
-  else # many tests to a process
+  else # many tests to a process: those that failed are named as well
+    mapfile -t -O "${#failures[@]}" failures \
+      < <(sed -nE "s/^\[  FAILED  \] ([^ ,]+\.[^ ,]+).*/$folder: \1/p" "$report" | sort -u)
     skipped=$((skipped + $(count_of "$report" SKIPPED))) passed=$((passed + $(count_of "$report" PASSED)))
   fi
   rm -f "$report"

@@ -11,12 +11,12 @@
 #include "agent/devices/nvidia_class.h"
 #include "agent/devices/nvml_library.h"
 #include "common/log.h"
+#include "common/quantity.h"
 #include "common/status_macros.h"
 
 namespace berth {
 namespace {
 
-constexpr unsigned long long kBytesPerMib = 1024ULL * 1024;
 // NVML's NVML_DEVICE_NAME_V2_BUFFER_SIZE and NVML_DEVICE_UUID_V2_BUFFER_SIZE.
 constexpr size_t kTextBytes = 96;
 
@@ -57,7 +57,7 @@ absl::StatusOr<v1::Device> ReadDevice(const NvmlLibrary& nvml, NvmlDevice handle
   ASSIGN_OR_RETURN(const int minor_number, ReadMinorNumber(nvml, handle));
   v1::Device device;
   device.set_index(index);
-  device.set_memory_mib(static_cast<int64_t>(memory.total_bytes / kBytesPerMib));
+  device.set_memory_mib(static_cast<int64_t>(memory.total_bytes) / kBytesPerMib);
   device.set_device_class(NvidiaClass(model, device.memory_mib()));
   device.set_uuid(uuid);
   device.set_kind(v1::DEVICE_KIND_NVIDIA);

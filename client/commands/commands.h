@@ -10,6 +10,11 @@
 
 namespace berth {
 
+// Of the commands that take nothing else.
+inline constexpr Option kOfTenantOptions[] = {
+    Value("tenant", "TENANT", "of this tenant (yours)"),
+};
+
 extern const Command kSubmitCommand;
 extern const Command kRunCommand;
 extern const Command kPsCommand;

@@ -17,10 +17,6 @@ constexpr Option kUserAddOptions[] = {
     Value("role", "ROLE", "member, tenant-admin, auditor or operator (member)"),
 };
 
-constexpr Option kOfTenantOptions[] = {
-    Value("tenant", "TENANT", "of this tenant (yours)"),
-};
-
 constexpr Option kTokenCreateOptions[] = {
     Value("user", "USER", "for this user (you)"),
     Value("tenant", "TENANT", "of the user (yours)"),

@@ -21,10 +21,6 @@ constexpr Option kTenantAddOptions[] = {
     Value("queue-max", "N", "pending jobs at most (100000)"),
 };
 
-constexpr Option kTenantOptions[] = {
-    Value("tenant", "TENANT", "of this tenant (yours)"),
-};
-
 constexpr Option kTenantSetOptions[] = {
     Value("queue", "QUEUE",
           "how its jobs pass each other: easy, fifo, traverse, stepped[:TIMEOUT]"),
@@ -267,7 +263,7 @@ const Command kProjectAddCommand = {
         "berth project add llm\n"
         "berth project add llm --tenant acme\n"
         "berth project add vision -o json\n",
-    .options = kTenantOptions,
+    .options = kOfTenantOptions,
     .takes_job_options = false,
     .run = RunProjectAdd,
 };
@@ -279,7 +275,7 @@ const Command kProjectListCommand = {
     .summary = "the projects of a tenant",
     .usage = "[OPTIONS]",
     .examples = "berth projects\nberth project list --tenant acme\nberth projects -o name\n",
-    .options = kTenantOptions,
+    .options = kOfTenantOptions,
     .takes_job_options = false,
     .run = RunProjectList,
 };

@@ -19,11 +19,11 @@ struct Objection {
   std::string fix;
 };
 
-absl::Status ToStatus(const Objection& refusal) {
-  return WithDetail(absl::FailedPreconditionError(refusal.message),
-                    {.code = refusal.code,
-                     .why = {refusal.why},
-                     .fix = {refusal.fix},
+absl::Status ToStatus(const Objection& objection) {
+  return WithDetail(absl::FailedPreconditionError(objection.message),
+                    {.code = objection.code,
+                     .why = {objection.why},
+                     .fix = {objection.fix},
                      .refused_by_entitlement = true});
 }
 
