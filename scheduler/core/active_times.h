@@ -1,10 +1,13 @@
 #ifndef BERTH_SCHEDULER_CORE_ACTIVE_TIMES_H_
 #define BERTH_SCHEDULER_CORE_ACTIVE_TIMES_H_
 
-// When a job may have taken too long, at the earliest: until then nobody has to look at all that
-// are active. A value, owned by the Cluster; one thread.
+// Which jobs may have taken too long: nobody has to look at all that are active. A value, owned by
+// the Cluster; one thread.
 
 #include <algorithm>
+#include <functional>
+#include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -14,27 +17,57 @@ namespace berth {
 
 class ActiveTimes {
  public:
-  // No job that is being dispatched was started before.
-  absl::Time dispatching_since() const { return dispatching_since_; }
-  // No running job has its time limit, less its grace, before.
-  absl::Time limit_from() const { return limit_from_; }
-  // For a job whose state, times or limit are new. An array has none of its own.
+  // For a job whose state, times or limit are new. An array has none of its own. What was noted of
+  // the job before stays until its time comes.
   void Note(const Job& job) {
     if (job.is_array()) {
       return;
     }
     if (job.state == JobState::kDispatching) {
-      dispatching_since_ = std::min(dispatching_since_, job.attempt.created_at);
+      Push(dispatched_, {job.attempt.created_at, job.id});
     }
     if (job.state == JobState::kRunning) {
-      limit_from_ =
-          std::min(limit_from_, job.attempt.started_at + job.spec.time_limit - job.spec.grace);
+      Push(limits_, {LimitOf(job), job.id});
     }
+  }
+  // Takes those that may have been dispatched before the one time, or have their limit, less their
+  // grace, before the other; by id. What is no longer so of them, the caller finds out; of what
+  // still is, he makes a note again.
+  std::vector<JobId> TakeBefore(absl::Time dispatched, absl::Time limit) {
+    std::vector<JobId> jobs;
+    TakeBefore(dispatched_, dispatched, jobs);
+    TakeBefore(limits_, limit, jobs);
+    std::sort(jobs.begin(), jobs.end());
+    jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
+    return jobs;
+  }
+  // Entries, those of jobs that are over too.
+  size_t size() const { return dispatched_.size() + limits_.size(); }
+
+  using Entry = std::pair<absl::Time, JobId>;
+  using Heap = std::vector<Entry>;  // the earliest in front
+  const Heap& dispatched() const { return dispatched_; }
+  const Heap& limits() const { return limits_; }
+  // When it has its time limit, less its grace.
+  static absl::Time LimitOf(const Job& job) {
+    return job.attempt.started_at + job.spec.time_limit - job.spec.grace;
   }
 
  private:
-  absl::Time dispatching_since_ = absl::InfiniteFuture();
-  absl::Time limit_from_ = absl::InfiniteFuture();
+  static void Push(Heap& heap, Entry entry) {
+    heap.push_back(entry);
+    std::push_heap(heap.begin(), heap.end(), std::greater<>());
+  }
+  static void TakeBefore(Heap& heap, absl::Time time, std::vector<JobId>& jobs) {
+    while (!heap.empty() && heap.front().first < time) {
+      jobs.push_back(heap.front().second);
+      std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+      heap.pop_back();
+    }
+  }
+
+  Heap dispatched_;  // by when they were started
+  Heap limits_;
 };
 
 }  // namespace berth

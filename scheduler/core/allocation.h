@@ -56,6 +56,11 @@ struct Allocation {
   bool confirmed = false;
 };
 
+// Holds its devices, and is not giving them back.
+inline bool IsKept(AllocationState state) {
+  return state != AllocationState::kReleased && state != AllocationState::kReleasing;
+}
+
 absl::string_view Name(ReleaseEvidence evidence);
 std::optional<ReleaseEvidence> FindReleaseEvidence(absl::string_view name);
 

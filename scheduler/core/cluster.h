@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
@@ -68,6 +69,25 @@ struct PriorityHolders {
   int64_t devices = 0;  // asked for
 };
 
+// A job that holds devices of a class. One that runs ends by itself; then it gives back what is not
+// being given back already.
+struct EndingJob {
+  bool running = false;
+  absl::Duration grace;
+  int64_t devices = 0;  // while it runs; a share counts as one
+  int members = 0;
+  friend bool operator==(const EndingJob&, const EndingJob&) = default;
+};
+// By when they have ended at the latest (Job::ends_by): most rounds count what comes back soon, and
+// look at few of the jobs themselves.
+using EndIndex = absl::btree_map<std::pair<absl::Time, JobId>, EndingJob>;
+
+// Allocations whose tasks have been told to stop.
+struct ReturningMembers {
+  std::set<AllocationId> allocations;
+  int64_t devices = 0;
+};
+
 class Cluster {
  public:
   // ---- Reading ----
@@ -116,12 +136,10 @@ class Cluster {
   const ActiveTimes& active_times() const { return active_times_; }
   // Active jobs of a class that hold devices, and those of one tenant with one label.
   const std::set<JobId>& HoldersOf(ClassId device_class) const;
-  // The same by Job::ends_by.
-  const std::set<std::pair<absl::Time, JobId>>& EndsOf(ClassId device_class) const;
+  const EndIndex& EndsOf(ClassId device_class) const;
   // The longest grace of those that hold devices of the class.
   absl::Duration LongestGrace(ClassId device_class) const;
-  // Allocations of the class whose tasks have been told to stop.
-  const std::set<AllocationId>& ReturningOf(ClassId device_class) const;
+  const ReturningMembers& ReturningOf(ClassId device_class) const;
   const std::map<int, PriorityHolders>& HoldersByPriority(TenantId, ClassId) const;
   // Of a tenant's preemptible jobs that hold devices of the class; nothing if there are none.
   std::optional<int> LowestPriority(TenantId tenant, ClassId device_class) const;
@@ -236,8 +254,9 @@ class Cluster {
   // Requires: every allocation is released (or there is none).
   void FinishJob(JobId id, JobState state, absl::Time now);
   void RequeueJob(JobId id, absl::Time not_before, absl::Time now);
-  // Jobs that are over do not count any more.
-  void RecountActiveTimes();
+  // ActiveTimes::TakeBefore.
+  std::vector<JobId> TakeActiveBefore(absl::Time dispatched, absl::Time limit);
+  void NoteActive(JobId id) { active_times_.Note(jobs_.at(id)); }
   // What time alone changes: jobs whose back-off is over may be planned, bookings begin and end.
   void WakeJobs(absl::Time now);
   // Ignored if the group is gone.
@@ -320,8 +339,12 @@ class Cluster {
   // Jobs with this label that hold devices of the class, in the order of "Labels".
   std::vector<JobId> LabelOrder(TenantId tenant, ClassId device_class, Funding funding) const;
   void IndexHolder(Job& job, bool holds);
-  // After a change of what Job::ends_by depends on.
+  // After a change of what Job::ends_by or EndingJob depends on. Requires: it holds devices.
   void RefreshEnd(Job& job);
+  EndingJob EndingOf(const Job& job) const;
+  // The allocation leaves those that come back with the end of its job.
+  void UncountEnding(const Allocation& allocation);
+  void IndexReturning(const Allocation& allocation, bool returning);
   // After a restart nobody keeps devices for a claim any more: the planner finds it again.
   void GiveUpReclaims(std::vector<Reclaim> open);
   // The jobs with shares of the same device; the job itself is the first.
@@ -358,8 +381,8 @@ class Cluster {
   std::set<JobId> active_jobs_;
   ActiveTimes active_times_;
   std::map<ClassId, std::set<JobId>> holders_;
-  std::map<ClassId, std::set<std::pair<absl::Time, JobId>>> ends_;
-  std::map<ClassId, std::set<AllocationId>> returning_;
+  std::map<ClassId, EndIndex> ends_;
+  std::map<ClassId, ReturningMembers> returning_;
   absl::flat_hash_map<std::pair<TenantId, ClassId>, std::map<int, PriorityHolders>> priorities_;
   std::map<ClassId, std::map<absl::Duration, int>> graces_;  // of holders
   absl::flat_hash_map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;

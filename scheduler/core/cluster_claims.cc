@@ -28,7 +28,7 @@ const std::set<JobId>& Cluster::Labelled(TenantId tenant, ClassId device_class,
   return SetAt(labelled_, std::tuple(tenant, device_class, funding));
 }
 
-const std::set<std::pair<absl::Time, JobId>>& Cluster::EndsOf(ClassId device_class) const {
+const EndIndex& Cluster::EndsOf(ClassId device_class) const {
   return SetAt(ends_, device_class);
 }
 
@@ -37,7 +37,7 @@ absl::Duration Cluster::LongestGrace(ClassId device_class) const {
   return graces.empty() ? absl::ZeroDuration() : graces.rbegin()->first;
 }
 
-const std::set<AllocationId>& Cluster::ReturningOf(ClassId device_class) const {
+const ReturningMembers& Cluster::ReturningOf(ClassId device_class) const {
   return SetAt(returning_, device_class);
 }
 
@@ -100,13 +100,53 @@ void Cluster::IndexHolder(Job& job, bool holds) {
 }
 
 void Cluster::RefreshEnd(Job& job) {
-  std::set<std::pair<absl::Time, JobId>>& ends = ends_[job.attempt.device_class];
+  EndIndex& ends = ends_[job.attempt.device_class];
   ends.erase({job.ends_by, job.id});
   job.ends_by =
       job.state == JobState::kStopping
           ? absl::InfinitePast()
           : std::max(job.attempt.created_at, job.attempt.started_at) + job.spec.time_limit;
-  ends.insert({job.ends_by, job.id});
+  ends.insert({
+      {job.ends_by, job.id},
+      EndingOf(job)
+  });
+}
+
+EndingJob Cluster::EndingOf(const Job& job) const {
+  EndingJob ending{.running = job.state == JobState::kRunning, .grace = job.spec.grace};
+  if (!ending.running) {
+    return ending;
+  }
+  for (AllocationId id : job.allocations) {
+    const Allocation& allocation = allocations_.at(id);
+    if (IsKept(allocation.state)) {
+      ++ending.members;
+      ending.devices += static_cast<int64_t>(allocation.devices.size());
+    }
+  }
+  return ending;
+}
+
+void Cluster::UncountEnding(const Allocation& allocation) {
+  const auto ends = ends_.find(allocation.device_class);
+  if (ends == ends_.end()) {
+    return;
+  }
+  const Job& job = jobs_.at(allocation.job);
+  const auto ending = ends->second.find({job.ends_by, job.id});
+  if (ending != ends->second.end() && ending->second.running) {
+    --ending->second.members;
+    ending->second.devices -= static_cast<int64_t>(allocation.devices.size());
+  }
+}
+
+void Cluster::IndexReturning(const Allocation& allocation, bool returning) {
+  ReturningMembers& members = returning_[allocation.device_class];
+  const bool changed = returning ? members.allocations.insert(allocation.id).second
+                                 : members.allocations.erase(allocation.id) > 0;
+  if (changed) {
+    members.devices += (returning ? 1 : -1) * static_cast<int64_t>(allocation.devices.size());
+  }
 }
 
 int64_t Cluster::HeldDevices(const Job& job) const {

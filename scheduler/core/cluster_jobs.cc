@@ -68,7 +68,7 @@ void Cluster::AdoptAllocation(Allocation allocation) {
     quota_.Add(GangOf(job, free_index_.UnusedOf(allocation)));
     free_index_.Take(allocation, OwnerOf(job));
     if (allocation.state == AllocationState::kReleasing) {
-      returning_[allocation.device_class].insert(allocation.id);
+      IndexReturning(allocation, true);
     }
     ++plan_version_;
   }
@@ -123,11 +123,13 @@ void Cluster::MoveJob(JobId id, JobState state) {
   if (job.attempt.started_at > absl::InfinitePast()) {
     active_times_.Note(job);
   }
-  if (state == JobState::kStopping && job.attempt.device_class) {
+  if (job.attempt.device_class) {
     RefreshEnd(job);
-    ++plan_version_;  // what it holds can be counted on from now on
+    // What one that stops holds can be counted on from now on.
+    plan_version_ += state == JobState::kStopping ? 1 : 0;
   }
 }
+
 void Cluster::MoveAttempt(JobId id, AttemptState state) {
   Advance(MutableJob(id).attempt.state, state);
 }
@@ -177,9 +179,13 @@ void Cluster::SetNotice(JobId id, JobNotice notice) {
 
 void Cluster::MoveAllocation(AllocationId id, AllocationState state) {
   Allocation& allocation = MutableAllocation(id);
+  const bool kept = IsKept(allocation.state);
   Advance(allocation.state, state);
   if (state == AllocationState::kReleasing) {
-    returning_[allocation.device_class].insert(id);
+    IndexReturning(allocation, true);
+    if (kept) {
+      UncountEnding(allocation);
+    }
   }
   MutableJob(allocation.job);
 }
@@ -190,11 +196,14 @@ void Cluster::MarkSent(AllocationId id, absl::Time now) {
 
 void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl::Time now) {
   Allocation& allocation = MutableAllocation(id);
+  if (IsKept(allocation.state)) {
+    UncountEnding(allocation);
+  }
   Advance(allocation.state, AllocationState::kReleased);
   allocation.evidence = evidence;
   allocation.released_at = now;
   allocations_on_.at(allocation.node).erase(id);
-  returning_[allocation.device_class].erase(id);
+  IndexReturning(allocation, false);
   free_index_.Release(allocation, OwnerOf(jobs_.at(allocation.job)));
   ++plan_version_;
   const Job& job = MutableJob(allocation.job);
@@ -204,11 +213,16 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   }
 }
 
-void Cluster::RecountActiveTimes() {
-  active_times_ = ActiveTimes();
-  for (JobId id : active_jobs_) {
-    active_times_.Note(jobs_.at(id));
+std::vector<JobId> Cluster::TakeActiveBefore(absl::Time dispatched, absl::Time limit) {
+  // Of jobs that are over nothing need be known: then it stays as small as what is active.
+  constexpr size_t kFew = 64;
+  if (active_times_.size() > 2 * active_jobs_.size() + kFew) {
+    active_times_ = ActiveTimes();
+    for (JobId id : active_jobs_) {
+      active_times_.Note(jobs_.at(id));
+    }
   }
+  return active_times_.TakeBefore(dispatched, limit);
 }
 
 void Cluster::FinishJob(JobId id, JobState state, absl::Time now) {

@@ -52,7 +52,7 @@ std::optional<Ending> EndingStream::Take() {
   SkipLent();
   absl::Time time = absl::InfiniteFuture();
   if (next_end_ != ends_.end()) {
-    time = std::min(time, std::max(next_end_->first, now_));
+    time = std::min(time, std::max(next_end_->first.first, now_));
   }
   if (next_lent_ < lent_.size()) {
     time = std::min(time, lent_[next_lent_].first);
@@ -73,8 +73,8 @@ std::optional<Ending> EndingStream::Take() {
       ending.claims.push_back(other.claim);
     }
   }
-  for (; next_end_ != ends_.end() && next_end_->first <= time; SkipLent()) {
-    ending.jobs.push_back(next_end_->second);
+  for (; next_end_ != ends_.end() && next_end_->first.first <= time; SkipLent()) {
+    ending.jobs.push_back(next_end_->first.second);
     ++next_end_;
   }
   for (; next_lent_ < lent_.size() && lent_[next_lent_].first == time; ++next_lent_) {
@@ -89,7 +89,7 @@ bool EndingStream::IsAsked(const Job& job) const {
 
 void EndingStream::SkipLent() {
   while (outlook_.recalls_borrowed && next_end_ != ends_.end() &&
-         IsAsked(outlook_.cluster.GetJob(next_end_->second))) {
+         IsAsked(outlook_.cluster.GetJob(next_end_->first.second))) {
     ++next_end_;
   }
 }

@@ -89,8 +89,8 @@ class EndingStream {
   const Outlook& outlook_;
   const absl::Time now_;
   const absl::Time ask_at_;
-  const std::set<std::pair<absl::Time, JobId>>& ends_;
-  std::set<std::pair<absl::Time, JobId>>::const_iterator next_end_;
+  const EndIndex& ends_;
+  EndIndex::const_iterator next_end_;
   std::vector<std::pair<absl::Time, JobId>> lent_;  // by time
   size_t next_lent_ = 0;
   std::vector<Other> others_;  // by time

@@ -234,17 +234,60 @@ absl::Status CheckHolders(const Cluster& cluster) {
   return listed == expected.size() ? absl::OkStatus() : Broken("holders", "a priority is missing");
 }
 
+// What ends when, and what comes back then, is what a walk finds.
+absl::Status CheckEnds(const Cluster& cluster) {
+  std::map<ClassId, size_t> ends;
+  std::map<ClassId, ReturningMembers> returning;
+  for (JobId id : cluster.active_jobs()) {
+    const Job& job = cluster.GetJob(id);
+    if (!job.attempt.device_class) {
+      continue;
+    }
+    ++ends[job.attempt.device_class];
+    EndingJob walked{.running = job.state == JobState::kRunning, .grace = job.spec.grace};
+    for (AllocationId member : job.allocations) {
+      const Allocation& allocation = cluster.GetAllocation(member);
+      const auto devices = static_cast<int64_t>(allocation.devices.size());
+      if (walked.running && IsKept(allocation.state)) {
+        ++walked.members;
+        walked.devices += devices;
+      } else if (allocation.state == AllocationState::kReleasing) {
+        returning[job.attempt.device_class].allocations.insert(member);
+        returning[job.attempt.device_class].devices += devices;
+      }
+    }
+    const EndIndex& index = cluster.EndsOf(job.attempt.device_class);
+    const auto known = index.find({job.ends_by, id});
+    if (known == index.end() || !(known->second == walked)) {
+      return Broken("ends", absl::StrFormat("job %d ends otherwise", id.value()));
+    }
+  }
+  for (const auto& [device_class, name] : cluster.classes()) {
+    const ReturningMembers& known = cluster.ReturningOf(device_class);
+    const ReturningMembers& walked = returning[device_class];
+    if (cluster.EndsOf(device_class).size() != ends[device_class] ||
+        known.allocations != walked.allocations || known.devices != walked.devices) {
+      return Broken("ends", absl::StrFormat("%s: not what comes back", name));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckJobs(const Cluster& cluster) {
+  const ActiveTimes& times = cluster.active_times();
+  const std::set<ActiveTimes::Entry> dispatched(times.dispatched().begin(),
+                                                times.dispatched().end());
+  const std::set<ActiveTimes::Entry> limits(times.limits().begin(), times.limits().end());
   for (const auto& [id, job] : cluster.jobs()) {
     const bool active = IsActive(job.state) && !job.is_array();
     if (active != cluster.active_jobs().contains(id)) {
       return Broken("active jobs", absl::StrFormat("job %d is %s", id.value(), Name(job.state)));
     }
-    ActiveTimes times = cluster.active_times();
-    times.Note(job);
-    if (times.dispatching_since() != cluster.active_times().dispatching_since() ||
-        times.limit_from() != cluster.active_times().limit_from()) {
-      return Broken("active times", absl::StrFormat("job %d may be late before", id.value()));
+    if (active && ((job.state == JobState::kDispatching &&
+                    !dispatched.contains({job.attempt.created_at, id})) ||
+                   (job.state == JobState::kRunning &&
+                    !limits.contains({ActiveTimes::LimitOf(job), id})))) {
+      return Broken("active times", absl::StrFormat("job %d may be late unseen", id.value()));
     }
     if (active) {
       RETURN_IF_ERROR(CheckGang(cluster, job));
@@ -264,6 +307,7 @@ absl::Status CheckInvariants(const Cluster& cluster) {
   RETURN_IF_ERROR(CheckQuota(cluster));
   RETURN_IF_ERROR(CheckJobs(cluster));
   RETURN_IF_ERROR(CheckHolders(cluster));
+  RETURN_IF_ERROR(CheckEnds(cluster));
   return CheckPendingInvariants(cluster);
 }
 

@@ -225,25 +225,10 @@ bool IsOverdue(const Step& step, const Job& job) {
                                                 step.now;
 }
 
-bool MayBeLate(const Step& step) {
-  const ActiveTimes& times = step.cluster.active_times();
-  return times.dispatching_since() + step.policy.prepare_timeout < step.now ||
-         times.limit_from() + step.policy.time_limit_slack < step.now;
-}
-
 void CheckJobTimes(const Step& step) {
-  if (!MayBeLate(step)) {
-    return;
-  }
-  step.cluster.RecountActiveTimes();
-  std::vector<JobId> late;
-  for (JobId id : step.cluster.active_jobs()) {
-    const Job& job = step.cluster.GetJob(id);
-    if (IsUnpreparedTooLong(step, job) || IsOverdue(step, job)) {
-      late.push_back(id);
-    }
-  }
-  for (JobId id : late) {
+  const std::vector<JobId> maybe_late = step.cluster.TakeActiveBefore(
+      step.now - step.policy.prepare_timeout, step.now - step.policy.time_limit_slack);
+  for (JobId id : maybe_late) {
     const Job* job = step.cluster.FindJob(id);
     if (job == nullptr) {
       continue;
@@ -257,6 +242,9 @@ void CheckJobTimes(const Step& step) {
       // The shims stop it by the limit they were given; one that was shortened they do not know.
       StopJob(step, id, {.reason = EndReason::kTimeLimit, .message = "at its time limit"},
               job->spec.grace);
+    }
+    if (step.cluster.FindJob(id) != nullptr) {
+      step.cluster.NoteActive(id);
     }
   }
 }

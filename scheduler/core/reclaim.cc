@@ -65,37 +65,44 @@ Reclaimer::Reclaimer(const Cluster& cluster, const Policy& policy, ClassId devic
   }
 }
 
-absl::Time Reclaimer::ExpectedFrom(const Job& job) const {
-  return job.ends_by - job.spec.grace - policy_.kill_timeout;
+absl::Time Reclaimer::ExpectedFrom(absl::Time ends_by, absl::Duration grace) const {
+  return ends_by - grace - policy_.kill_timeout;
 }
 
-void Reclaimer::ListExpected() {
-  if (listed_) {
+bool Reclaimer::IsExpected(const Job& job) const {
+  return job.state == JobState::kRunning && ExpectedFrom(job.ends_by, job.spec.grace) <= now_;
+}
+
+void Reclaimer::CountExpected() {
+  if (counted_) {
     return;
   }
-  listed_ = true;
+  counted_ = true;
   const absl::Time soon = now_ + cluster_.LongestGrace(device_class_) + policy_.kill_timeout;
-  const auto& ends = cluster_.EndsOf(device_class_);
+  const EndIndex& ends = cluster_.EndsOf(device_class_);
   // Those that stop come first. What they still hold is being given back.
   for (auto end = ends.upper_bound({absl::InfinitePast(), JobId(UINT64_MAX)}); end != ends.end();
        ++end) {
-    if (end->first > soon) {
-      next_look_ = std::min(next_look_, now_ + (end->first - soon));
+    const auto& [ends_by, id] = end->first;
+    const EndingJob& job = end->second;
+    if (ends_by > soon) {
+      next_look_ = std::min(next_look_, now_ + (ends_by - soon));
       break;
     }
-    const Job& job = cluster_.GetJob(end->second);
-    if (job.state != JobState::kRunning) {
+    if (!job.running) {
       continue;
     }
-    if (const absl::Time expected = ExpectedFrom(job); expected <= now_) {
-      Expect(job);
+    if (const absl::Time expected = ExpectedFrom(ends_by, job.grace); expected <= now_) {
+      expected_.push_back(id);
+      expected_devices_ += job.devices;
+      expected_members_ += job.members;
     } else {
       next_look_ = std::min(next_look_, expected);
     }
   }
-  for (AllocationId id : cluster_.ReturningOf(device_class_)) {
-    ExpectMember(cluster_.GetAllocation(id));
-  }
+  const ReturningMembers& returning = cluster_.ReturningOf(device_class_);
+  expected_devices_ += returning.devices;
+  expected_members_ += static_cast<int64_t>(returning.allocations.size());
 }
 
 bool Reclaimer::HasRings() {
@@ -143,7 +150,7 @@ bool Reclaimer::IsHopeless(const ReclaimRequest& request) {
   if (request.scope != ReclaimScope::kBorrowers) {
     return false;
   }
-  ListExpected();
+  CountExpected();
   const int64_t free = base_.has_value() ? base_->FreeCount(device_class_)
                                          : round_.FreeCount(device_class_) + expected_devices_;
   if (free + borrowed_ < gang.least_devices()) {
@@ -153,8 +160,7 @@ bool Reclaimer::IsHopeless(const ReclaimRequest& request) {
   // what is expected.
   const CountIndex& claimable = cluster_.free_index().OfClass(device_class_).claimable;
   return gang.device_share_milli == 0 &&
-         claimable.NodesWith(gang.devices_per_node) + static_cast<int>(expected_.size()) <
-             gang.least_nodes();
+         claimable.NodesWith(gang.devices_per_node) + expected_members_ < gang.least_nodes();
 }
 
 void Reclaimer::NoteFailure(const ReclaimRequest& request) {
@@ -165,46 +171,41 @@ void Reclaimer::NoteFailure(const ReclaimRequest& request) {
   }
 }
 
-void Reclaimer::Expect(const Job& job) {
-  spent_.insert(job.id);
+void Reclaimer::GiveExpected(const Job& job) {
   for (AllocationId id : job.allocations) {
-    const Allocation& allocation = cluster_.GetAllocation(id);
     // Those that are being given back are expected as such.
-    if (allocation.state != AllocationState::kReleased &&
-        allocation.state != AllocationState::kReleasing) {
-      ExpectMember(allocation);
+    if (const Allocation& allocation = cluster_.GetAllocation(id); IsKept(allocation.state)) {
+      base_->Give(allocation);
     }
-  }
-}
-
-void Reclaimer::ExpectMember(const Allocation& allocation) {
-  expected_.push_back(&allocation);
-  expected_devices_ += static_cast<int64_t>(allocation.devices.size());
-  if (base_.has_value()) {
-    base_->Give(allocation);
   }
 }
 
 FreeView& Reclaimer::Base() {
   if (!base_.has_value()) {
-    ListExpected();
+    CountExpected();
     base_ = round_;
-    for (const Allocation* allocation : expected_) {
-      base_->Give(*allocation);
+    for (JobId id : expected_) {
+      GiveExpected(cluster_.GetJob(id));
+    }
+    for (AllocationId id : cluster_.ReturningOf(device_class_).allocations) {
+      base_->Give(cluster_.GetAllocation(id));
     }
   }
   return *base_;
 }
 
 void Reclaimer::ExpectEndsBy(absl::Time time) {
-  ListExpected();
+  Base();
   failed_.clear();
   ForgetCandidates();
-  for (JobId id : cluster_.HoldersOf(device_class_)) {
-    const Job& job = cluster_.GetJob(id);
-    if (job.state == JobState::kRunning && !spent_.contains(id) &&
-        job.attempt.started_at + job.spec.time_limit <= time) {
-      Expect(job);
+  for (const auto& [end, ending] : cluster_.EndsOf(device_class_)) {
+    const auto& [ends_by, id] = end;
+    if (ends_by > time) {
+      break;
+    }
+    if (ending.running && ExpectedFrom(ends_by, ending.grace) > now_ && spent_.insert(id).second) {
+      expected_members_ += ending.members;
+      GiveExpected(cluster_.GetJob(id));
     }
   }
 }
@@ -350,7 +351,7 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
   const Candidates& candidates = FindCandidates(request);
   // Whatever ends by itself: it must come from them.
   if (candidates.devices < request.devices_at_least) {
-    ListExpected();  // says when to look again, also for whoever comes after
+    CountExpected();  // says when to look again, also for whoever comes after
     NoteFailure(request);
     return std::nullopt;
   }

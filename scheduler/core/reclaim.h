@@ -91,13 +91,13 @@ class Reclaimer {
   // Free now, or being given back already.
   FreeView& Base();
   // From when on a running job ends by itself within the notice that a reclaim would need.
-  absl::Time ExpectedFrom(const Job& job) const;
-  // Finds what is being given back already, or ends by itself within the notice. For many claims it
-  // does not matter, and a large center has much of it.
-  void ListExpected();
-  // It gives its devices back whoever asks.
-  void Expect(const Job& job);
-  void ExpectMember(const Allocation& allocation);
+  absl::Time ExpectedFrom(absl::Time ends_by, absl::Duration grace) const;
+  bool IsExpected(const Job& job) const;
+  // Counts what is being given back already, or ends by itself within the notice. For many claims
+  // it does not matter, and a large center has much of it.
+  void CountExpected();
+  // Lays the members that the job gives back, whoever asks, into the base.
+  void GiveExpected(const Job& job);
   // A request that not even all that could be asked was enough for.
   struct Failure {
     const GroupKey* key = nullptr;
@@ -146,15 +146,16 @@ class Reclaimer {
   const absl::Time now_;
   const FreeView& round_;         // free now
   std::optional<FreeView> base_;  // made when it is asked for
-  // Members that give back whoever asks, each once: pointers into the cluster.
-  std::vector<const Allocation*> expected_;
+  // Jobs that give back whoever asks, each once; beside them, what stops.
+  std::vector<JobId> expected_;
   Units found_;  // the chosen ones of the last request
-  // Gangs that give devices back for earlier claims, or are expected to.
+  // Gangs that give devices back for earlier claims, or are expected to before a claim starts.
   absl::flat_hash_set<JobId> spent_;
   std::map<TenantId, int64_t> given_;
   int64_t borrowed_ = 0;  // of the class, at most, without what was given
   int64_t expected_devices_ = 0;
-  bool listed_ = false;  // what is expected
+  int64_t expected_members_ = 0;
+  bool counted_ = false;  // what is expected
   std::vector<Failure> failed_;
   std::optional<bool> has_rings_;  // found when asked for
   // Who asks whom: all borrowers, or below a priority inside a tenant, of one project or of all.

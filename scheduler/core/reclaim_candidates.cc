@@ -22,8 +22,7 @@ absl::Duration LostWork(const Job& job, absl::Time now) {
 bool Reclaimer::MayBeAsked(const Job& job, const ReclaimRequest& request) {
   const bool live = job.state == JobState::kRunning || job.state == JobState::kStarting ||
                     job.state == JobState::kDispatching;
-  const bool ends = job.state == JobState::kRunning && ExpectedFrom(job) <= now_;
-  if (!live || !job.spec.preemptible || ends || spent_.contains(job.id)) {
+  if (!live || !job.spec.preemptible || IsExpected(job) || spent_.contains(job.id)) {
     return false;
   }
   if (request.scope == ReclaimScope::kLowerPriority) {

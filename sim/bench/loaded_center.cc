@@ -47,10 +47,10 @@ void LoadedCenter::EndOverdue() {
   std::vector<JobId> overdue;
   for (const auto& [device_class, name] : engine().cluster().classes()) {
     for (const auto& [end, job] : engine().cluster().EndsOf(device_class)) {
-      if (end > now_) {
+      if (end.first > now_) {
         break;
       }
-      overdue.push_back(job);
+      overdue.push_back(end.second);
     }
   }
   for (const JobId job : overdue) {
