@@ -184,6 +184,7 @@ void Cluster::RefreshNode(NodeId id) {
     for (const Placement& member : start.members) {
       if (member.node == id) {
         free_index_.SetNominated(id, member.devices, true);
+        CheckNomination(start);
       }
     }
   }

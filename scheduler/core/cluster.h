@@ -150,8 +150,11 @@ class Cluster {
   int64_t HeldDevices(const Job& job) const;
   // Devices kept for claims until they start there (quota.md, A6).
   const std::map<JobId, Start>& nominations() const { return nominations_; }
-  // Reclaims whose claim has neither started nor given up.
+  // Reclaims whose claim has neither started nor given up: those of the nominations.
   const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
+  // Nominations with a node or a device that can't be used now.
+  const std::set<JobId>& broken_nominations() const { return broken_nominations_; }
+  bool AreUsable(const std::vector<Placement>& members) const;
   // As of the last round, by class.
   const std::map<ClassId, Anchor>& anchors() const { return anchors_; }
   // Ended ones until the next TakeChanges().
@@ -160,6 +163,8 @@ class Cluster {
   const std::map<QuotaKey, QuotaEdit>& quota_edits() const { return quota_edits_; }
   // Queued and held ones; an array counts as its tasks that have not started.
   int64_t PendingCount(TenantId tenant) const;
+  // Whether a queued job may be planned.
+  static bool IsReady(const Job& job);
   // How often a plan may start this job now: once, or the tasks of an array within its bound.
   int StartableTasks(JobId id) const { return Startable(GetJob(id)); }
   // The started tasks of an array that are not over.
@@ -309,8 +314,6 @@ class Cluster {
   // Tasks that are not jobs yet, of a pending one: 1, or what is left of the array.
   static int64_t UnstartedTasks(const Job& job);
   static int Startable(const Job& job);
-  // Whether a pending job that is not held may be planned.
-  static bool IsReady(const Job& job);
   JobId InsertJob(Job job);
   // After Restore: every job into its indexes.
   void IndexJobs();
@@ -334,6 +337,8 @@ class Cluster {
   void IndexPending(Job& job);
   void UnindexPending(Job& job);
   void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated);
+  // For a new nomination, or one with a node that has changed.
+  void CheckNomination(const Start& claim);
   // Recomputes what is free on a node whose facts or state are new.
   void RefreshNode(NodeId id);
   // Jobs with this label that hold devices of the class, in the order of "Labels".
@@ -388,6 +393,7 @@ class Cluster {
   absl::flat_hash_map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim
+  std::set<JobId> broken_nominations_;
   std::map<ClassId, Anchor> anchors_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;

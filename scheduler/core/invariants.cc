@@ -234,6 +234,20 @@ absl::Status CheckHolders(const Cluster& cluster) {
   return listed == expected.size() ? absl::OkStatus() : Broken("holders", "a priority is missing");
 }
 
+// Nominations that cannot be used are known; each has its reclaim.
+absl::Status CheckNominations(const Cluster& cluster) {
+  for (const auto& [id, claim] : cluster.nominations()) {
+    if (cluster.AreUsable(claim.members) == cluster.broken_nominations().contains(id)) {
+      return Broken("nominations", absl::StrFormat("whether job %d can use it", id.value()));
+    }
+    if (!cluster.open_reclaims().contains(id)) {
+      return Broken("nominations", absl::StrFormat("job %d has no reclaim", id.value()));
+    }
+  }
+  const bool same = cluster.nominations().size() == cluster.open_reclaims().size();
+  return same ? absl::OkStatus() : Broken("nominations", "a reclaim is left");
+}
+
 // What ends when, and what comes back then, is what a walk finds.
 absl::Status CheckEnds(const Cluster& cluster) {
   std::map<ClassId, size_t> ends;
@@ -308,6 +322,7 @@ absl::Status CheckInvariants(const Cluster& cluster) {
   RETURN_IF_ERROR(CheckJobs(cluster));
   RETURN_IF_ERROR(CheckHolders(cluster));
   RETURN_IF_ERROR(CheckEnds(cluster));
+  RETURN_IF_ERROR(CheckNominations(cluster));
   return CheckPendingInvariants(cluster);
 }
 

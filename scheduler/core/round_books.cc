@@ -6,6 +6,15 @@
 namespace berth {
 namespace {
 
+// Whether the claim's devices are still what its job asks for.
+bool IsStillFit(const GangShape& gang, const Start& claim) {
+  const auto members = static_cast<int>(claim.members.size());
+  const bool suits = gang.classes.empty() || std::count(gang.classes.begin(), gang.classes.end(),
+                                                        claim.device_class) > 0;
+  return suits && members >= gang.least_nodes() && members <= gang.nodes &&
+         DevicesOf(claim.members) == int64_t{members} * gang.devices_per_node;
+}
+
 // How many nodes of the gang what is free and not kept is enough for.
 int NodesWithin(const GangShape& gang, const Blocker& kept) {
   const int64_t lendable = std::max<int64_t>(kept.have - kept.bound, 0);
@@ -35,32 +44,6 @@ void RoundBooks::LookAgainAt(absl::Time time) {
   if (time > now_) {
     plan_.next_look = std::min(plan_.next_look, time);
   }
-}
-
-bool RoundBooks::IsUsable(const std::vector<Placement>& members) const {
-  return std::all_of(members.begin(), members.end(), [this](const Placement& member) {
-    const Node* node = cluster_.FindNode(member.node);
-    if (node == nullptr || !node->IsUsable()) {
-      return false;
-    }
-    return std::all_of(member.devices.begin(), member.devices.end(), [node](const DeviceShare& s) {
-      return std::any_of(node->facts.devices.begin(), node->facts.devices.end(),
-                         [&s](const Device& device) {
-                           return device.index == s.index && device.uuid == s.uuid &&
-                                  device.health != DeviceHealth::kQuarantined;
-                         });
-    });
-  });
-}
-
-bool RoundBooks::IsStillFit(const GroupKey& key, const Start& claim) const {
-  const auto members = static_cast<int>(claim.members.size());
-  const std::vector<ClassId>& classes = key.gang.classes;
-  const bool suits =
-      classes.empty() || std::count(classes.begin(), classes.end(), claim.device_class) > 0;
-  return suits && members >= key.gang.least_nodes() && members <= key.gang.nodes &&
-         DevicesOf(claim.members) == int64_t{members} * key.gang.devices_per_node &&
-         IsUsable(claim.members);
 }
 
 int64_t RoundBooks::Returning(const Reclaim& certificate) const {
@@ -101,14 +84,15 @@ void RoundBooks::ChargeClaim(const GroupKey& key, const Start& claim, const Recl
 }
 
 void RoundBooks::SettleNominations() {
+  auto reclaim = cluster_.open_reclaims().begin();
   for (const auto& [id, claim] : cluster_.nominations()) {
+    const Reclaim& certificate = (reclaim++)->second;
     const Job* job = cluster_.FindJob(id);
-    const Reclaim& certificate = cluster_.open_reclaims().at(id);
     const absl::Time timeout = certificate.due + policy_.nomination_timeout;
-    const bool waits = job != nullptr && job->group &&
-                       cluster_.GetGroup(job->group).ready.contains(id) &&
+    const bool waits = job != nullptr && job->group && Cluster::IsReady(*job) &&
                        !cluster_.quota().FindTenant(job->spec.tenant)->suspended;
-    if (!waits || timeout <= now_ || !IsStillFit(cluster_.GetGroup(job->group).key, claim)) {
+    if (!waits || timeout <= now_ || cluster_.broken_nominations().contains(id) ||
+        !IsStillFit(cluster_.GetGroup(job->group).key.gang, claim)) {
       plan_.lapsed.push_back(id);
       continue;
     }

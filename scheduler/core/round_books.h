@@ -75,9 +75,6 @@ class RoundBooks {
   };
   std::optional<Swap> SwapFor(const Trial& trial, ReclaimScope scope) const;
   std::optional<Swap> SwapWithin(const Trial& trial) const;
-  // Whether the claim's devices are still what its job asks for, and usable.
-  bool IsStillFit(const GroupKey& key, const Start& claim) const;
-  bool IsUsable(const std::vector<Placement>& members) const;
   // Devices that the claim's own tenant has been asked for and still holds.
   int64_t Returning(const Reclaim& certificate) const;
   void ChargeClaim(const GroupKey& key, const Start& claim, const Reclaim& certificate);
