@@ -7,8 +7,9 @@
 namespace berth {
 namespace {
 
-// Plain endings are given back and taken again in batches up to this.
-constexpr size_t kBatchMax = 1024;
+// Plain endings are given back in batches, each of this part of what was given before: few are too
+// many, and few trials are needed.
+constexpr size_t kBatchPart = 4;
 
 Allocation AsAllocation(const GangShape& gang, ClassId device_class, const Placement& member) {
   Allocation allocation;
@@ -59,12 +60,13 @@ class Shadow {
     // Without bookings what fits once fits ever after, with one label: then batches are searched,
     // not each ending.
     const bool batches = outlook_.cluster.bookings().empty() && !relabels_;
-    for (size_t size = 1; TakeBatch(size);) {
+    size_t before = 0;
+    while (TakeBatch(batches ? before / kBatchPart + 1 : 1)) {
       if (FitsAt(batch_.back().time)) {
         Bisect();
         return true;
       }
-      size = batches ? std::min(2 * size, kBatchMax) : 1;
+      before += batch_.size();
     }
     return false;
   }

@@ -31,6 +31,7 @@
 #include "scheduler/core/pending_reason.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/quota_tree.h"
+#include "scheduler/core/slot_map.h"
 #include "scheduler/core/transition_counts.h"
 
 namespace berth {
@@ -53,7 +54,8 @@ struct QueuePlace {
   GroupId group;
   absl::Time submitted_at = absl::InfinitePast();  // of the oldest
   int64_t least_devices = 0;
-  bool plain = false;     // whole devices of one class, and of no other
+  bool whole = false;     // whole devices of the classes that it names
+  bool plain = false;     // that, and only one class
   bool must_own = false;  // see GroupKey
   ShapeId shape;
   friend bool operator<(const QueuePlace& a, const QueuePlace& b) {
@@ -111,8 +113,7 @@ class Cluster {
   const std::map<UserId, User>& users() const { return users_; }
   const std::map<std::string, Token>& tokens() const { return tokens_; }
   const QuotaTree& quota() const { return quota_; }
-  // In no particular order.
-  const absl::flat_hash_map<GroupId, PendingGroup>& groups() const { return groups_; }
+  const SlotMap<GroupId, PendingGroup>& groups() const { return groups_; }
   const PendingGroup& GetGroup(GroupId id) const { return groups_.at(id); }
   // Groups that avoid nodes under suspicion.
   const std::set<GroupId>& avoiding_groups() const { return avoiding_groups_; }
@@ -264,8 +265,7 @@ class Cluster {
   void NoteActive(JobId id) { active_times_.Note(jobs_.at(id)); }
   // What time alone changes: jobs whose back-off is over may be planned, bookings begin and end.
   void WakeJobs(absl::Time now);
-  // Ignored if the group is gone.
-  void SetBlocker(GroupId id, const Blocker& blocker);
+  void SetBlocker(GroupId id, const Blocker& blocker) { groups_.at(id).blocker = blocker; }
   // When time alone changes something next: a back-off, a booking, a quota.
   std::optional<absl::Time> NextWake() const;
 
@@ -372,7 +372,7 @@ class Cluster {
   std::map<UserId, User> users_;
   std::map<std::string, Token> tokens_;
   QuotaTree quota_;
-  absl::flat_hash_map<GroupId, PendingGroup> groups_;
+  SlotMap<GroupId, PendingGroup> groups_;
   std::map<GroupKey, GroupId> group_ids_;
   struct KnownShape {
     ShapeId id;
@@ -407,7 +407,6 @@ class Cluster {
   JobId last_job_;
   AllocationId last_allocation_;
   AllocationId restored_allocation_;
-  GroupId last_group_;
   ShapeId last_shape_;
   ReclaimId last_reclaim_;
   BookingId last_booking_;

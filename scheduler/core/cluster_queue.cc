@@ -24,10 +24,9 @@ bool Cluster::IsPending(const Job& job) {
 }
 
 GroupId Cluster::EnsureGroup(const Job& job) {
-  const auto [known, added] = group_ids_.emplace(KeyOf(job), GroupId(last_group_.value() + 1));
+  const auto [known, added] = group_ids_.emplace(KeyOf(job), GroupId());
   if (added) {
-    last_group_ = known->second;
-    PendingGroup& group = groups_[last_group_];
+    PendingGroup group;
     group.key = known->first;
     group.blocker.code = ReasonCode::kBeingEvaluated;
     KnownShape& shape = shapes_[{group.key.gang, group.key.suspect_nodes}];
@@ -35,8 +34,9 @@ GroupId Cluster::EnsureGroup(const Job& job) {
       shape.id = last_shape_ = ShapeId(last_shape_.value() + 1);
     }
     group.shape = shape.id;
+    known->second = groups_.Add(std::move(group));
     if (!known->first.suspect_nodes.empty()) {
-      avoiding_groups_.insert(last_group_);
+      avoiding_groups_.insert(known->second);
     }
   }
   return known->second;
@@ -59,13 +59,15 @@ void Cluster::ChangeGroup(GroupId id, Change change) {
   const auto place = [&] {
     const JobId oldest = *group.ready.begin();
     const GangShape& gang = group.key.gang;
+    const bool whole =
+        !gang.classes.empty() && gang.devices_per_node > 0 && gang.device_share_milli == 0;
     return QueuePlace{.priority = group.key.priority,
                       .oldest = oldest,
                       .group = id,
                       .submitted_at = jobs_.at(oldest).submitted_at,
                       .least_devices = gang.least_devices(),
-                      .plain = gang.classes.size() == 1 && gang.devices_per_node > 0 &&
-                               gang.device_share_milli == 0,
+                      .whole = whole,
+                      .plain = whole && gang.classes.size() == 1,
                       .must_own = group.key.must_own(),
                       .shape = group.shape};
   };
@@ -132,13 +134,6 @@ void Cluster::WakeJobs(absl::Time now) {
     UnindexPending(job);
     job.not_before = absl::InfinitePast();
     IndexPending(job);
-  }
-}
-
-void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
-  const auto found = groups_.find(id);
-  if (found != groups_.end()) {
-    found->second.blocker = blocker;
   }
 }
 

@@ -4,11 +4,12 @@
 // How far the groups of pending jobs have come in one planning round, and what those are told that
 // stay behind. Owned by the round; the cluster must not change meanwhile.
 
+#include <cstdint>
+#include <deque>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
-
-#include "absl/container/flat_hash_map.h"
 
 #include "scheduler/core/cluster.h"
 #include "scheduler/core/round_books.h"
@@ -16,8 +17,10 @@
 namespace berth {
 
 struct GroupState {
+  GroupId id;
   const PendingGroup* group = nullptr;
-  std::set<JobId>::const_iterator next;
+  // Its oldest job; nothing as long as no other was asked for.
+  std::optional<std::set<JobId>::const_iterator> next = {};
   int tasks_started = 0;  // of the array at `next`
   bool hopeless = false;  // nothing more of it starts in this round
   Blocker blocker;
@@ -25,23 +28,25 @@ struct GroupState {
 
 class GroupStates {
  public:
-  explicit GroupStates(const Cluster& cluster);
+  GroupStates(const Cluster& cluster, const RoundBooks& books);
 
   // Whether the round has considered it.
-  bool Contains(GroupId id) const { return states_.contains(id); }
+  bool Contains(GroupId id) const { return numbers_[id.value()] != 0; }
   // Made when it is asked for. Valid as long as the round.
   GroupState& Of(GroupId id);
   // The next job of the group that is not started or nominated yet; none if there is none.
-  JobId NextJob(GroupState& state, const RoundBooks& books) const;
+  // `oldest`: its first job that is ready.
+  JobId NextJob(GroupState& state, JobId oldest) const;
   // For a group that the round does not look at again, and has not considered.
-  void Refuse(const PendingGroup& group, GroupId id, const Blocker& blocker);
+  void Refuse(GroupId id, const Blocker& blocker);
   // Of all groups whose blocker is not the one that they have.
   std::vector<std::pair<GroupId, Blocker>> TakeBlockers();
 
  private:
   const Cluster& cluster_;
-  absl::flat_hash_map<GroupId, GroupState> states_;
-  std::vector<GroupId> considered_;
+  const RoundBooks& books_;
+  std::vector<uint32_t> numbers_;  // of the states, from 1, by group; 0: it has none
+  std::deque<GroupState> states_;
   std::vector<std::pair<GroupId, Blocker>> refused_;
 };
 

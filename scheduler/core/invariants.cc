@@ -236,16 +236,21 @@ absl::Status CheckHolders(const Cluster& cluster) {
 
 // Nominations that cannot be used are known; each has its reclaim.
 absl::Status CheckNominations(const Cluster& cluster) {
+  std::set<JobId> broken;
   for (const auto& [id, claim] : cluster.nominations()) {
-    if (cluster.AreUsable(claim.members) == cluster.broken_nominations().contains(id)) {
-      return Broken("nominations", absl::StrFormat("whether job %d can use it", id.value()));
+    if (!cluster.AreUsable(claim.members)) {
+      broken.insert(id);
     }
     if (!cluster.open_reclaims().contains(id)) {
       return Broken("nominations", absl::StrFormat("job %d has no reclaim", id.value()));
     }
   }
-  const bool same = cluster.nominations().size() == cluster.open_reclaims().size();
-  return same ? absl::OkStatus() : Broken("nominations", "a reclaim is left");
+  if (cluster.nominations().size() != cluster.open_reclaims().size()) {
+    return Broken("nominations", "a reclaim is left");
+  }
+  return broken == cluster.broken_nominations()
+             ? absl::OkStatus()
+             : Broken("nominations", "not those that can't be used");
 }
 
 // What ends when, and what comes back then, is what a walk finds.
@@ -297,10 +302,10 @@ absl::Status CheckJobs(const Cluster& cluster) {
     if (active != cluster.active_jobs().contains(id)) {
       return Broken("active jobs", absl::StrFormat("job %d is %s", id.value(), Name(job.state)));
     }
-    if (active && ((job.state == JobState::kDispatching &&
-                    !dispatched.contains({job.attempt.created_at, id})) ||
-                   (job.state == JobState::kRunning &&
-                    !limits.contains({ActiveTimes::LimitOf(job), id})))) {
+    if (active &&
+        ((job.state == JobState::kDispatching &&
+          !dispatched.contains({job.attempt.created_at, id})) ||
+         (job.state == JobState::kRunning && !limits.contains({ActiveTimes::LimitOf(job), id})))) {
       return Broken("active times", absl::StrFormat("job %d may be late unseen", id.value()));
     }
     if (active) {

@@ -47,6 +47,10 @@ void ApplyRecall(const Step& step, Recall recall) {
 }  // namespace
 
 void ApplyPlan(const Step& step, Plan plan) {
+  // Before a group ends with its last job, and gives its id to another.
+  for (const auto& [group, blocker] : plan.blockers) {
+    step.cluster.SetBlocker(group, blocker);
+  }
   std::set<std::pair<TenantId, ClassId>> left;
   for (JobId claim : plan.lapsed) {
     const Reclaim& certificate = step.cluster.open_reclaims().at(claim);
@@ -68,9 +72,6 @@ void ApplyPlan(const Step& step, Plan plan) {
   // taken by a start of this plan, is there for what runs.
   for (const auto& [tenant, device_class] : left) {
     step.cluster.UpgradeLabels(tenant, device_class);
-  }
-  for (const auto& [group, blocker] : plan.blockers) {
-    step.cluster.SetBlocker(group, blocker);
   }
   step.cluster.SetAnchors(std::move(plan.anchors));
 }

@@ -8,11 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-
 #include "scheduler/core/admission.h"
 #include "scheduler/core/group_states.h"
 #include "scheduler/core/queue_order.h"
+#include "scheduler/core/refusal_memo.h"
 #include "scheduler/core/round_books.h"
 
 namespace berth {
@@ -26,7 +25,7 @@ class Round {
         policy_(policy),
         now_(now),
         books_(cluster, policy, now),
-        states_(cluster) {}
+        states_(cluster, books_) {}
 
   Plan Run() {
     books_.SettleNominations();
@@ -54,16 +53,7 @@ class Round {
     }
   };
 
-  // What groups that look alike but for when they end were told.
-  struct Refusal {
-    Blocker blocker;
-    bool hopeless = false;  // as GroupState's
-    // The priority for which nobody of the tenant could make room, the last that was tried.
-    std::optional<int> searched;
-  };
-
   GroupState& StateOf(GroupId id) { return states_.Of(id); }
-  JobId NextJob(GroupState& state) { return states_.NextJob(state, books_); }
 
   void RunPhase(Phase phase, ClassId device_class, const std::map<TenantId, TenantQueue>& tenants) {
     std::vector<Turn> turns;
@@ -76,20 +66,20 @@ class Round {
       Turn turn = line.top();
       line.pop();
       const TenantQueue& groups = tenants.at(turn.tenant);
-      const Reach reach = ReachOf(phase, turn.tenant, device_class);
-      const bool alike = MayBeRefusedAlike(turn.tenant);
-      const std::optional<int> lowest =
-          alike ? cluster_.LowestPriority(turn.tenant, device_class) : std::nullopt;
-      refusals_.clear();
+      const Tenant& tenant = *cluster_.quota().FindTenant(turn.tenant);
+      Reach reach = ReachOf(phase, tenant, device_class);
+      const bool alike = MayBeRefusedAlike(tenant);
+      refusals_.Begin(alike ? cluster_.LowestPriority(turn.tenant, device_class) : std::nullopt);
       bool started = false;
       while (!started && turn.next_group != groups.end()) {
-        if (reach.IsBeyond(*turn.next_group) ||
-            (alike && IsRefusedAlike(phase, *turn.next_group, lowest))) {
+        if (IsBeyond(*turn.next_group, reach, tenant) ||
+            (alike && IsRefusedAlike(phase, *turn.next_group))) {
           ++turn.next_group;
           continue;
         }
-        started = StartNext(phase, turn.next_group->group);
-        if (!started && LocksQueue(phase, *turn.next_group, groups)) {
+        started = StartNext(phase, turn.next_group->group, turn.next_group->oldest, tenant);
+        if (!started && !MayBePassed(tenant) &&
+            LocksQueue(phase, *turn.next_group, groups, tenant)) {
           turn.next_group = groups.end();
         } else if (!started) {
           ++turn.next_group;
@@ -104,7 +94,7 @@ class Round {
 
   // Whether requests of the tenant for the same shape have the same chances in one phase, while
   // nothing starts: apart from when they end, they differ in their projects only.
-  bool MayBeRefusedAlike(TenantId tenant) const {
+  bool MayBeRefusedAlike(const Tenant& tenant) const {
     return MayBePassed(tenant) && cluster_.bookings().empty() &&
            !cluster_.quota().has_project_limits();
   }
@@ -112,64 +102,48 @@ class Round {
   // Whether a group before this one in its tenant's queue was refused what this one asks for. It
   // has the same blocker then, and there is no more to find out about it: a large center has
   // thousands of such groups.
-  // `lowest`: priority of those of its tenant that may make room; nobody makes it for the next of
-  // the same priority either.
-  bool IsRefusedAlike(Phase phase, const QueuePlace& place, std::optional<int> lowest) {
-    if (!place.plain || place.must_own) {
-      return false;
-    }
-    const auto refusal = refusals_.find(place.shape);
-    if (refusal == refusals_.end()) {
-      return false;
-    }
-    const auto& [blocker, hopeless, searched] = refusal->second;
-    const bool may_find_room =
-        lowest.value_or(place.priority) < place.priority && searched != place.priority;
+  bool IsRefusedAlike(Phase phase, const QueuePlace& place) {
+    const RefusalMemo::Refusal* refusal = refusals_.Find(place);
     // One that has been considered may have started.
-    if (may_find_room || states_.Contains(place.group) || books_.IsNominated(place.oldest)) {
+    if (refusal == nullptr || states_.Contains(place.group) || books_.IsNominated(place.oldest)) {
       return false;
     }
-    const PendingGroup& group = cluster_.GetGroup(place.group);
     if (phase == Phase::kBorrow) {
-      states_.Refuse(group, place.group, blocker);
-    } else if (hopeless || !(group.blocker == blocker)) {
+      states_.Refuse(place.group, refusal->blocker);
+    } else if (refusal->hopeless || !(cluster_.GetGroup(place.group).blocker == refusal->blocker)) {
       GroupState& state = StateOf(place.group);
-      state.blocker = blocker;
-      state.hopeless = hopeless;
+      state.blocker = refusal->blocker;
+      state.hopeless = refusal->hopeless;
     }
     return true;
   }
 
-  // `searched`: for somebody who could make room, and whenever it ends there is nobody.
-  void NoteRefusal(const GroupState& state, bool searched) {
-    // Whether it delays the anchor depends on when it ends.
-    if (state.group->key.must_own() || state.blocker.code == ReasonCode::kBehindAnchor) {
-      return;
-    }
-    Refusal& refusal =
-        refusals_.try_emplace(state.group->shape, Refusal{state.blocker, state.hopeless, {}})
-            .first->second;
-    if (searched) {
-      refusal.searched = state.group->key.priority;
-    }
-  }
-
-  // What a tenant's owned claims of a class can come to: not to more devices than `room`. Borrow
-  // requests may all come to something.
+  // What a tenant's owned claims of a queue can come to: not to more devices than `room`, nor, of
+  // those that name several classes, than `most`. Borrow requests may all come to something.
   struct Reach {
     bool bounded = false;
     int64_t room = 0;
-
-    bool IsBeyond(const QueuePlace& place) const {
-      return bounded && place.plain && place.least_devices > room;
-    }
+    std::optional<int64_t> most = {};  // found when asked for
   };
 
-  Reach ReachOf(Phase phase, TenantId tenant, ClassId device_class) const {
+  bool IsBeyond(const QueuePlace& place, Reach& reach, const Tenant& tenant) const {
+    if (!reach.bounded || !place.whole || place.least_devices <= reach.room) {
+      return false;
+    }
+    if (!place.plain && !reach.most.has_value()) {
+      reach.most = reach.room;
+      for (const auto& [device_class, name] : cluster_.classes()) {
+        reach.most = std::max(*reach.most, books_.quota().OwnedRoom(tenant.id, device_class));
+      }
+    }
+    return place.plain || place.least_devices > *reach.most;
+  }
+
+  Reach ReachOf(Phase phase, const Tenant& tenant, ClassId device_class) const {
     if (phase == Phase::kBorrow || !device_class || !MayBePassed(tenant)) {
       return {};
     }
-    return {true, books_.quota().OwnedRoom(tenant, device_class)};
+    return {true, books_.quota().OwnedRoom(tenant.id, device_class)};
   }
 
   Share ShareOf(Phase phase, TenantId tenant, ClassId device_class) const {
@@ -181,14 +155,15 @@ class Round {
 
   // Starts the group's next job, or has devices recalled for it; false when the group is done for
   // this phase.
-  bool StartNext(Phase phase, GroupId id) {
+  // `oldest`: of the group's ready jobs.
+  bool StartNext(Phase phase, GroupId id, JobId oldest, const Tenant& tenant) {
     GroupState& state = StateOf(id);
     const PendingGroup& group = *state.group;
-    const JobId job = state.hopeless ? JobId() : NextJob(state);
+    const JobId job = state.hopeless ? JobId() : states_.NextJob(state, oldest);
     if (!job) {
       return false;
     }
-    if (cluster_.quota().FindTenant(group.key.tenant)->suspended) {
+    if (tenant.suspended) {
       state.hopeless = true;
       state.blocker = {.code = ReasonCode::kTenantSuspended};
       return false;
@@ -201,7 +176,7 @@ class Round {
       const auto blocker = books_.TryStart({group, job, device_class, phase});
       if (!blocker.has_value()) {
         // Who stood behind this head may claim what he owns.
-        if (!MayBePassed(group.key.tenant)) {
+        if (!MayBePassed(tenant)) {
           books_.PlanAgain();
         }
         ++state.tasks_started;
@@ -224,7 +199,7 @@ class Round {
       ++state.tasks_started;
       return true;
     }
-    if (phase == Phase::kOwned && MayAnchor(group.key.tenant) &&
+    if (phase == Phase::kOwned && MayAnchor(tenant) &&
         Anchor(group, job, classes, phase) == RoundBooks::Anchored::kRecall) {
       state.hopeless = false;
       ++state.tasks_started;
@@ -233,7 +208,7 @@ class Round {
     // A recall that was found may be one for a job that ends before the anchor starts.
     const bool found = books_.recalls_found() != found_before;
     if (phase == Phase::kBorrow || !found) {
-      NoteRefusal(state, !found && books_.recalls_forbidden() == forbidden_before);
+      refusals_.Note(state, !found && books_.recalls_forbidden() == forbidden_before);
     }
     return false;
   }
@@ -265,13 +240,13 @@ class Round {
   }
 
   // Whether a job of the tenant may start before one that it ranks above.
-  bool MayBePassed(TenantId tenant) const {
-    const QueuePreset preset = cluster_.quota().FindTenant(tenant)->queue_preset;
-    return preset == QueuePreset::kEasy || preset == QueuePreset::kTraverse;
+  static bool MayBePassed(const Tenant& tenant) {
+    return tenant.queue_preset == QueuePreset::kEasy ||
+           tenant.queue_preset == QueuePreset::kTraverse;
   }
 
-  bool MayAnchor(TenantId tenant) const {
-    return cluster_.quota().FindTenant(tenant)->queue_preset != QueuePreset::kTraverse;
+  static bool MayAnchor(const Tenant& tenant) {
+    return tenant.queue_preset != QueuePreset::kTraverse;
   }
 
   RoundBooks::Anchored Anchor(const PendingGroup& group, JobId job,
@@ -286,12 +261,11 @@ class Round {
   }
 
   // Whether nothing of its tenant may pass the first job of the group (quota.md, "Order").
-  bool IsLock(GroupState& state) {
-    const Tenant& tenant = *cluster_.quota().FindTenant(state.group->key.tenant);
-    if (MayBePassed(tenant.id)) {
+  bool IsLock(const QueuePlace& place, const Tenant& tenant) {
+    if (MayBePassed(tenant)) {
       return false;
     }
-    const JobId job = NextJob(state);
+    const JobId job = states_.NextJob(StateOf(place.group), place.oldest);
     if (!job) {
       return false;
     }
@@ -304,14 +278,15 @@ class Round {
   }
 
   // Whether nothing of the tenant may pass this group, which could not start.
-  bool LocksQueue(Phase phase, const QueuePlace& head, const TenantQueue& groups) {
-    GroupState& state = StateOf(head.group);
-    if (!IsLock(state)) {
+  bool LocksQueue(Phase phase, const QueuePlace& head, const TenantQueue& groups,
+                  const Tenant& tenant) {
+    if (!IsLock(head, tenant)) {
       return false;
     }
     if (phase == Phase::kBorrow) {
+      const JobId job = states_.NextJob(StateOf(head.group), head.oldest);
       for (auto behind = std::next(groups.find(head)); behind != groups.end(); ++behind) {
-        StateOf(behind->group).blocker = {.code = ReasonCode::kQueueHead, .job = NextJob(state)};
+        StateOf(behind->group).blocker = {.code = ReasonCode::kQueueHead, .job = job};
       }
     }
     return true;
@@ -327,7 +302,7 @@ class Round {
   using AgedLine = std::priority_queue<Aged, std::vector<Aged>, std::greater<>>;
 
   // Those of a tenant in a queue; of one that locks its queue those that have no head before them.
-  void ListAged(ClassId queue, TenantId tenant, const TenantQueue& groups, AgedLine& line) {
+  void ListAged(ClassId queue, const Tenant& tenant, const TenantQueue& groups, AgedLine& line) {
     if (!MayAnchor(tenant)) {
       return;
     }
@@ -336,11 +311,12 @@ class Round {
       // A group whose oldest job is young has none that is ripe.
       const absl::Time ripe_at = place.submitted_at + policy_.borrow_age;
       books_.LookAgainAt(ripe_at);
-      const JobId oldest = may_lock ? NextJob(StateOf(place.group)) : place.oldest;
+      const JobId oldest =
+          may_lock ? states_.NextJob(StateOf(place.group), place.oldest) : place.oldest;
       if (ripe_at <= now_ && oldest) {
         line.emplace(oldest, place.group, queue);
       }
-      if (may_lock && IsLock(StateOf(place.group))) {
+      if (may_lock && IsLock(place, tenant)) {
         break;
       }
     }
@@ -351,34 +327,40 @@ class Round {
   // another class than that of its queue.
   void AnchorOldest() {
     AgedLine line;
+    std::vector<ClassId> open;  // queues without an anchor
     for (const auto& [queue, tenants] : cluster_.queues()) {
+      if (books_.HasAnchor(queue)) {
+        continue;
+      }
+      open.push_back(queue);
       for (const auto& [tenant, groups] : tenants) {
-        if (!books_.HasAnchor(queue)) {
-          ListAged(queue, tenant, groups, line);
-        }
+        ListAged(queue, *cluster_.quota().FindTenant(tenant), groups, line);
       }
     }
-    bool any_class = false;  // of the queue of those that name none, one is anchored
-    while (!line.empty() && !books_.IsFull()) {
+    while (!open.empty() && !line.empty() && !books_.IsFull()) {
       const auto [oldest, id, queue] = line.top();
       line.pop();
-      if (queue ? books_.HasAnchor(queue) : any_class) {
+      if (std::count(open.begin(), open.end(), queue) == 0) {
         continue;
       }
       const PendingGroup& group = cluster_.GetGroup(id);
-      const JobId job = NextJob(StateOf(id));
-      if (job && job == oldest && IsRipe(job) && !StartNext(Phase::kBorrow, id)) {
+      const Tenant& tenant = *cluster_.quota().FindTenant(group.key.tenant);
+      const JobId job = states_.NextJob(StateOf(id), oldest);
+      if (job && job == oldest && IsRipe(job) && !StartNext(Phase::kBorrow, id, oldest, tenant)) {
         std::vector<ClassId> any;
         const auto anchored = Anchor(group, job, ClassesOf(group, any), Phase::kBorrow);
-        any_class = any_class || (anchored == RoundBooks::Anchored::kAnchor && !queue);
+        std::erase_if(open, [&, from = queue](ClassId of) {
+          // Of those that name no class one is enough, in whatever class.
+          return of ? books_.HasAnchor(of) : anchored == RoundBooks::Anchored::kAnchor && !from;
+        });
         continue;
       }
       // Another of the group is the oldest now, or who stood behind this head.
-      const JobId next = NextJob(StateOf(id));
+      const JobId next = states_.NextJob(StateOf(id), oldest);
       if (next && IsRipe(next)) {
         line.emplace(next, id, queue);
-      } else if (!next && !MayBePassed(group.key.tenant)) {
-        ListAged(queue, group.key.tenant, cluster_.queues().at(queue).at(group.key.tenant), line);
+      } else if (!next && !MayBePassed(tenant)) {
+        ListAged(queue, tenant, cluster_.queues().at(queue).at(tenant.id), line);
       }
     }
   }
@@ -388,7 +370,7 @@ class Round {
   const absl::Time now_;
   RoundBooks books_;
   GroupStates states_;
-  absl::flat_hash_map<ShapeId, Refusal> refusals_;  // of this turn, by shape
+  RefusalMemo refusals_;  // of this turn
 };
 
 }  // namespace

@@ -9,8 +9,8 @@ namespace {
 // Whether the claim's devices are still what its job asks for.
 bool IsStillFit(const GangShape& gang, const Start& claim) {
   const auto members = static_cast<int>(claim.members.size());
-  const bool suits = gang.classes.empty() || std::count(gang.classes.begin(), gang.classes.end(),
-                                                        claim.device_class) > 0;
+  const bool suits = gang.classes.empty() ||
+                     std::count(gang.classes.begin(), gang.classes.end(), claim.device_class) > 0;
   return suits && members >= gang.least_nodes() && members <= gang.nodes &&
          DevicesOf(claim.members) == int64_t{members} * gang.devices_per_node;
 }

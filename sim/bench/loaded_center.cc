@@ -20,9 +20,11 @@ LoadedCenter::LoadedCenter(const sim::Workload& workload)
 }
 
 int64_t LoadedCenter::ready_groups() const {
-  const auto& groups = engine().cluster().groups();
-  return std::count_if(groups.begin(), groups.end(),
-                       [](const auto& group) { return !group.second.ready.empty(); });
+  int64_t count = 0;
+  for (const auto& [id, group] : engine().cluster().groups()) {
+    count += group.ready.empty() ? 0 : 1;
+  }
+  return count;
 }
 
 int64_t LoadedCenter::pending() const {

@@ -44,7 +44,7 @@ tests/                  common/ proto/ scheduler/ agent/ client/ sim/
 
 // Inside scheduler/core, lowest rung first. A file may include its own rung and those below it.
 constexpr const char* kCoreLadder = R"(
-ids id_map
+ids id_map slot_map
 names enum_names utc_text resources lifecycle transition_counts node_set
 identity job node allocation policy pending_reason booking reclaim_record
 plan
@@ -56,7 +56,7 @@ placement quota_view place_memo
 ending_stream
 admission queue_order backfill reclaim budget
 round_books
-group_states
+group_states refusal_memo
 planner step job_progress task_notices node_loss fencing node_protocol booking_progress invariants plan_application
 center_requests node_requests job_requests quota_requests booking_requests
 forecast

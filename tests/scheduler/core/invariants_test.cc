@@ -21,6 +21,18 @@ class ClusterDamage {
   std::set<JobId>& Dependents(JobId parent) { return cluster_.dependents_[parent]; }
   Node& NodeOf(NodeId id) { return cluster_.nodes_.at(id); }
   std::map<BookingId, Booking>& bookings() { return cluster_.bookings_; }
+  EndingJob& EndOf(const Job& job) {
+    return cluster_.ends_.at(job.attempt.device_class).at({job.ends_by, job.id});
+  }
+  ReturningMembers& ReturningOf(const Job& job) {
+    return cluster_.returning_[job.attempt.device_class];
+  }
+  ActiveTimes& active_times() { return cluster_.active_times_; }
+  std::map<int, PriorityHolders>& HoldersLike(const Job& job) {
+    return cluster_.priorities_.at({job.spec.tenant, job.attempt.device_class});
+  }
+  std::set<JobId>& broken_nominations() { return cluster_.broken_nominations_; }
+  std::map<JobId, Reclaim>& open_reclaims() { return cluster_.open_reclaims_; }
 
  private:
   Cluster& cluster_;
@@ -84,6 +96,33 @@ TEST_F(InvariantsTest, QueuesAndGroups) {
   ExpectFound("pending counts", [&](ClusterDamage& damage) {
     --damage.PendingCount(damage.JobOf(ready_).spec.tenant);
   });
+}
+
+TEST_F(InvariantsTest, WhatEndsWhen) {
+  ExpectFound("ends", [&](ClusterDamage& damage) { --damage.EndOf(damage.JobOf(gang_)).members; });
+  ExpectFound("ends", [&](ClusterDamage& damage) { ++damage.EndOf(damage.JobOf(gang_)).devices; });
+  ExpectFound("ends", [&](ClusterDamage& damage) {
+    damage.EndOf(damage.JobOf(gang_)).grace += absl::Seconds(1);
+  });
+  ExpectFound("ends",
+              [&](ClusterDamage& damage) { damage.JobOf(gang_).ends_by += absl::Seconds(1); });
+  ExpectFound("ends",
+              [&](ClusterDamage& damage) { ++damage.ReturningOf(damage.JobOf(gang_)).devices; });
+  ExpectFound("active times", [&](ClusterDamage& damage) { damage.active_times() = {}; });
+}
+
+TEST_F(InvariantsTest, Holders) {
+  ExpectFound("holders", [&](ClusterDamage& damage) {
+    ++damage.HoldersLike(damage.JobOf(gang_)).begin()->second.devices;
+  });
+  ExpectFound("holders",
+              [&](ClusterDamage& damage) { damage.HoldersLike(damage.JobOf(gang_)).clear(); });
+}
+
+TEST_F(InvariantsTest, Nominations) {
+  ExpectFound("nominations", [&](ClusterDamage& damage) { damage.open_reclaims()[ready_]; });
+  ExpectFound("nominations",
+              [&](ClusterDamage& damage) { damage.broken_nominations().insert(ready_); });
 }
 
 TEST_F(InvariantsTest, Arrays) {
