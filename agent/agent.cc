@@ -55,9 +55,11 @@ void Agent::OnDevices(const DeviceHealth::Outcome& outcome) {
 }
 
 void Agent::Run() {
+  writer_.emplace(*journal_, loop_);
   Connect();
   WatchDevices();
   loop_.Run();
+  writer_.reset();
   if (core_->HasTasks()) {
     LogInfo("agent stops; its tasks go on", {
                                                 {"node", options_.node}
@@ -87,7 +89,7 @@ void Agent::Connect() {
                                  [this, number](const absl::Status& status) {
                                    loop_.Post([this, number, status] { OnClosed(number, status); });
                                  }});
-  session_->Send(core_->MakeHello(facts_, SystemClock().SinceBoot()));
+  Say(core_->MakeHello(facts_, SystemClock().SinceBoot()));
 }
 
 void Agent::OnMessage(uint64_t session, const v1::SchedulerMessage& message) {
@@ -140,7 +142,7 @@ void Agent::Beat(uint64_t session) {
     return;
   }
   CatchUp();
-  session_->Send(core_->MakeHeartbeat(SystemClock().SinceBoot()));
+  Say(core_->MakeHeartbeat(SystemClock().SinceBoot()));
   loop_.RunAfter(absl::Milliseconds(std::max(core_->session().heartbeat_interval_ms(), 10)),
                  [this, session] { Beat(session); });
 }
@@ -155,6 +157,7 @@ void Agent::OnClosed(uint64_t session, const absl::Status& status) {
                  {"status", std::string(status.message())}
   });
   core_->OnDisconnected();
+  outputs_.DropMessages();
   ++session_number_;
   ConnectLater();
 }
@@ -201,36 +204,62 @@ void Agent::TellNotices() {
 }
 
 void Agent::Carry(AgentOutput output) {
+  outputs_.Add(std::move(output));
+  CarryWaiting();
+}
+
+void Agent::Say(v1::AgentMessage message) {
+  outputs_.Add(std::move(message));
+  CarryWaiting();
+}
+
+void Agent::CarryWaiting() {
+  while (AgentOutput* output = outputs_.Begin()) {
+    if (output->must_sync && writer_.has_value()) {
+      writer_->Append(output->journal, [this](const absl::Status& status) {
+        CarryOut(status);
+        CarryWaiting();
+      });
+      return;
+    }
+    CarryOut(output->journal.empty() ? absl::OkStatus()
+                                     : journal_->Append(output->journal, output->must_sync));
+  }
+}
+
+void Agent::CarryOut(absl::Status status) {
+  AgentOutput& output = outputs_.under_way();
   if (!output.journal.empty()) {
-    absl::Status status = journal_->Append(output.journal, output.must_sync);
     if (status.ok()) {
       status = journal_->CompactIfLarge(core_->state());
     }
     journal_is_behind_ = journal_is_behind_ || !status.ok();
-    if (!status.ok() && output.must_sync) {
-      RefuseUnwritten(output, status);
-      return;
+  }
+  if (!status.ok() && output.must_sync) {
+    RefuseUnwritten(output, status);
+    // Reports are told again once the journal is written; the rest promises nothing.
+    std::erase_if(output.messages, [](const auto& message) { return message.has_report(); });
+  } else {
+    for (const TaskAction& action : output.actions) {
+      runner_->Run(action);
     }
   }
-  for (const TaskAction& action : output.actions) {
-    runner_->Run(action);
-  }
-  if (session_ == nullptr) {
-    return;
-  }
   for (v1::AgentMessage& message : output.messages) {
-    session_->Send(std::move(message));
+    if (session_ != nullptr) {
+      session_->Send(std::move(message));
+    }
   }
+  outputs_.Finish();
 }
 
 void Agent::CatchUp() {
-  if (!journal_is_behind_ || !journal_->Compact(core_->state()).ok()) {
+  if (!journal_is_behind_ || outputs_.busy() || !journal_->Compact(core_->state()).ok()) {
     return;
   }
   journal_is_behind_ = false;
   LogInfo("journal is written again", {});
   for (v1::AgentMessage& message : core_->TellAgain()) {
-    session_->Send(std::move(message));
+    Say(std::move(message));
   }
 }
 

@@ -2,7 +2,7 @@
 #define BERTH_AGENT_AGENT_H_
 
 // Wires the node's parts: core, journal, task runner, devices, the stream to the scheduler. One
-// thread runs everything; gRPC's threads only post to it.
+// thread runs everything; gRPC's threads and the journal's only post to it.
 
 #include <cstdint>
 #include <memory>
@@ -16,10 +16,12 @@
 #include "agent/agent_options.h"
 #include "agent/core/agent_core.h"
 #include "agent/core/notice_board.h"
+#include "agent/core/output_queue.h"
 #include "agent/device_watch.h"
 #include "agent/disk_watch.h"
 #include "agent/executor/event_loop.h"
 #include "agent/journal.h"
+#include "agent/journal_writer.h"
 #include "agent/session.h"
 #include "agent/task_runner.h"
 #include "common/backoff.h"
@@ -58,9 +60,14 @@ class Agent {
   // Tells the scheduler what tasks told of themselves, now or after a pause since the last time.
   void OnNotice(v1::TaskNotice notice);
   void TellNotices();
-  // Durable, then done, then said.
+  // Durable, then done, then said; in order, and some of it later.
   void Carry(AgentOutput output);
+  void CarryWaiting();
+  // Of what is under way: its records are in the journal, or could not be written.
+  void CarryOut(absl::Status status);
   void RefuseUnwritten(const AgentOutput& output, const absl::Status& status);
+  // Behind what is to be durable before it.
+  void Say(v1::AgentMessage message);
   // Once the disk has room again: writes what it could not, and says what waited for that.
   void CatchUp();
 
@@ -69,6 +76,8 @@ class Agent {
   v1::NodeFacts facts_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<AgentCore> core_;
+  OutputQueue outputs_;
+  std::optional<JournalWriter> writer_;  // while the loop runs
   NoticeBoard notices_;
   std::optional<absl::Duration> notices_told_;  // since boot; none: never
   bool notices_due_ = false;                    // a timer will tell them

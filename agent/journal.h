@@ -2,8 +2,8 @@
 #define BERTH_AGENT_JOURNAL_H_
 
 // The append-only, fsynced record of what the agent has accepted. One file, DATA_DIR/journal;
-// records are length, CRC-32 of kind and payload, kind, payload. Owned by the Agent; its thread
-// only.
+// records are length, CRC-32 of kind and payload, kind, payload. Owned by the Agent;
+// one thread at a time.
 
 #include <cstdint>
 #include <memory>

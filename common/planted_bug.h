@@ -37,6 +37,8 @@ enum class PlantedBug {
   kLateFenceCounts,      // so has one of a node that was heard of since
   kUnwrittenForgotten,   // what a full disk held back is never said
   kJournalLossIgnored,   // what a lost journal may have accepted is sent again
+  kTaskBeforeDurable,    // a task starts before its assignment is on the disk
+  kStopOvertakes,        // a stop does not wait for the disk behind its task
 };
 
 #ifdef BERTH_PLANTED_BUGS

@@ -15,6 +15,8 @@ constexpr int64_t kReconnectMost = 10 * kSecond;
 constexpr int64_t kLookAgain = 100 * kMillisecond;
 constexpr int64_t kRestartsMost = 5 * kSecond;
 constexpr int64_t kCleanPatience = 10 * kSecond;
+constexpr int64_t kSyncsSoon = 20 * kMillisecond;  // mostly, at the latest
+constexpr int64_t kSyncsLate = 4 * kSecond;        // a disk that is slow now and then
 
 // As Agent::BeginJournal.
 AgentState NextLife(Machine& machine) {
@@ -55,6 +57,7 @@ bool AgentProcess::IsPaused() const {
 void AgentProcess::Begin() {
   machine_.journal().Compact(core_.state());
   if (Adopt()) {
+    has_writer_ = true;
     Connect();
   }
 }
@@ -108,7 +111,7 @@ void AgentProcess::AdoptOne(const JournaledTask& task) {
 
 void AgentProcess::Connect() {
   stream_ = machine_.network().Open(machine_.number());
-  machine_.network().SendUp(stream_, core_.MakeHello(machine_.facts(), machine_.Clock()));
+  Say(core_.MakeHello(machine_.facts(), machine_.Clock()));
 }
 
 void AgentProcess::OnMessage(StreamId stream, const v1::SchedulerMessage& message) {
@@ -138,7 +141,7 @@ void AgentProcess::Beat(StreamId stream) {
     return;
   }
   CatchUp();
-  machine_.network().SendUp(stream, core_.MakeHeartbeat(machine_.Clock()));
+  Say(core_.MakeHeartbeat(machine_.Clock()));
   const int64_t interval_us = core_.session().heartbeat_interval_ms() * kMillisecond;
   After(interval_us, [this, stream] { Beat(stream); });
 }
@@ -149,6 +152,7 @@ void AgentProcess::OnStreamEnded(StreamId stream) {
       return;
     }
     core_.OnDisconnected();
+    outputs_.DropMessages();
     stream_ = 0;
     const int64_t wait_us = machine_.timeline().Between(backoff_us_ / 2, backoff_us_);
     backoff_us_ = std::min(backoff_us_ * 2, kReconnectMost);
@@ -171,26 +175,68 @@ bool AgentProcess::Dies(AgentCrash at, AgentCrash point) {
 }
 
 bool AgentProcess::Carry(AgentOutput output) {
-  const AgentCrash crash = output.journal.empty() ? AgentCrash::kNone : machine_.TakeAgentCrash();
-  if (Dies(crash, AgentCrash::kBeforeJournal)) {
-    return false;
+  if (Planted(PlantedBug::kStopOvertakes) && outputs_.busy()) {
+    std::erase_if(output.actions, [this](const TaskAction& action) {
+      const auto* stop = std::get_if<StopTask>(&action);
+      return stop != nullptr && (Act(*stop), true);
+    });
   }
-  if (!output.journal.empty()) {
-    if (!machine_.disk_full()) {
-      machine_.journal().Append(output.journal, output.must_sync);
-    } else {
-      journal_is_behind_ = true;
-      if (output.must_sync) {
-        RefuseUnwritten(output);
-        return true;
-      }
+  outputs_.Add(std::move(output));
+  return CarryWaiting();
+}
+
+void AgentProcess::Say(v1::AgentMessage message) {
+  outputs_.Add(std::move(message));
+  CarryWaiting();
+}
+
+bool AgentProcess::CarryWaiting() {
+  while (const AgentOutput* output = outputs_.Begin()) {
+    const bool has_records = !output->journal.empty();
+    const AgentCrash crash = has_records ? machine_.TakeAgentCrash() : AgentCrash::kNone;
+    if (Dies(crash, AgentCrash::kBeforeJournal)) {
+      return false;
+    }
+    const bool is_written = !has_records || !machine_.disk_full();
+    if (has_records && is_written) {
+      machine_.journal().Append(output->journal, output->must_sync && !has_writer_);
+    }
+    if (output->must_sync && has_writer_ && !Planted(PlantedBug::kTaskBeforeDurable)) {
+      CarryOutOnceSynced(is_written, crash);
+      return true;
+    }
+    if (!CarryOut(is_written, crash)) {
+      return false;
     }
   }
+  return true;
+}
+
+void AgentProcess::CarryOutOnceSynced(bool is_written, AgentCrash crash) {
+  const int64_t most_us = machine_.timeline().Once(50) ? kSyncsLate : kSyncsSoon;
+  After(machine_.timeline().Between(100, most_us), [this, is_written, crash] {
+    if (is_written) {
+      machine_.journal().Sync();
+    }
+    if (CarryOut(is_written, crash)) {
+      CarryWaiting();
+    }
+  });
+}
+
+bool AgentProcess::CarryOut(bool is_written, AgentCrash crash) {
+  AgentOutput& output = outputs_.under_way();
+  journal_is_behind_ = journal_is_behind_ || !is_written;
   if (Dies(crash, AgentCrash::kAfterJournal)) {
     return false;
   }
-  for (const TaskAction& action : output.actions) {
-    Run(action);
+  if (!is_written && output.must_sync) {
+    RefuseUnwritten(output);
+    std::erase_if(output.messages, [](const auto& message) { return message.has_report(); });
+  } else {
+    for (const TaskAction& action : output.actions) {
+      Run(action);
+    }
   }
   if (Dies(crash, AgentCrash::kAfterActions)) {
     return false;
@@ -198,6 +244,7 @@ bool AgentProcess::Carry(AgentOutput output) {
   for (v1::AgentMessage& message : output.messages) {
     machine_.network().SendUp(stream_, std::move(message));
   }
+  outputs_.Finish();
   return true;
 }
 
@@ -212,13 +259,14 @@ void AgentProcess::RefuseUnwritten(const AgentOutput& output) {
 }
 
 void AgentProcess::CatchUp() {
-  if (!journal_is_behind_ || machine_.disk_full() || Planted(PlantedBug::kUnwrittenForgotten)) {
+  if (!journal_is_behind_ || outputs_.busy() || machine_.disk_full() ||
+      Planted(PlantedBug::kUnwrittenForgotten)) {
     return;
   }
   journal_is_behind_ = false;
   machine_.journal().Compact(core_.state());
   for (v1::AgentMessage& message : core_.TellAgain()) {
-    machine_.network().SendUp(stream_, std::move(message));
+    Say(std::move(message));
   }
 }
 

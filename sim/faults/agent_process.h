@@ -9,6 +9,7 @@
 #include <set>
 
 #include "agent/core/agent_core.h"
+#include "agent/core/output_queue.h"
 #include "sim/faults/network.h"
 
 namespace berth::sim {
@@ -54,6 +55,10 @@ class AgentProcess {
   void OnTask(const TaskEvent& event);
   // Returns: whether the process is still there.
   bool Carry(AgentOutput output);
+  bool CarryWaiting();
+  void CarryOutOnceSynced(bool is_written, AgentCrash crash);
+  bool CarryOut(bool is_written, AgentCrash crash);
+  void Say(v1::AgentMessage message);
   bool Dies(AgentCrash at, AgentCrash point);
   void RefuseUnwritten(const AgentOutput& output);
   void CatchUp();
@@ -71,7 +76,9 @@ class AgentProcess {
   Machine& machine_;
   const uint64_t life_;
   AgentCore core_;
-  StreamId stream_ = 0;  // 0: none
+  OutputQueue outputs_;
+  bool has_writer_ = false;  // as once the agent's loop runs
+  StreamId stream_ = 0;      // 0: none
   int64_t paused_until_us_ = 0;
   int64_t backoff_us_;
   int64_t heard_us_ = 0;  // what supervisors said last arrives then

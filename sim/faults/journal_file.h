@@ -15,8 +15,12 @@ class JournalFile {
  public:
   void Append(const std::vector<JournalRecord>& records, bool sync) {
     records_.insert(records_.end(), records.begin(), records.end());
-    synced_ = sync ? records_.size() : synced_;
+    if (sync) {
+      Sync();
+    }
   }
+  // What was appended so far is forced to the disk.
+  void Sync() { synced_ = records_.size(); }
   void Compact(const AgentState& state) {
     *this = JournalFile();
     base_ = state;

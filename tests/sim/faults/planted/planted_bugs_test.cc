@@ -59,7 +59,8 @@ INSTANTIATE_TEST_SUITE_P(
         PlantedBug::kReportOnce, PlantedBug::kLostBeforeItIsGone, PlantedBug::kCancelForgotten,
         PlantedBug::kGraceOutlivesLease, PlantedBug::kNoMassLossHold, PlantedBug::kNoDeviceLock,
         PlantedBug::kUnwrittenForgotten, PlantedBug::kJournalLossIgnored,
-        PlantedBug::kFailedFenceCounts, PlantedBug::kLateFenceCounts),
+        PlantedBug::kFailedFenceCounts, PlantedBug::kLateFenceCounts,
+        PlantedBug::kTaskBeforeDurable),
     [](const auto& bug) { return "Bug" + std::to_string(static_cast<int>(bug.param)); });
 
 // Another rule makes these good, whatever happens in the simulation:
@@ -68,6 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
 // - kOldEpochObeyed: an older scheduler refuses the agent's hello by itself.
 // - kDirtyDevice: the locks of the devices cover for it.
 // - kNoReleaseOnReboot: the hello's list of tasks does not have them, which releases them as well.
+// - kStopOvertakes: a kill comes again with every heartbeat until its task has ended.
 class RedundantRules : public testing::TestWithParam<PlantedBug> {};
 
 TEST_P(RedundantRules, AreMadeGood) {
@@ -76,7 +78,8 @@ TEST_P(RedundantRules, AreMadeGood) {
 
 INSTANTIATE_TEST_SUITE_P(EachRule, RedundantRules,
                          testing::Values(PlantedBug::kNoTombstone, PlantedBug::kOldEpochObeyed,
-                                         PlantedBug::kDirtyDevice, PlantedBug::kNoReleaseOnReboot),
+                                         PlantedBug::kDirtyDevice, PlantedBug::kNoReleaseOnReboot,
+                                         PlantedBug::kStopOvertakes),
                          [](const auto& bug) {
                            return "Bug" + std::to_string(static_cast<int>(bug.param));
                          });
