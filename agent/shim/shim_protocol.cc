@@ -7,6 +7,8 @@
 #include <ctime>
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace berth {
@@ -145,6 +147,14 @@ std::vector<std::string> Lines(const std::string& text) {
     at = end + 1;
   }
   return lines;
+}
+
+// ext4 forces the name of a new file to the disk with the file, with a journal and without: to
+// force its folder after it has the disk empty its cache once more, for nothing. Only ext4 has
+// extents.
+bool ForcesNamesToo(int file) {
+  int flags = 0;
+  return ioctl(file, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_EXTENT_FL) != 0;
 }
 
 }  // namespace
@@ -318,8 +328,9 @@ bool WriteOnceDurably(int folder, const char* name, const std::string& content) 
     return false;
   }
   const bool written = WriteAll(file, content) && fsync(file) == 0;
+  const bool has_name = written && ForcesNamesToo(file);
   close(file);
-  return written && fsync(folder) == 0;
+  return written && (has_name || fsync(folder) == 0);
 }
 
 int64_t BootTimeNs() {

@@ -62,6 +62,22 @@ def wait_until(condition, seconds, what, pause=0.05):
         time.sleep(pause)
 
 
+def mount_small_disk(center, agent, mib, *options):
+    """The data folder of one agent becomes a disk of its own, whose image is disk.img."""
+    image, folder = center.path("disk.img"), center.path(agent)
+    os.makedirs(folder)
+    with open(image, "wb") as file:
+        file.truncate(mib << 20)
+    for command in (["mkfs.ext4", "-q", "-m", "0", *options, image], ["mount", "-o", "loop", image, folder]):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError as error:
+            raise NotHere(str(error)) from None
+        if done.returncode != 0:
+            raise NotHere("%s: %s" % (command[0], done.stderr.strip()))
+    return folder
+
+
 def alive(pid):
     try:
         with open("/proc/%d/stat" % pid) as file:

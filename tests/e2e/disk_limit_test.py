@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """A job cannot fill the node's disk: it ends at its bound, and when the disk runs short the one that has most ends."""
 
-import os
 import subprocess
 
-from center import Center, NotHere, expect, finish, shows, wait_until
+from center import Center, expect, finish, mount_small_disk, shows, wait_until
 
 FILL = """
 import os, sys, time
@@ -19,22 +18,6 @@ for _ in range(mib):
 print("written", flush=True)
 time.sleep(600)
 """
-
-
-def mount_small_disk(center, agent, mib):
-    """The data folder of one agent becomes a disk of its own."""
-    image, folder = center.path("disk.img"), center.path(agent)
-    os.makedirs(folder)
-    with open(image, "wb") as file:
-        file.truncate(mib << 20)
-    for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, folder]):
-        try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except FileNotFoundError as error:
-            raise NotHere(str(error)) from None
-        if done.returncode != 0:
-            raise NotHere("%s: %s" % (command[0], done.stderr.strip()))
-    return folder
 
 
 def ended(center, token, job):
