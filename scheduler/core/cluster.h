@@ -12,8 +12,6 @@
 #include <tuple>
 #include <vector>
 
-#include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -24,10 +22,12 @@
 #include "scheduler/core/changes.h"
 #include "scheduler/core/fragmentation.h"
 #include "scheduler/core/free_index.h"
+#include "scheduler/core/holder_index.h"
 #include "scheduler/core/id_map.h"
 #include "scheduler/core/identity.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
+#include "scheduler/core/pending_queue.h"
 #include "scheduler/core/pending_reason.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/quota_tree.h"
@@ -35,60 +35,6 @@
 #include "scheduler/core/transition_counts.h"
 
 namespace berth {
-
-// Queued jobs that look alike, oldest first. A group that does not fit is skipped in one step.
-// What a round asks of every group stands in front: it lies beside the group's id in memory.
-struct PendingGroup {
-  Blocker blocker;          // of the last round
-  ShapeId shape;            // of its gang and the nodes that it avoids
-  int64_t tasks = 0;        // ready and waiting; of an array those that have not started
-  std::set<JobId> ready;    // may be planned
-  std::set<JobId> waiting;  // for a time (back-off, begin), other jobs, or tasks of their array
-  GroupKey key;
-};
-
-// A group's place in its tenant's queue: by priority, then by its oldest job that is ready.
-struct QueuePlace {
-  int priority = 0;
-  JobId oldest;
-  GroupId group;
-  absl::Time submitted_at = absl::InfinitePast();  // of the oldest
-  int64_t least_devices = 0;
-  bool whole = false;     // whole devices of the classes that it names
-  bool plain = false;     // that, and only one class
-  bool must_own = false;  // see GroupKey
-  ShapeId shape;
-  friend bool operator<(const QueuePlace& a, const QueuePlace& b) {
-    return a.priority != b.priority ? a.priority > b.priority : a.oldest < b.oldest;
-  }
-};
-using TenantQueue = absl::btree_set<QueuePlace>;
-
-// A tenant's preemptible jobs of one priority that hold devices of a class.
-struct PriorityHolders {
-  std::set<JobId> owned;
-  std::set<JobId> borrowed;
-  int64_t devices = 0;  // asked for
-};
-
-// A job that holds devices of a class. One that runs ends by itself; then it gives back what is not
-// being given back already.
-struct EndingJob {
-  bool running = false;
-  absl::Duration grace;
-  int64_t devices = 0;  // while it runs; a share counts as one
-  int members = 0;
-  friend bool operator==(const EndingJob&, const EndingJob&) = default;
-};
-// By when they have ended at the latest (Job::ends_by): most rounds count what comes back soon, and
-// look at few of the jobs themselves.
-using EndIndex = absl::btree_map<std::pair<absl::Time, JobId>, EndingJob>;
-
-// Allocations whose tasks have been told to stop.
-struct ReturningMembers {
-  std::set<AllocationId> allocations;
-  int64_t devices = 0;
-};
 
 class Cluster {
  public:

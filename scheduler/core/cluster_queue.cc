@@ -62,14 +62,14 @@ void Cluster::ChangeGroup(GroupId id, Change change) {
     const bool whole =
         !gang.classes.empty() && gang.devices_per_node > 0 && gang.device_share_milli == 0;
     return QueuePlace{.priority = group.key.priority,
+                      .submitted_at = jobs_.at(oldest).submitted_at,
                       .oldest = oldest,
                       .group = id,
-                      .submitted_at = jobs_.at(oldest).submitted_at,
-                      .least_devices = gang.least_devices(),
+                      .shape = group.shape,
+                      .least_devices = static_cast<int>(gang.least_devices()),
                       .whole = whole,
                       .plain = whole && gang.classes.size() == 1,
-                      .must_own = group.key.must_own(),
-                      .shape = group.shape};
+                      .must_own = group.key.must_own()};
   };
   const TenantId tenant = group.key.tenant;
   std::map<TenantId, TenantQueue>& queues =

@@ -33,8 +33,12 @@ bool HasPlace(const Cluster& cluster, GroupId id, const PendingGroup& group) {
     return false;
   }
   const auto tenant = queue->second.find(group.key.tenant);
-  return tenant != queue->second.end() &&
-         tenant->second.contains(QueuePlace{group.key.priority, *group.ready.begin(), id});
+  if (tenant == queue->second.end()) {
+    return false;
+  }
+  const auto place =
+      tenant->second.find({.priority = group.key.priority, .oldest = *group.ready.begin()});
+  return place != tenant->second.end() && place->group == id;
 }
 
 // The members of a group are queued jobs that know it, among the ready ones exactly those that may
