@@ -8,7 +8,7 @@ usage: tests/run.sh [--quick] [--sanitize address|thread]
 
   --quick             unit tests only, no end-to-end tests
   --sanitize address  build with clang 14, its thread-safety analysis, ASan and UBSan in build-asan, run the unit
-                      tests and random histories
+                      tests, random histories and a short search for faults
   --sanitize thread   build with TSan in build-tsan, run the unit tests that touch no gRPC type
 END
 }
@@ -164,6 +164,12 @@ case "$mode" in
       -DCMAKE_CXX_COMPILER=clang++-14 -DBERTH_SANITIZE=address
     step "Unit tests and random histories under ASan and UBSan"
     run_ctest build-asan -L 'unit|sim' -E test_sim_faults
+    step "Search for faults of the protocol under ASan and UBSan"
+    if build-asan/bin/berth-sim faults --seeds 200; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1)) failures+=("build-asan: berth-sim faults --seeds 200")
+    fi
     ;;
   thread) run_thread_sanitizer ;;
   quick)
