@@ -123,7 +123,8 @@ void Cluster::MoveJob(JobId id, JobState state) {
   if (job.attempt.started_at > absl::InfinitePast()) {
     active_times_.Note(job);
   }
-  if (job.attempt.device_class) {
+  // One that starts ends as one that is dispatched.
+  if (job.attempt.device_class && state != JobState::kStarting) {
     RefreshEnd(job);
     // What one that stops holds can be counted on from now on.
     plan_version_ += state == JobState::kStopping ? 1 : 0;
