@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 
 #include "agent/log_reader.h"
+#include "agent/task_notice.h"
 #include "common/credentials.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -22,21 +23,6 @@ constexpr absl::Duration kCleanAgain = absl::Milliseconds(100);
 constexpr absl::Duration kCleanPatience = absl::Seconds(10);
 // What is left to write a last word in, where the device still lets it.
 constexpr absl::Duration kFaultGrace = absl::Seconds(10);
-
-constexpr int64_t kNsPerMs = 1000000;
-
-v1::TaskNotice ToTaskNotice(const ShimNotice& notice, int64_t age_ns, int64_t checkpoint_age_ns) {
-  v1::TaskNotice told;
-  told.set_count(static_cast<uint64_t>(notice.count));
-  told.set_age_ms(age_ns / kNsPerMs);
-  told.set_checkpoint(notice.checkpoint);
-  told.set_checkpoint_age_ms(notice.checkpoint[0] == 0 ? 0 : checkpoint_age_ns / kNsPerMs);
-  if (notice.progress_milli >= 0) {
-    told.set_progress_milli(notice.progress_milli);
-  }
-  told.set_text(notice.text);
-  return told;
-}
 
 }  // namespace
 
