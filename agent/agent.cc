@@ -17,6 +17,7 @@ namespace {
 constexpr absl::Duration kReconnectFirst = absl::Milliseconds(100);
 constexpr absl::Duration kReconnectMost = absl::Seconds(10);
 constexpr absl::Duration kDeviceLook = absl::Seconds(1);
+constexpr absl::Duration kDeviceSamplePause = absl::Seconds(5);
 // Between two messages with what tasks tell of themselves: however much it is, the scheduler writes
 // each task's down once in this time.
 constexpr absl::Duration kNoticePause = absl::Seconds(2);
@@ -56,10 +57,14 @@ void Agent::OnDevices(const DeviceHealth::Outcome& outcome) {
 
 void Agent::Run() {
   writer_.emplace(*journal_, loop_);
+  if (auto meter = MakeDeviceMeter(options_.devices); meter != nullptr) {
+    sampler_.emplace(std::move(meter), kDeviceSamplePause);
+  }
   Connect();
   WatchDevices();
   loop_.Run();
   writer_.reset();
+  sampler_.reset();
   if (core_->HasTasks()) {
     LogInfo("agent stops; its tasks go on", {
                                                 {"node", options_.node}
@@ -142,7 +147,14 @@ void Agent::Beat(uint64_t session) {
     return;
   }
   CatchUp();
-  Say(core_->MakeHeartbeat(SystemClock().SinceBoot()));
+  const absl::Duration now = SystemClock().SinceBoot();
+  v1::AgentMessage beat = core_->MakeHeartbeat(now);
+  if (auto reading = sampler_.has_value() ? sampler_->TakeNew() : std::nullopt) {
+    beat.mutable_heartbeat()->mutable_samples()->Assign(reading->samples.begin(),
+                                                        reading->samples.end());
+    beat.mutable_heartbeat()->set_samples_age_ms(absl::ToInt64Milliseconds(now - reading->at));
+  }
+  Say(std::move(beat));
   loop_.RunAfter(absl::Milliseconds(std::max(core_->session().heartbeat_interval_ms(), 10)),
                  [this, session] { Beat(session); });
 }

@@ -17,6 +17,7 @@
 #include "agent/core/agent_core.h"
 #include "agent/core/notice_board.h"
 #include "agent/core/output_queue.h"
+#include "agent/device_sampler.h"
 #include "agent/device_watch.h"
 #include "agent/disk_watch.h"
 #include "agent/executor/event_loop.h"
@@ -82,6 +83,7 @@ class Agent {
   std::optional<absl::Duration> notices_told_;  // since boot; none: never
   bool notices_due_ = false;                    // a timer will tell them
   std::optional<DeviceWatch> devices_;
+  std::optional<DeviceSampler> sampler_;  // while the loop runs; none: nothing can be told
   std::unique_ptr<TaskRunner> runner_;
   std::unique_ptr<DiskWatch> disk_;
   std::unique_ptr<SchedulerChannel> channel_;

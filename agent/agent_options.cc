@@ -149,6 +149,7 @@ void ReadDevices(ConfigFile& file, AgentOptions& options) {
     options.devices.indexes.push_back(index);
   }
   options.devices.fault_script = file.String("devices", "fault_script", "");
+  options.devices.sample_script = file.String("devices", "sample_script", "");
   for (ConfigFile& table : file.Tables("simulated")) {
     SimulatedDevices devices;
     devices.device_class = table.String("", "class", "");

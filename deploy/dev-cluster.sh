@@ -229,7 +229,8 @@ END
 # The devices of agent number $1 as TOML.
 device_settings() {
   if [ "$devices" != real ]; then
-    printf '[devices]\nkind = "simulated"\nfault_script = "%s"\n' "$dir/agent-$1.faults"
+    printf '[devices]\nkind = "simulated"\nfault_script = "%s"\nsample_script = "%s"\n' \
+      "$dir/agent-$1.faults" "$dir/agent-$1.samples"
     [ "$devices" = 0 ] || printf '\n[[simulated]]\nclass = "%s"\ncount = %s\nmemory = "80GiB"\n' "$class" "$devices"
     return
   fi

@@ -60,6 +60,8 @@ absl::Status DcmiLibrary::FindFunctions() {
                      Find("dcmi_get_device_logic_id", get_logic_id) &&
                      Find("dcmi_get_device_phyid_from_logicid", get_physical_id);
   Find("dcmi_get_device_hbm_info", get_hbm_info);
+  Find("dcmi_get_device_utilization_rate", get_utilization_rate);
+  Find("dcmi_get_device_power_info", get_power_info);
   Find("dcmi_get_device_pcie_info_v2", get_pcie_info);
   Find("dcmi_get_device_info", get_info);
   if (found) {

@@ -24,6 +24,8 @@ inline constexpr unsigned int kDcmiHealthMinor = 1;
 inline constexpr unsigned int kDcmiHealthMajor = 2;
 inline constexpr unsigned int kDcmiHealthCritical = 3;
 inline constexpr unsigned int kDcmiHealthGone = 0xffffffff;
+// dcmi_get_device_utilization_rate: DCMI_UTILIZATION_RATE_AICORE, the column AICore(%) of npu-smi.
+inline constexpr int kDcmiAiCore = 2;
 // dcmi_get_device_info: DCMI_MAIN_CMD_VDEV_MNG and two of its commands.
 inline constexpr int kDcmiVirtualDevices = 52;
 inline constexpr unsigned int kDcmiOneVirtualDevice = 0;
@@ -133,6 +135,8 @@ class DcmiLibrary {
 
   // The same, and null where the driver is too old to have them.
   int (*get_hbm_info)(int card, int device, DcmiHbm* hbm) = nullptr;
+  int (*get_utilization_rate)(int card, int device, int part, unsigned int* percent) = nullptr;
+  int (*get_power_info)(int card, int device, int* deciwatts) = nullptr;
   int (*get_pcie_info)(int card, int device, DcmiPcie* pcie) = nullptr;
   int (*get_info)(int card, int device, int command, unsigned int sub_command, void* buffer,
                   unsigned int* size) = nullptr;

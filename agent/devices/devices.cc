@@ -7,9 +7,12 @@
 #include "absl/strings/str_join.h"
 
 #include "agent/devices/ascend.h"
+#include "agent/devices/ascend_meter.h"
 #include "agent/devices/ascend_monitor.h"
 #include "agent/devices/fault_script.h"
+#include "agent/devices/nvidia_meter.h"
 #include "agent/devices/nvidia_monitor.h"
+#include "agent/devices/sample_script.h"
 #include "common/error_detail.h"
 #include "common/log.h"
 #include "common/nearest_name.h"
@@ -123,6 +126,25 @@ absl::Status CheckIndexes(const std::vector<int>& wanted, const ProbedDevices& f
   return absl::OkStatus();
 }
 
+// Null: no such driver, which FindDevices has told.
+template <typename Interface, typename Nvidia, typename Ascend>
+std::unique_ptr<Interface> OpenVendor(const DeviceOptions& options) {
+  const bool may_be_any = options.source == DeviceSource::kAuto;
+  if (may_be_any || options.source == DeviceSource::kNvidia) {
+    absl::StatusOr<std::unique_ptr<Nvidia>> opened = Nvidia::Open(options.nvml_library);
+    if (opened.ok()) {
+      return *std::move(opened);
+    }
+  }
+  if (may_be_any || options.source == DeviceSource::kAscend) {
+    absl::StatusOr<std::unique_ptr<Ascend>> opened = Ascend::Open(options.dcmi_library);
+    if (opened.ok()) {
+      return *std::move(opened);
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 absl::StatusOr<DeviceSource> ParseDeviceSource(absl::string_view text) {
@@ -159,22 +181,14 @@ std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options) {
   if (!options.fault_script.empty()) {
     return std::make_unique<FaultScript>(options.fault_script);
   }
-  const bool may_be_any = options.source == DeviceSource::kAuto;
-  if (may_be_any || options.source == DeviceSource::kNvidia) {
-    absl::StatusOr<std::unique_ptr<NvidiaMonitor>> monitor =
-        NvidiaMonitor::Open(options.nvml_library);
-    if (monitor.ok()) {
-      return *std::move(monitor);
-    }
+  return OpenVendor<DeviceMonitor, NvidiaMonitor, AscendMonitor>(options);
+}
+
+std::unique_ptr<DeviceMeter> MakeDeviceMeter(const DeviceOptions& options) {
+  if (!options.sample_script.empty()) {
+    return std::make_unique<SampleScript>(options.sample_script);
   }
-  if (may_be_any || options.source == DeviceSource::kAscend) {
-    absl::StatusOr<std::unique_ptr<AscendMonitor>> monitor =
-        AscendMonitor::Open(options.dcmi_library);
-    if (monitor.ok()) {
-      return *std::move(monitor);
-    }
-  }
-  return nullptr;  // no such driver, which FindDevices has told
+  return OpenVendor<DeviceMeter, NvidiaMeter, AscendMeter>(options);
 }
 
 }  // namespace berth

@@ -12,6 +12,7 @@
 
 #include "agent/devices/ascend.h"
 #include "agent/devices/device_event.h"
+#include "agent/devices/device_meter.h"
 #include "agent/devices/nvidia.h"
 #include "agent/devices/simulated.h"
 #include "proto/resources.pb.h"
@@ -37,7 +38,8 @@ struct DeviceOptions {
   std::string nvml_library = kNvmlLibrary;
   std::string npu_smi = kNpuSmi;
   std::string dcmi_library = kDcmiLibrary;
-  std::string fault_script;  // of simulated devices (fault_script.h); empty: they have no faults
+  std::string fault_script;   // of simulated devices (fault_script.h); empty: they have no faults
+  std::string sample_script;  // of simulated devices (sample_script.h); empty: nothing is known
 };
 
 // The devices in the order of their indexes, which are those of the machine even where `indexes`
@@ -46,6 +48,10 @@ absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options
 
 // Watches those devices. None where nothing can be told of them.
 std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options);
+
+// Tells what they are busy with. None where that cannot be told: with npu-smi only, say, which
+// takes a second or two each time.
+std::unique_ptr<DeviceMeter> MakeDeviceMeter(const DeviceOptions& options);
 
 }  // namespace berth
 

@@ -99,6 +99,8 @@ absl::Status NvmlLibrary::FindFunctions() {
   Find("nvmlEventSetWait_v2", wait_for_event, too_old);
   Find("nvmlDeviceGetTotalEccErrors", get_total_ecc_errors, too_old);
   Find("nvmlDeviceGetComputeRunningProcesses_v3", get_compute_processes, too_old);
+  Find("nvmlDeviceGetUtilizationRates", get_utilization, too_old);
+  Find("nvmlDeviceGetPowerUsage", get_power_usage, too_old);
   Find("nvmlDeviceGetP2PStatus", get_p2p_status, too_old);
   Find("nvmlDeviceGetTopologyCommonAncestor", get_common_ancestor, too_old);
   std::string no_mig;
@@ -113,8 +115,9 @@ absl::Status NvmlLibrary::FindFunctions() {
     too_old = too_old.empty() ? no_mig : too_old;
   }
   if (!too_old.empty()) {
-    LogInfo("nvml is old; some of the devices' health is not seen", {
-                                                                        {"missing", too_old}
+    LogInfo("nvml is old; some of the devices' health or use is not seen",
+            {
+                {"missing", too_old}
     });
   }
   if (missing.empty()) {

@@ -46,6 +46,12 @@ struct NvmlMemory {
   unsigned long long used_bytes = 0;
 };
 
+// nvmlUtilization_t: of the last sample period, in percent.
+struct NvmlUtilization {
+  unsigned int gpu = 0;
+  unsigned int memory = 0;  // how busy its bus is, not how full it is
+};
+
 using NvmlEventSet = struct nvmlEventSet_st*;
 
 // nvmlEventData_t.
@@ -107,6 +113,8 @@ class NvmlLibrary {
                               unsigned long long* count) = nullptr;
   int (*get_compute_processes)(NvmlDevice device, unsigned int* count,
                                NvmlProcess* processes) = nullptr;
+  int (*get_utilization)(NvmlDevice device, NvmlUtilization* utilization) = nullptr;
+  int (*get_power_usage)(NvmlDevice device, unsigned int* milliwatts) = nullptr;
   int (*get_p2p_status)(NvmlDevice one, NvmlDevice other, int capability, int* status) = nullptr;
   int (*get_common_ancestor)(NvmlDevice one, NvmlDevice other, int* level) = nullptr;
   // Multi-Instance GPU. Null together.

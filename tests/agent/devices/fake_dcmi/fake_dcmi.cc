@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kInvalidParameter = -8001;
 constexpr int kNotExist = -8008;
+constexpr int kAiCore = 2;
 constexpr int kVirtualDevices = 52;
 
 struct ChipInfo {
@@ -162,8 +163,26 @@ int dcmi_get_device_hbm_info(int card, int device, HbmInfo* info) {
   if (chip == nullptr) {
     return kNotExist;
   }
-  *info = {chip->memory_mb, 1600, 100, 40, 0};
-  return 0;
+  *info = {chip->memory_mb, 1600, chip->used_mb, 40, 0};
+  return chip->hbm_result;
+}
+
+int dcmi_get_device_utilization_rate(int card, int device, int part, unsigned int* percent) {
+  const berth::FakeChip* chip = Find(card, device);
+  if (chip == nullptr || part != kAiCore) {
+    return kInvalidParameter;
+  }
+  *percent = chip->ai_core_percent;
+  return chip->utilization_result;
+}
+
+int dcmi_get_device_power_info(int card, int device, int* deciwatts) {
+  const berth::FakeChip* chip = Find(card, device);
+  if (chip == nullptr) {
+    return kNotExist;
+  }
+  *deciwatts = chip->deciwatts;
+  return chip->power_result;
 }
 
 int dcmi_get_device_pcie_info_v2(int card, int device, PcieInfo* info) {

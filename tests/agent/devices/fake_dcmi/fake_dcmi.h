@@ -27,6 +27,12 @@ struct FakeChip {
   int health_result = 0;
   int chip_result = 0;
   std::vector<FakeVnpu> vnpus;
+  unsigned long long used_mb = 100;
+  int hbm_result = 0;
+  unsigned int ai_core_percent = 0;
+  int utilization_result = 0;
+  int deciwatts = 0;
+  int power_result = 0;
 };
 
 struct FakeDcmi {

@@ -11,6 +11,7 @@ namespace {
 constexpr int kSuccess = 0;
 constexpr int kUninitialized = 1;
 constexpr int kInvalidArgument = 2;
+constexpr int kNotSupported = 3;
 constexpr int kNotFound = 6;
 constexpr int kInsufficientSize = 7;
 constexpr int kTimeout = 10;
@@ -49,6 +50,10 @@ struct Event {
   unsigned long long data;
   unsigned int gpu_instance;
   unsigned int compute_instance;
+};
+struct Utilization {
+  unsigned int gpu;
+  unsigned int memory;
 };
 struct Attributes {
   unsigned int shared[6];
@@ -128,8 +133,28 @@ int nvmlDeviceGetUUID(Handle device, char* uuid, unsigned int length) {
 }
 
 int nvmlDeviceGetMemoryInfo(Handle device, Memory* memory) {
-  *memory = {DeviceOf(device).memory_bytes, 0, DeviceOf(device).memory_bytes};
+  if (const berth::FakeNvmlInstance* instance = InstanceOf(device); instance != nullptr) {
+    *memory = {instance->memory_mb << 20, 0, instance->used_bytes};
+    return kSuccess;
+  }
+  *memory = {DeviceOf(device).memory_bytes, 0, DeviceOf(device).used_bytes};
   return DeviceOf(device).memory_result;
+}
+
+int nvmlDeviceGetUtilizationRates(Handle device, Utilization* utilization) {
+  if (InstanceOf(device) != nullptr) {
+    return kNotSupported;
+  }
+  *utilization = {DeviceOf(device).utilization, 3};
+  return DeviceOf(device).utilization_result;
+}
+
+int nvmlDeviceGetPowerUsage(Handle device, unsigned int* milliwatts) {
+  if (InstanceOf(device) != nullptr) {
+    return kNotSupported;
+  }
+  *milliwatts = DeviceOf(device).milliwatts;
+  return DeviceOf(device).power_result;
 }
 
 int nvmlDeviceGetMinorNumber(Handle device, unsigned int* minor_number) {

@@ -19,6 +19,7 @@ struct FakeNvmlInstance {
   unsigned int compute_slices = 1;
   unsigned long long memory_mb = 0;
   std::vector<unsigned int> processes = {};
+  unsigned long long used_bytes = 0;
 };
 
 struct FakeNvmlDevice {
@@ -37,6 +38,11 @@ struct FakeNvmlDevice {
   int socket = 0;                     // those of one socket share a host bridge
   bool is_mig = false;
   std::vector<FakeNvmlInstance> instances;
+  unsigned long long used_bytes = 0;
+  unsigned int utilization = 0;
+  int utilization_result = 0;
+  unsigned int milliwatts = 0;
+  int power_result = 0;
 };
 
 struct FakeNvmlEvent {

@@ -1,0 +1,50 @@
+#ifndef BERTH_AGENT_DEVICE_SAMPLER_H_
+#define BERTH_AGENT_DEVICE_SAMPLER_H_
+
+// Looks now and again at what the devices are busy with, on a thread of its own: a driver that is
+// slow to answer delays nothing else. Owned by the Agent.
+
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+#include "agent/devices/device_meter.h"
+
+namespace berth {
+
+struct DeviceReading {
+  std::vector<v1::DeviceSample> samples;  // by index; none: nothing is known of any device
+  absl::Duration at;                      // since boot, before the look
+};
+
+class DeviceSampler {
+ public:
+  // Looks at once, then with pauses of `pause`.
+  DeviceSampler(std::unique_ptr<DeviceMeter> meter, absl::Duration pause);
+  DeviceSampler(const DeviceSampler&) = delete;
+  DeviceSampler& operator=(const DeviceSampler&) = delete;
+  // Waits for a look that is under way.
+  ~DeviceSampler();
+
+  // The last look, once; none: there was no other since the last call. From any thread.
+  std::optional<DeviceReading> TakeNew() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  void Run() ABSL_LOCKS_EXCLUDED(mu_);
+
+  const std::unique_ptr<DeviceMeter> meter_;  // the sampler's thread only
+  const absl::Duration pause_;
+  absl::Mutex mu_;
+  std::optional<DeviceReading> last_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread thread_;
+};
+
+}  // namespace berth
+
+#endif  // BERTH_AGENT_DEVICE_SAMPLER_H_
