@@ -28,6 +28,7 @@ constexpr size_t kReportTextBytesMax = 1024;
 constexpr int kPortMax = 65535;
 constexpr size_t kCheckpointBytesMax = 64;
 constexpr int kWholeMilli = 1000;
+constexpr int kPercentMax = 100;
 
 static_assert(RaiseEnum<v1::TaskState>(TaskState::kJournaled) == v1::TASK_STATE_JOURNALED);
 static_assert(RaiseEnum<v1::TaskState>(TaskState::kLostReboot) == v1::TASK_STATE_LOST_REBOOT);
@@ -88,6 +89,12 @@ absl::Status CheckDevice(const v1::Device& device) {
                      device.kind() != v1::DEVICE_KIND_UNSPECIFIED &&
                      v1::DeviceHealth_IsValid(device.health());
   return known ? absl::OkStatus() : BadFacts("a device has an unknown kind or health");
+}
+
+bool IsPossible(const v1::DeviceSample& sample) {
+  return sample.index() >= 0 && sample.utilization_percent() >= 0 &&
+         sample.utilization_percent() <= kPercentMax && sample.memory_used_mib() >= 0 &&
+         sample.power_watts() >= 0;
 }
 
 DeviceHealth ToDeviceHealth(v1::DeviceHealth health) {
@@ -243,7 +250,13 @@ absl::Status CheckNotices(const v1::Notices& notices) {
 }
 
 absl::Status CheckHeartbeat(const v1::Heartbeat& heartbeat) {
-  return CheckTasks(heartbeat.tasks());
+  RETURN_IF_ERROR(CheckTasks(heartbeat.tasks()));
+  const auto& samples = heartbeat.samples();
+  if (samples.size() > kDevicesMax || !std::all_of(samples.begin(), samples.end(), IsPossible) ||
+      heartbeat.samples_age_ms() < 0) {
+    return BadFacts("what devices are busy with is told wrongly");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<AgentHello> ToAgentHello(const v1::Hello& hello) {

@@ -25,6 +25,7 @@
 #include "scheduler/rpc/local_admin.h"
 #include "scheduler/rpc/log_relay.h"
 #include "scheduler/rpc/protocol_version.h"
+#include "scheduler/rpc/sample_board.h"
 #include "scheduler/rpc/upload_desk.h"
 #include "scheduler/rpc/upload_sweep.h"
 #include "scheduler/store/schema.h"
@@ -157,7 +158,8 @@ struct Server::Parts {
         loop(std::move(store), options.policy, options.loop, clock),
         router(loop, authenticator),
         sweep(loop, uploads),
-        agent_service(router, relay, channels, uploads),
+        samples(clock, options.policy.heartbeat_interval),
+        agent_service(router, relay, channels, uploads, samples),
         client_service(router,
                        {.relay = &relay,
                         .open =
@@ -169,7 +171,7 @@ struct Server::Parts {
                             [this](NodeId node, const v1::OpenChannel& message) {
                               return agent_service.OpenChannel(node, message);
                             }},
-                       worker, uploads),
+                       {.worker = worker, .uploads = uploads, .samples = samples}),
         local_admin(loop,
                     {.cluster_name = options.cluster_name, .schema_version = SchemaVersion()}) {}
 
@@ -197,6 +199,7 @@ struct Server::Parts {
   CallRouter router;
   UploadSweep sweep;
   BackgroundWorker worker;
+  SampleBoard samples;
   AgentService agent_service;
   ClientService client_service;
   LocalAdmin local_admin;

@@ -36,8 +36,10 @@ grpc::ServerBidiReactor<v1::AgentMessage, v1::SchedulerMessage>* AgentService::S
   if (!principal.ok()) {
     return new RefusedSession(ToGrpcStatus(principal.status(), context));
   }
-  const AgentSessionContext parts{
-      .loop = &router_.loop(), .authenticator = &router_.authenticator(), .relay = &relay_};
+  const AgentSessionContext parts{.loop = &router_.loop(),
+                                  .authenticator = &router_.authenticator(),
+                                  .relay = &relay_,
+                                  .samples = &samples_};
   auto session = std::make_shared<AgentSession>(
       context, principal->actor, router_.authenticator().NodeName(principal->actor.node), parts);
   absl::MutexLock lock(&mu_);

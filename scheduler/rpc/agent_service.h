@@ -25,8 +25,8 @@ namespace berth {
 class AgentService final : public v1::Agent::CallbackService {
  public:
   AgentService(const CallRouter& router, LogRelay& relay, ChannelRelay& channels,
-               UploadDesk& uploads)
-      : router_(router), relay_(relay), channels_(channels), uploads_(uploads) {}
+               UploadDesk& uploads, SampleBoard& samples)
+      : router_(router), relay_(relay), channels_(channels), uploads_(uploads), samples_(samples) {}
 
   grpc::ServerBidiReactor<v1::AgentMessage, v1::SchedulerMessage>* Session(
       grpc::CallbackServerContext* context) override ABSL_LOCKS_EXCLUDED(mu_);
@@ -54,6 +54,7 @@ class AgentService final : public v1::Agent::CallbackService {
   LogRelay& relay_;
   ChannelRelay& channels_;
   UploadDesk& uploads_;
+  SampleBoard& samples_;
 
   absl::Mutex mu_;
   std::set<std::shared_ptr<AgentSession>> sessions_ ABSL_GUARDED_BY(mu_);

@@ -200,6 +200,7 @@ bool AgentSession::HandleHeartbeat(const v1::Heartbeat& heartbeat) {
     CloseWith(status);
     return false;
   }
+  context_.samples->Put(actor_.node, heartbeat);
   AgentHeartbeat event = ToAgentHeartbeat(heartbeat);
   event.node = actor_.node;
   event.session = session_;

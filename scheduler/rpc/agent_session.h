@@ -18,6 +18,7 @@
 #include "scheduler/control_loop.h"
 #include "scheduler/rpc/auth.h"
 #include "scheduler/rpc/log_relay.h"
+#include "scheduler/rpc/sample_board.h"
 
 namespace berth {
 
@@ -26,6 +27,7 @@ struct AgentSessionContext {
   ControlLoop* loop = nullptr;
   const Authenticator* authenticator = nullptr;
   LogRelay* relay = nullptr;
+  SampleBoard* samples = nullptr;
 };
 
 // Kept alive by its call until that is done, and by the loop as long as it may send.

@@ -15,6 +15,7 @@
 #include "scheduler/convert.h"
 #include "scheduler/convert_text.h"
 #include "scheduler/rpc/client_events.h"
+#include "scheduler/rpc/device_use.h"
 #include "scheduler/rpc/protocol_version.h"
 #include "scheduler/rpc/upload_stream.h"
 
@@ -269,9 +270,13 @@ ClientService::UploadWorkdir(Context* context) {
 ClientService::Reactor* ClientService::GetJob(Context* context, const v1::GetJobRequest* request,
                                               v1::GetJobResponse* response) {
   return router_.Read(
-      context, "Client.GetJob", [=](const Actor& actor, const ReadView& view) -> absl::Status {
+      context, "Client.GetJob",
+      [=, this](const Actor& actor, const ReadView& view) -> absl::Status {
         ASSIGN_OR_RETURN(const JobRecord record, view.FindJob(actor, JobId(request->job_id())));
         *response->mutable_job() = ToProto(record, view.cluster());
+        if (request->with_samples()) {
+          FillSamples(record, view, samples_, *response->mutable_job());
+        }
         if (request->all_attempts()) {
           RETURN_IF_ERROR(FillAllAttempts(view, record.job, response->mutable_job()));
         }
@@ -300,13 +305,18 @@ ClientService::Reactor* ClientService::ListJobs(Context* context,
                                                 const v1::ListJobsRequest* request,
                                                 v1::ListJobsResponse* response) {
   return router_.Read(
-      context, "Client.ListJobs", [=](const Actor& actor, const ReadView& view) -> absl::Status {
+      context, "Client.ListJobs",
+      [=, this](const Actor& actor, const ReadView& view) -> absl::Status {
         ASSIGN_OR_RETURN(JobListQuery query, ToJobListQuery(*request, actor, view.cluster()));
         const int page_size = query.limit++;  // one more shows whether there are more
         ASSIGN_OR_RETURN(const std::vector<JobRecord> records, view.ListJobs(query));
         const int count = std::min(page_size, static_cast<int>(records.size()));
         for (int i = 0; i < count; ++i) {
-          *response->add_jobs() = ToProto(records[i], view.cluster());
+          v1::Job& job = *response->add_jobs();
+          job = ToProto(records[i], view.cluster());
+          if (request->with_samples()) {
+            FillSamples(records[i], view, samples_, job);
+          }
         }
         if (static_cast<int>(records.size()) > page_size) {
           response->set_next_before_job_id(records[page_size - 1].job.id.value());

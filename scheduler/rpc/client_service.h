@@ -11,20 +11,28 @@
 #include "scheduler/rpc/call.h"
 #include "scheduler/rpc/enter_stream.h"
 #include "scheduler/rpc/log_stream.h"
+#include "scheduler/rpc/sample_board.h"
 #include "scheduler/rpc/upload_desk.h"
 
 namespace berth {
 
+// What answers beside the loop.
+struct ClientParts {
+  BackgroundWorker& worker;
+  UploadDesk& uploads;
+  const SampleBoard& samples;
+};
+
 // Owned by the Server. Requires: what is handed over outlives it.
 class ClientService final : public v1::Client::CallbackService {
  public:
-  ClientService(CallRouter& router, LogSource logs, JobEntry entry, BackgroundWorker& worker,
-                UploadDesk& uploads)
+  ClientService(CallRouter& router, LogSource logs, JobEntry entry, const ClientParts& parts)
       : router_(router),
         logs_(std::move(logs)),
         entry_(std::move(entry)),
-        worker_(worker),
-        uploads_(uploads) {}
+        worker_(parts.worker),
+        uploads_(parts.uploads),
+        samples_(parts.samples) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -126,6 +134,7 @@ class ClientService final : public v1::Client::CallbackService {
   const JobEntry entry_;
   BackgroundWorker& worker_;
   UploadDesk& uploads_;
+  const SampleBoard& samples_;
 };
 
 }  // namespace berth

@@ -13,6 +13,7 @@
 #include "scheduler/convert.h"
 #include "scheduler/rpc/client_events.h"
 #include "scheduler/rpc/client_service.h"
+#include "scheduler/rpc/device_use.h"
 
 namespace berth {
 namespace {
@@ -67,14 +68,23 @@ bool IsListed(const std::optional<TenantId>& listed, TenantId tenant) {
 
 }  // namespace
 
-ClientService::Reactor* ClientService::ListNodes(Context* context, const v1::ListNodesRequest*,
+ClientService::Reactor* ClientService::ListNodes(Context* context,
+                                                 const v1::ListNodesRequest* request,
                                                  v1::ListNodesResponse* response) {
-  return router_.Read(context, "Client.ListNodes", [=](const Actor& actor, const ReadView& view) {
-    for (const auto& [id, node] : view.cluster().nodes()) {
-      *response->add_nodes() = ToNode(node, actor, view.cluster());
-    }
-    return absl::OkStatus();
-  });
+  return router_.Read(context, "Client.ListNodes",
+                      [=, this](const Actor& actor, const ReadView& view) -> absl::Status {
+                        for (const auto& [id, node] : view.cluster().nodes()) {
+                          if (!request->name().empty() && request->name() != node.name) {
+                            continue;
+                          }
+                          v1::Node& message = *response->add_nodes();
+                          message = ToNode(node, actor, view.cluster());
+                          if (request->with_uses()) {
+                            FillUses(node, actor, view, samples_, message);
+                          }
+                        }
+                        return absl::OkStatus();
+                      });
 }
 
 ClientService::Reactor* ClientService::DrainNode(Context* context,
