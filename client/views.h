@@ -21,6 +21,8 @@ std::string JobStateWord(v1::JobState state);
 std::vector<v1::JobState> JobStatesOfWord(absl::string_view word);
 std::vector<std::string> JobStateWords();
 bool IsEnded(v1::JobState state);
+// For its start.
+bool IsWaiting(v1::JobState state);
 // "exit", "oom", "node-fault", ...
 std::string EndReasonWord(v1::EndReason reason);
 std::string NodeStateWord(v1::NodeState state);

@@ -69,6 +69,10 @@ std::vector<std::string> JobStateWords() {
   return words;
 }
 
+bool IsWaiting(v1::JobState state) {
+  return state == v1::JOB_STATE_QUEUED || state == v1::JOB_STATE_HELD;
+}
+
 bool IsEnded(v1::JobState state) {
   return state >= v1::JOB_STATE_SUCCEEDED && state <= v1::JOB_STATE_DEPENDENCY_FAILED;
 }

@@ -3,6 +3,7 @@
 #include "absl/time/clock.h"
 
 #include "client/commands/commands.h"
+#include "client/device_use.h"
 #include "client/exit_codes.h"
 #include "client/explanation_text.h"
 #include "client/job_ids.h"
@@ -83,6 +84,8 @@ void AddPlace(const v1::Job& job, absl::Time now, Facts& facts) {
   }
   facts.emplace_back("checkpoint", CheckpointText(job, now));
   facts.emplace_back("progress", ProgressText(job.notice()));
+  const auto utilization = MeanUtilization(job);
+  facts.emplace_back("utilization", utilization.has_value() ? PercentText(utilization) : "");
   facts.emplace_back("notice", job.notice().text().empty()
                                    ? ""
                                    : absl::StrCat(job.notice().text(), ", ",
@@ -149,6 +152,7 @@ absl::StatusOr<int> RunShow(Context& context) {
   request.set_with_spec(true);
   request.set_all_attempts(context.arguments.Has("attempts"));
   request.set_with_reclaims(true);
+  request.set_with_samples(true);
   ASSIGN_OR_RETURN(const v1::GetJobResponse response, api->GetJob(request));
   if (context.output.for_people()) {
     context.console.Out(ShowForPeople(response.job(), response.spec(), absl::Now()));
@@ -156,6 +160,9 @@ absl::StatusOr<int> RunShow(Context& context) {
   }
   Listing listing = JobListing({response.job()}, true, context.output.kind, absl::Now());
   listing.rows[0].json["spec"] = SpecJson(response.spec());
+  const auto utilization = MeanUtilization(response.job());
+  listing.rows[0].json["utilization_percent"] =
+      utilization.has_value() ? Json(*utilization) : Json();
   AddPast(response.job(), listing.rows[0].json);
   RETURN_IF_ERROR(context.Print(listing));
   return kExitDone;

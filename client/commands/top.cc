@@ -1,16 +1,16 @@
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 #include "client/commands/commands.h"
 #include "client/exit_codes.h"
-#include "client/job_ids.h"
 #include "client/screen.h"
 #include "client/text.h"
+#include "client/top_subject.h"
 #include "client/top_view.h"
 #include "client/unreachable.h"
 #include "client/views.h"
@@ -33,36 +33,88 @@ constexpr Option kTopOptions[] = {
     Value("interval", "TIME", "how often it is drawn anew (2s)"),
 };
 
-// What is looked at.
-struct Subject {
-  std::optional<uint64_t> job;  // else the center
+// What is looked at, and by whom.
+struct View {
+  TopSubject subject;
   bool owners = false;
   std::string server;
 };
 
-absl::StatusOr<std::string> Draw(ApiClient& api, const Subject& subject, const PictureSize& size) {
-  ASSIGN_OR_RETURN(const v1::ListNodesResponse nodes, api.ListNodes({}));
-  if (subject.job.has_value()) {
-    v1::GetJobRequest get;
-    get.set_job_id(*subject.job);
-    ASSIGN_OR_RETURN(const v1::GetJobResponse response, api.GetJob(get));
-    return JobPicture(response.job(), {nodes.nodes().begin(), nodes.nodes().end()}, size,
-                      absl::Now());
-  }
-  ASSIGN_OR_RETURN(const v1::GetQuotaResponse quota, api.GetQuota({}));
+absl::StatusOr<v1::ListJobsResponse> ListLive(ApiClient& api, const std::string& tenant,
+                                              bool with_samples) {
   v1::ListJobsRequest list;
   list.set_page_size(kJobsMax);
-  ASSIGN_OR_RETURN(const v1::ListJobsResponse jobs, api.ListJobs(list));
+  list.set_tenant(tenant);
+  list.set_with_samples(with_samples);
+  return api.ListJobs(list);
+}
+
+absl::StatusOr<std::string> DrawCenter(ApiClient& api, const View& view, const PictureSize& size) {
+  ASSIGN_OR_RETURN(const v1::ListNodesResponse nodes, api.ListNodes({}));
+  ASSIGN_OR_RETURN(const v1::GetQuotaResponse quota, api.GetQuota({}));
+  ASSIGN_OR_RETURN(const v1::ListJobsResponse jobs, ListLive(api, "", false));
   return CenterPicture(
       {
-          .server = subject.server,
+          .server = view.server,
           .nodes = {nodes.nodes().begin(), nodes.nodes().end()},
           .quota = {quota.rows().begin(),  quota.rows().end() },
           .jobs = {jobs.jobs().begin(),   jobs.jobs().end()  },
           .more_jobs = jobs.next_before_job_id() != 0,
-          .owners = subject.owners
+          .owners = view.owners
   },
       size, absl::Now());
+}
+
+absl::StatusOr<std::string> DrawJob(ApiClient& api, uint64_t job, const PictureSize& size) {
+  ASSIGN_OR_RETURN(const v1::ListNodesResponse nodes, api.ListNodes({}));
+  v1::GetJobRequest get;
+  get.set_job_id(job);
+  get.set_with_samples(true);
+  ASSIGN_OR_RETURN(const v1::GetJobResponse response, api.GetJob(get));
+  return JobPicture(response.job(), {nodes.nodes().begin(), nodes.nodes().end()}, size,
+                    absl::Now());
+}
+
+absl::StatusOr<std::string> DrawNode(ApiClient& api, const std::string& name,
+                                     const PictureSize& size) {
+  v1::ListNodesRequest request;
+  request.set_name(name);
+  request.set_with_uses(true);
+  ASSIGN_OR_RETURN(const v1::ListNodesResponse response, api.ListNodes(request));
+  if (response.nodes().empty()) {
+    return NoSuchSubject("node", name);
+  }
+  return NodePicture(response.nodes(0), size, absl::Now());
+}
+
+absl::StatusOr<std::string> DrawTenant(ApiClient& api, const std::string& name,
+                                       const PictureSize& size) {
+  v1::GetQuotaRequest get;
+  get.set_tenant(name);
+  ASSIGN_OR_RETURN(const v1::GetQuotaResponse quota, api.GetQuota(get));
+  ASSIGN_OR_RETURN(const v1::ListJobsResponse jobs, ListLive(api, name, true));
+  return TenantPicture(
+      {
+          .name = name,
+          .quota = {quota.rows().begin(), quota.rows().end()},
+          .jobs = {jobs.jobs().begin(),  jobs.jobs().end() },
+          .more_jobs = jobs.next_before_job_id() != 0
+  },
+      size, absl::Now());
+}
+
+absl::StatusOr<std::string> Draw(ApiClient& api, const View& view, const PictureSize& size) {
+  switch (view.subject.kind) {
+    case TopSubject::Kind::kCenter:
+      return DrawCenter(api, view, size);
+    case TopSubject::Kind::kJob:
+      return DrawJob(api, view.subject.job, size);
+    case TopSubject::Kind::kNode:
+      return DrawNode(api, view.subject.name, size);
+    case TopSubject::Kind::kTenant:
+      return DrawTenant(api, view.subject.name, size);
+  }
+  return std::string();
 }
 
 bool EndsIt(int key) {
@@ -70,13 +122,13 @@ bool EndsIt(int key) {
 }
 
 // Until a key or a signal ends it. A scheduler that goes away leaves the last picture.
-absl::StatusOr<int> Watch(Screen& screen, ApiClient& api, const Subject& subject,
+absl::StatusOr<int> Watch(Screen& screen, ApiClient& api, const View& view,
                           absl::Duration interval) {
   std::string picture;
   while (true) {
     // The last row says how to leave.
     const PictureSize size{.columns = screen.columns(), .rows = std::max(screen.rows() - 1, 1)};
-    const auto drawn = Draw(api, subject, size);
+    const auto drawn = Draw(api, view, size);
     std::string last = "q leaves";
     if (drawn.ok()) {
       picture = *drawn;
@@ -119,18 +171,18 @@ absl::StatusOr<int> RunTop(Context& context) {
     screen.emplace(context.input, STDOUT_FILENO);
   }
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
-  Subject subject{.server = context.settings.server};
+  View view{.server = context.settings.server};
   if (!arguments.words.empty()) {
-    ASSIGN_OR_RETURN(subject.job, FindJobId(*api, arguments.words[0]));
+    ASSIGN_OR_RETURN(view.subject, FindTopSubject(*api, arguments.words[0]));
   }
   ASSIGN_OR_RETURN(const v1::WhoAmIResponse who, api->WhoAmI({}));
-  subject.owners = who.user().role() != v1::ROLE_MEMBER;
+  view.owners = who.user().role() != v1::ROLE_MEMBER;
   if (screen.has_value()) {
     api->set_patience({.attempt = kPatience, .total = kPatience});
-    return Watch(*screen, *api, subject, interval);
+    return Watch(*screen, *api, view, interval);
   }
   ASSIGN_OR_RETURN(const std::string picture,
-                   Draw(*api, subject, {.columns = context.console.columns()}));
+                   Draw(*api, view, {.columns = context.console.columns()}));
   context.console.Out(picture);
   return kExitDone;
 }
@@ -141,12 +193,12 @@ const Command kTopCommand = {
     .name = "top",
     .plural = nullptr,
     .group = CommandGroup::kWatch,
-    .summary = "the center, or one job, as a picture that stays new",
-    .usage = "[JOB] [OPTIONS]",
+    .summary = "the center, or a job, node or tenant, as a picture that stays new",
+    .usage = "[JOB|NODE|TENANT] [OPTIONS]",
     .examples =
-        "berth top\n"
+        "berth top --once\n"
         "berth top 4812 --interval 5s\n"
-        "berth top --once\n",
+        "berth top node-17\n",
     .options = kTopOptions,
     .takes_job_options = false,
     .run = RunTop,

@@ -219,11 +219,22 @@ class FakeService : public v1::Client::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status ListNodes(grpc::ServerContext*, const v1::ListNodesRequest*,
+  grpc::Status ListNodes(grpc::ServerContext*, const v1::ListNodesRequest* request,
                          v1::ListNodesResponse* response) override {
     const std::lock_guard<std::mutex> lock(mu);
     for (const v1::Node& node : nodes) {
-      *response->add_nodes() = node;
+      if (request->name().empty() || request->name() == node.name()) {
+        *response->add_nodes() = node;
+      }
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListTenants(grpc::ServerContext*, const v1::ListTenantsRequest*,
+                           v1::ListTenantsResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    for (const std::string& tenant : tenants) {
+      response->add_tenants()->set_name(tenant);
     }
     return grpc::Status::OK;
   }
@@ -261,6 +272,7 @@ class FakeService : public v1::Client::Service {
   std::map<int, RankLog> rank_logs;  // instead of `log`, if there are any
   std::vector<v1::QuotaRow> quota;
   std::vector<v1::Node> nodes;
+  std::vector<std::string> tenants;
   std::string authorization;
   std::vector<v1::SubmitJobRequest> submissions;
   std::vector<v1::ListJobsRequest> lists;

@@ -89,11 +89,21 @@ def main():
 
         with shows("a job: its nodes, and its end"):
             with Terminal(center.environment(token), "top", str(job), "--interval", "500ms") as terminal:
-                terminal.await_picture(r"node-2 +1 +\S+ +running +ready")
+                terminal.await_picture(r"node-2 +1 .*ok +running +\S+ ago")
                 center.berth("cancel", "--now", str(job), token=token)
                 terminal.await_picture(r"cancelled")
                 terminal.type(b"q")
                 terminal.await_end(0)
+
+        with shows("a node and a tenant, drawn again and again"):
+            for word, pattern in (("node-1", r"4 devices, [24] free"), ("acme", r"jobs \d running on \d devices")):
+                with Terminal(center.environment(token), "top", word, "--interval", "500ms") as terminal:
+                    terminal.await_picture(pattern)
+                    wait_until(lambda: len(terminal.pictures()) > 3, 20, "more pictures")
+                    for picture in terminal.pictures()[:-1]:
+                        expect(all(len(line) <= 80 for line in lines_of(picture)), picture)
+                    terminal.type(b"q")
+                    terminal.await_end(0)
 
         with shows("SIGINT from the keyboard, SIGTERM and SIGHUP leave the terminal as it was"):
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
