@@ -101,6 +101,8 @@ class Cluster {
   const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
   // Nominations with a node or a device that can't be used now.
   const std::set<JobId>& broken_nominations() const { return broken_nominations_; }
+  // Claims for which gangs of their own tenant were asked.
+  const std::set<JobId>& own_askers() const { return own_askers_; }
   bool AreUsable(const std::vector<Placement>& members) const;
   // As of the last round, by class.
   const std::map<ClassId, Anchor>& anchors() const { return anchors_; }
@@ -211,7 +213,7 @@ class Cluster {
   void NoteActive(JobId id) { active_times_.Note(jobs_.at(id)); }
   // What time alone changes: jobs whose back-off is over may be planned, bookings begin and end.
   void WakeJobs(absl::Time now);
-  void SetBlocker(GroupId id, const Blocker& blocker) { groups_.at(id).blocker = blocker; }
+  void SetBlocker(GroupId id, const Blocker& blocker);
   // When time alone changes something next: a back-off, a booking, a quota.
   std::optional<absl::Time> NextWake() const;
 
@@ -276,6 +278,10 @@ class Cluster {
   bool DecideDependent(const Job& waiting, const Job& parent);
   GroupId EnsureGroup(const Job& job);
   void DropGroup(GroupId id);
+  // Of a group with ready jobs.
+  std::optional<QueuePlace> PlaceOf(GroupId id) const;
+  // By tenant, of the class that the gang names first.
+  std::map<TenantId, TenantQueue>& QueuesFor(const GangShape& gang);
   // Runs `change` on a group and moves the group to its new place in the queue; without ready jobs
   // it has none.
   template <typename Change>
@@ -340,6 +346,7 @@ class Cluster {
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim
   std::set<JobId> broken_nominations_;
+  std::set<JobId> own_askers_;
   std::map<ClassId, Anchor> anchors_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;

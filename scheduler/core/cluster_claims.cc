@@ -298,6 +298,9 @@ void Cluster::Nominate(const Start& claim, Reclaim certificate) {
   last_reclaim_ = ReclaimId(last_reclaim_.value() + 1);
   certificate.id = last_reclaim_;
   new_nouns_.reclaims.push_back(certificate);
+  if (certificate.AsksOwnTenant()) {
+    own_askers_.insert(claim.job);
+  }
   open_reclaims_[claim.job] = std::move(certificate);
   nominations_[claim.job] = claim;
   CheckNomination(claim);
@@ -317,6 +320,7 @@ void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
   }
   nominations_.erase(found);
   broken_nominations_.erase(claim);
+  own_askers_.erase(claim);
   Reclaim& reclaim = open_reclaims_.at(claim);
   reclaim.settled_at = settled_at;
   new_nouns_.reclaims.push_back(std::move(reclaim));

@@ -1,6 +1,7 @@
 // The part of Cluster that keeps the pending jobs: who may be planned now, in groups that look
 // alike.
 
+#include <optional>
 #include <utility>
 
 #include "scheduler/core/cluster.h"
@@ -53,40 +54,62 @@ void Cluster::DropGroup(GroupId id) {
   groups_.erase(id);
 }
 
+std::optional<QueuePlace> Cluster::PlaceOf(GroupId id) const {
+  const PendingGroup& group = groups_.at(id);
+  if (group.ready.empty()) {
+    return std::nullopt;
+  }
+  const JobId oldest = *group.ready.begin();
+  const GangShape& gang = group.key.gang;
+  const bool whole =
+      !gang.classes.empty() && gang.devices_per_node > 0 && gang.device_share_milli == 0;
+  return QueuePlace{.priority = group.key.priority,
+                    .submitted_at = jobs_.at(oldest).submitted_at,
+                    .oldest = oldest,
+                    .group = id,
+                    .shape = group.shape,
+                    .least_devices = static_cast<int>(gang.least_devices()),
+                    .whole = whole,
+                    .plain = whole && gang.classes.size() == 1,
+                    .preemptible = group.key.preemptible,
+                    .may_borrow = group.key.may_borrow};
+}
+
+std::map<TenantId, TenantQueue>& Cluster::QueuesFor(const GangShape& gang) {
+  return queues_[gang.classes.empty() ? ClassId() : gang.classes.front()];
+}
+
 template <typename Change>
 void Cluster::ChangeGroup(GroupId id, Change change) {
   PendingGroup& group = groups_.at(id);
-  const auto place = [&] {
-    const JobId oldest = *group.ready.begin();
-    const GangShape& gang = group.key.gang;
-    const bool whole =
-        !gang.classes.empty() && gang.devices_per_node > 0 && gang.device_share_milli == 0;
-    return QueuePlace{.priority = group.key.priority,
-                      .submitted_at = jobs_.at(oldest).submitted_at,
-                      .oldest = oldest,
-                      .group = id,
-                      .shape = group.shape,
-                      .least_devices = static_cast<int>(gang.least_devices()),
-                      .whole = whole,
-                      .plain = whole && gang.classes.size() == 1,
-                      .must_own = group.key.must_own()};
-  };
   const TenantId tenant = group.key.tenant;
-  std::map<TenantId, TenantQueue>& queues =
-      queues_[group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes.front()];
-  TenantQueue& queue = queues[tenant];
-  if (!group.ready.empty()) {
-    queue.erase(place());
-  }
+  std::map<TenantId, TenantQueue>& queues = QueuesFor(group.key.gang);
+  const std::optional<QueuePlace> before = PlaceOf(id);
   change(group);
-  if (!group.ready.empty()) {
-    queue.insert(place());
-  } else if (group.waiting.empty()) {
+  const std::optional<QueuePlace> now = PlaceOf(id);
+  if (before != now) {
+    TenantQueue& queue = queues[tenant];
+    if (before.has_value()) {
+      queue.Erase(*before, group.blocker);
+    }
+    if (now.has_value()) {
+      queue.Insert(*now, group.blocker);
+    }
+    if (queue.empty()) {
+      queues.erase(tenant);
+    }
+  }
+  if (group.ready.empty() && group.waiting.empty()) {
     DropGroup(id);
   }
-  if (queue.empty()) {
-    queues.erase(tenant);
+}
+
+void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
+  PendingGroup& group = groups_.at(id);
+  if (const std::optional<QueuePlace> place = PlaceOf(id); place.has_value()) {
+    QueuesFor(group.key.gang).at(group.key.tenant).ChangeBlocker(*place, group.blocker, blocker);
   }
+  group.blocker = blocker;
 }
 
 bool Cluster::IsReady(const Job& job) {

@@ -35,7 +35,7 @@ class Queue {
   Ahead Count() {
     for (const auto& [queue_class, tenants] : cluster_.queues()) {
       for (const auto& [tenant, groups] : tenants) {
-        for (const QueuePlace& place : groups) {
+        for (const QueuePlace& place : groups.places()) {
           const PendingGroup& group = cluster_.GetGroup(place.group);
           if (Competes(group.key)) {
             AddGroup(queue_class, group);
@@ -130,7 +130,7 @@ std::optional<Blocker> HeadBlocker(const Stuck& stuck) {
   }
   const TenantQueue& queue =
       cluster.queues().at(QueueOf(stuck.job.spec.gang)).at(stuck.job.spec.tenant);
-  for (const QueuePlace& place : queue) {
+  for (const QueuePlace& place : queue.places()) {
     if (place.group == stuck.job.group) {
       return std::nullopt;
     }

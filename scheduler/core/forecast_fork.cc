@@ -37,7 +37,10 @@ bool Competes(const GangShape& gang, const std::vector<ClassId>& classes) {
 class Line {
  public:
   Line(const Cluster& cluster, const TenantQueue& queue, const std::vector<ClassId>& classes)
-      : cluster_(cluster), classes_(classes), group_(queue.begin()), end_(queue.end()) {
+      : cluster_(cluster),
+        classes_(classes),
+        group_(queue.places().begin()),
+        end_(queue.places().end()) {
     Skip();
   }
 
@@ -63,8 +66,8 @@ class Line {
 
   const Cluster& cluster_;
   const std::vector<ClassId>& classes_;
-  TenantQueue::const_iterator group_;
-  TenantQueue::const_iterator end_;
+  absl::btree_set<QueuePlace>::const_iterator group_;
+  absl::btree_set<QueuePlace>::const_iterator end_;
   std::set<JobId>::const_iterator job_;
 };
 

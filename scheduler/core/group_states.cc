@@ -1,5 +1,7 @@
 #include "scheduler/core/group_states.h"
 
+#include <algorithm>
+
 namespace berth {
 
 GroupStates::GroupStates(const Cluster& cluster, const RoundBooks& books)
@@ -37,10 +39,37 @@ JobId GroupStates::NextJob(GroupState& state, JobId oldest) const {
   return next == group.ready.end() ? JobId() : *next;
 }
 
-void GroupStates::Refuse(GroupId id, const Blocker& blocker) {
-  if (!(cluster_.GetGroup(id).blocker == blocker)) {
-    refused_.emplace_back(id, blocker);
+const QueuePlace* GroupStates::NextConsidered(const AlikePlaces& alike,
+                                              const QueuePlace* place) const {
+  const QueuePlace* const end = alike.places.data() + alike.places.size();
+  return std::find_if(place, end, [this](const QueuePlace& of) { return Contains(of.group); });
+}
+
+bool GroupStates::AreAllTold(const AlikePlaces& alike, const Blocker& blocker) const {
+  int others = static_cast<int>(alike.places.size());
+  int told = alike.Told(blocker);
+  for (const QueuePlace& place : alike.places) {
+    if (const uint32_t number = numbers_[place.group.value()]; number != 0) {
+      --others;
+      told -= states_[number - 1].group->blocker == blocker ? 1 : 0;
+    }
   }
+  return told == others;
+}
+
+const QueuePlace* GroupStates::Refuse(const AlikePlaces& alike, const QueuePlace* place,
+                                      const Blocker& blocker) {
+  const QueuePlace* const considered = NextConsidered(alike, place);
+  // As a rule they were told so before. This is seen without a look at each group.
+  if (AreAllTold(alike, blocker)) {
+    return considered;
+  }
+  for (; place != considered; ++place) {
+    if (!(cluster_.GetGroup(place->group).blocker == blocker)) {
+      refused_.emplace_back(place->group, blocker);
+    }
+  }
+  return considered;
 }
 
 std::vector<std::pair<GroupId, Blocker>> GroupStates::TakeBlockers() {

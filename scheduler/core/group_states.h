@@ -37,12 +37,18 @@ class GroupStates {
   // The next job of the group that is not started or nominated yet; none if there is none.
   // `oldest`: its first job that is ready.
   JobId NextJob(GroupState& state, JobId oldest) const;
-  // For a group that the round does not look at again, and has not considered.
-  void Refuse(GroupId id, const Blocker& blocker);
+  // Of those alike, from `place` on, the first that has been considered, or the end.
+  const QueuePlace* NextConsidered(const AlikePlaces& alike, const QueuePlace* place) const;
+  // The same; those before it are told this, and the round does not look at them again.
+  const QueuePlace* Refuse(const AlikePlaces& alike, const QueuePlace* place,
+                           const Blocker& blocker);
   // Of all groups whose blocker is not the one that they have.
   std::vector<std::pair<GroupId, Blocker>> TakeBlockers();
 
  private:
+  // Whether all of these that have not been considered have this blocker.
+  bool AreAllTold(const AlikePlaces& alike, const Blocker& blocker) const;
+
   const Cluster& cluster_;
   const RoundBooks& books_;
   std::vector<uint32_t> numbers_;  // of the states, from 1, by group; 0: it has none

@@ -36,9 +36,9 @@ bool HasPlace(const Cluster& cluster, GroupId id, const PendingGroup& group) {
   if (tenant == queue->second.end()) {
     return false;
   }
-  const auto place =
-      tenant->second.find({.priority = group.key.priority, .oldest = *group.ready.begin()});
-  return place != tenant->second.end() && place->group == id;
+  const auto place = tenant->second.places().find(
+      {.priority = group.key.priority, .oldest = *group.ready.begin()});
+  return place != tenant->second.places().end() && place->group == id;
 }
 
 // The members of a group are queued jobs that know it, among the ready ones exactly those that may
@@ -77,7 +77,7 @@ absl::Status CheckGroups(const Cluster& cluster, size_t queued) {
   size_t queued_groups = 0;
   for (const auto& [device_class, tenants] : cluster.queues()) {
     for (const auto& [tenant, queue] : tenants) {
-      queued_groups += queue.size();
+      queued_groups += queue.places().size();
     }
   }
   return queued == grouped && queued_groups == places

@@ -6,7 +6,11 @@
 
 #include <cstdint>
 #include <set>
+#include <tuple>
+#include <utility>
+#include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/time/time.h"
 
@@ -28,7 +32,7 @@ struct PendingGroup {
 };
 
 // A group's place in its tenant's queue: by priority, then by its oldest job that is ready.
-// Every round walks over all of them: none is larger than it has to be.
+// A round walks over many of them: none is larger than it has to be.
 struct QueuePlace {
   int priority = 0;
   absl::Time submitted_at = absl::InfinitePast();  // of the oldest
@@ -36,14 +40,58 @@ struct QueuePlace {
   GroupId group;
   ShapeId shape;
   int least_devices = 0;
-  bool whole = false;     // whole devices of the classes that it names
-  bool plain = false;     // that, and only one class
-  bool must_own = false;  // see GroupKey
+  bool whole = false;  // whole devices of the classes that it names
+  bool plain = false;  // that, and only one class
+  bool preemptible = true;
+  bool may_borrow = true;
+
   friend bool operator<(const QueuePlace& a, const QueuePlace& b) {
     return a.priority != b.priority ? a.priority > b.priority : a.oldest < b.oldest;
   }
+  friend bool operator==(const QueuePlace&, const QueuePlace&) = default;
 };
-using TenantQueue = absl::btree_set<QueuePlace>;
+
+// Places of one queue whose groups differ only in their projects, in when they end, and in their
+// priority where the quota does not ask for it.
+struct AlikePlaces {
+  std::vector<QueuePlace> places;             // in their order
+  std::vector<std::pair<Blocker, int>> told;  // how many of the groups have which blocker
+
+  int Told(const Blocker& blocker) const;
+};
+
+// A group's oldest job that is ready: when it was submitted, and what it is.
+using QueueAge = std::tuple<absl::Time, JobId, GroupId>;
+
+// One tenant's groups in the queue of one class that have ready jobs.
+class TenantQueue {
+ public:
+  // What a group must have in common with those alike to it. A job that must own its devices may
+  // take the label from others of a lower priority: only of these the priority counts.
+  using AlikeKey = std::tuple<ShapeId, bool, bool, int>;
+
+  const absl::btree_set<QueuePlace>& places() const { return places_; }
+  const absl::btree_map<AlikeKey, AlikePlaces>& alike() const { return alike_; }
+  const absl::btree_set<QueueAge>& by_age() const { return by_age_; }
+  bool empty() const { return places_.empty(); }
+
+  // `blocker`: of the group at this place.
+  void Insert(const QueuePlace& place, const Blocker& blocker);
+  // Requires: it is there.
+  void Erase(const QueuePlace& place, const Blocker& blocker);
+  // The group at this place has another blocker. Requires: it is there.
+  void ChangeBlocker(const QueuePlace& place, const Blocker& before, const Blocker& now);
+
+ private:
+  static AlikeKey KeyOf(const QueuePlace& place);
+  static QueueAge AgeOf(const QueuePlace& place) {
+    return {place.submitted_at, place.oldest, place.group};
+  }
+
+  absl::btree_set<QueuePlace> places_;
+  absl::btree_map<AlikeKey, AlikePlaces> alike_;
+  absl::btree_set<QueueAge> by_age_;
+};
 
 }  // namespace berth
 

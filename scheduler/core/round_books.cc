@@ -46,10 +46,10 @@ void RoundBooks::LookAgainAt(absl::Time time) {
   }
 }
 
-int64_t RoundBooks::Returning(const Reclaim& certificate) const {
+int64_t RoundBooks::Returning(TenantId tenant, absl::Span<const ReclaimCandidate> asked) const {
   int64_t devices = 0;
-  for (const ReclaimCandidate& candidate : certificate.candidates) {
-    if (!candidate.chosen || candidate.tenant != certificate.tenant) {
+  for (const ReclaimCandidate& candidate : asked) {
+    if (!candidate.chosen || candidate.tenant != tenant) {
       continue;
     }
     const Job* job = cluster_.FindJob(candidate.job);
@@ -63,10 +63,11 @@ int64_t RoundBooks::Returning(const Reclaim& certificate) const {
 
 // The victims of its own project do not count beside it. An owned one keeps its label until it is
 // gone.
-void RoundBooks::ChargeClaim(const GroupKey& key, const Start& claim, const Reclaim& certificate) {
+void RoundBooks::ChargeClaim(const GroupKey& key, const Start& claim,
+                             absl::Span<const ReclaimCandidate> asked) {
   const int64_t devices = DevicesOf(claim.members);
   int64_t left = devices;
-  for (const ReclaimCandidate& candidate : certificate.candidates) {
+  for (const ReclaimCandidate& candidate : asked) {
     if (!candidate.chosen || candidate.tenant != key.tenant) {
       continue;
     }
@@ -97,9 +98,13 @@ void RoundBooks::SettleNominations() {
       continue;
     }
     const GroupKey& key = cluster_.GetGroup(job->group).key;
-    if (!free_.AreUnallocated(claim.members) || Returning(certificate) > 0) {
+    // Most claims ask others only: then there is nothing to look for.
+    const auto asked = cluster_.own_askers().contains(id)
+                           ? absl::MakeConstSpan(certificate.candidates)
+                           : absl::Span<const ReclaimCandidate>();
+    if (!free_.AreUnallocated(claim.members) || Returning(key.tenant, asked) > 0) {
       nominated_.insert(id);
-      ChargeClaim(key, claim, certificate);
+      ChargeClaim(key, claim, asked);
       LookAgainAt(timeout);
       continue;
     }

@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 #include "scheduler/core/backfill.h"
 #include "scheduler/core/cluster.h"
@@ -75,9 +76,10 @@ class RoundBooks {
   };
   std::optional<Swap> SwapFor(const Trial& trial, ReclaimScope scope) const;
   std::optional<Swap> SwapWithin(const Trial& trial) const;
-  // Devices that the claim's own tenant has been asked for and still holds.
-  int64_t Returning(const Reclaim& certificate) const;
-  void ChargeClaim(const GroupKey& key, const Start& claim, const Reclaim& certificate);
+  // Devices that the claim's own tenant, of those that were asked, still holds.
+  int64_t Returning(TenantId tenant, absl::Span<const ReclaimCandidate> asked) const;
+  void ChargeClaim(const GroupKey& key, const Start& claim,
+                   absl::Span<const ReclaimCandidate> asked);
   void Accept(const Trial& trial, const PlaceRequest& request, Recall recall);
   // An anchored claim asks for what is lent just in time for its start.
   bool RecallInTime(const Trial& trial, const PlaceRequest& request, absl::Time shadow);

@@ -134,7 +134,7 @@ void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall 
   ReclaimerOf(trial.device_class).Accept(request, recall);
   free_.Keep(recall.claim.members);
   memo_.Invalidate();
-  ChargeClaim(trial.group.key, recall.claim, recall.certificate);
+  ChargeClaim(trial.group.key, recall.claim, recall.certificate.candidates);
   LookAgainAt(recall.certificate.due + policy_.nomination_timeout);
   // What a swap frees beyond its own claim may be enough for one that was considered before it, and
   // what a gang keeps that shrinks may be asked for next.

@@ -56,7 +56,8 @@ placement quota_view place_memo
 ending_stream
 admission queue_order backfill reclaim budget
 round_books
-group_states refusal_memo
+group_states queue_walk
+planning_round
 planner step job_progress task_notices node_loss fencing node_protocol booking_progress invariants plan_application
 center_requests node_requests job_requests quota_requests booking_requests
 forecast

@@ -58,7 +58,7 @@ inline std::string QueueText(const Cluster& cluster) {
   for (const auto& [device_class, tenants] : cluster.queues()) {
     for (const auto& [tenant, queue] : tenants) {
       absl::StrAppend(&text, "queue ", device_class.value(), "/", tenant.value(), ":");
-      for (const QueuePlace& place : queue) {
+      for (const QueuePlace& place : queue.places()) {
         absl::StrAppend(&text, " ", place.priority, ":", place.oldest.value());
       }
       absl::StrAppend(&text, "\n");
