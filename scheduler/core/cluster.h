@@ -63,8 +63,10 @@ class Cluster {
   const PendingGroup& GetGroup(GroupId id) const { return groups_.at(id); }
   // Groups that avoid nodes under suspicion.
   const std::set<GroupId>& avoiding_groups() const { return avoiding_groups_; }
-  // Groups with ready jobs, by the class they try first and by tenant.
+  // Groups with ready jobs, by the class they try first (none if they name none) and by tenant.
   const std::map<ClassId, std::map<TenantId, TenantQueue>>& queues() const { return queues_; }
+  // A group's place there, if it has ready jobs.
+  std::optional<QueuePlace> PlaceOf(GroupId id) const;
   // What is free on which node.
   const FreeIndex& free_index() const { return free_index_; }
   // What is usually submitted. Jobs that a restart finds count as if they came then.
@@ -278,8 +280,6 @@ class Cluster {
   bool DecideDependent(const Job& waiting, const Job& parent);
   GroupId EnsureGroup(const Job& job);
   void DropGroup(GroupId id);
-  // Of a group with ready jobs.
-  std::optional<QueuePlace> PlaceOf(GroupId id) const;
   // By tenant, of the class that the gang names first.
   std::map<TenantId, TenantQueue>& QueuesFor(const GangShape& gang);
   // Runs `change` on a group and moves the group to its new place in the queue; without ready jobs

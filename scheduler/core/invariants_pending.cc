@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -26,21 +27,6 @@ bool MayBePlanned(const Cluster& cluster, const Job& job) {
          cluster.StartableTasks(job.id) > 0;
 }
 
-bool HasPlace(const Cluster& cluster, GroupId id, const PendingGroup& group) {
-  const ClassId first = group.key.gang.classes.empty() ? ClassId() : group.key.gang.classes[0];
-  const auto queue = cluster.queues().find(first);
-  if (queue == cluster.queues().end() || group.ready.empty()) {
-    return false;
-  }
-  const auto tenant = queue->second.find(group.key.tenant);
-  if (tenant == queue->second.end()) {
-    return false;
-  }
-  const auto place = tenant->second.places().find(
-      {.priority = group.key.priority, .oldest = *group.ready.begin()});
-  return place != tenant->second.places().end() && place->group == id;
-}
-
 // The members of a group are queued jobs that know it, among the ready ones exactly those that may
 // be planned. Adds how many there are.
 absl::Status CheckMembers(const Cluster& cluster, GroupId id, const PendingGroup& group,
@@ -62,27 +48,49 @@ absl::Status CheckMembers(const Cluster& cluster, GroupId id, const PendingGroup
                                        id.value(), tasks, group.tasks);
 }
 
+bool AreSame(const AlikePlaces& a, const AlikePlaces& b) {
+  return a.places == b.places && a.told.size() == b.told.size() &&
+         std::all_of(a.told.begin(), a.told.end(),
+                     [&b](const auto& entry) { return b.Told(entry.first) == entry.second; });
+}
+
+bool AreSame(const TenantQueue& a, const TenantQueue& b) {
+  return a.places() == b.places() && a.by_age() == b.by_age() &&
+         std::equal(a.alike().begin(), a.alike().end(), b.alike().begin(), b.alike().end(),
+                    [](const auto& of_a, const auto& of_b) {
+                      return of_a.first == of_b.first && AreSame(of_a.second, of_b.second);
+                    });
+}
+
 // Every queued job is in its group; every group with ready jobs has its one place in its tenant's
-// queue.
+// queue, and what is known there of those alike is what the groups have.
 absl::Status CheckGroups(const Cluster& cluster, size_t queued) {
   size_t grouped = 0;
-  size_t places = 0;
+  std::map<std::pair<ClassId, TenantId>, TenantQueue> expected;
   for (const auto& [id, group] : cluster.groups()) {
     RETURN_IF_ERROR(CheckMembers(cluster, id, group, grouped));
-    if (HasPlace(cluster, id, group) == group.ready.empty()) {
-      return Broken("queues are broken: group %d has no place", id.value());
+    if (const std::optional<QueuePlace> place = cluster.PlaceOf(id); place.has_value()) {
+      const auto& classes = group.key.gang.classes;
+      const ClassId first = classes.empty() ? ClassId() : classes.front();
+      expected[{first, group.key.tenant}].Insert(*place, group.blocker);
     }
-    places += group.ready.empty() ? 0 : 1;
   }
-  size_t queued_groups = 0;
+  size_t queues = 0;
   for (const auto& [device_class, tenants] : cluster.queues()) {
     for (const auto& [tenant, queue] : tenants) {
-      queued_groups += queue.places().size();
+      const auto known = expected.find({device_class, tenant});
+      if (known == expected.end() || !AreSame(queue, known->second)) {
+        return Broken("queues are broken: class %d, tenant %d", device_class.value(),
+                      tenant.value());
+      }
+      ++queues;
     }
   }
-  return queued == grouped && queued_groups == places
-             ? absl::OkStatus()
-             : Broken("groups are broken: %d queued, %d grouped", queued, grouped);
+  if (queues != expected.size()) {
+    return Broken("queues are broken: %d of %d", queues, expected.size());
+  }
+  return queued == grouped ? absl::OkStatus()
+                           : Broken("groups are broken: %d queued, %d grouped", queued, grouped);
 }
 
 absl::Status CheckCounts(const Cluster& cluster, const std::map<TenantId, int64_t>& pending) {

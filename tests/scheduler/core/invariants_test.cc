@@ -31,6 +31,7 @@ class ClusterDamage {
   std::map<int, PriorityHolders>& HoldersLike(const Job& job) {
     return cluster_.priorities_.at({job.spec.tenant, job.attempt.device_class});
   }
+  std::set<JobId>& own_askers() { return cluster_.own_askers_; }
   std::set<JobId>& broken_nominations() { return cluster_.broken_nominations_; }
   std::map<JobId, Reclaim>& open_reclaims() { return cluster_.open_reclaims_; }
 
@@ -93,6 +94,7 @@ TEST_F(InvariantsTest, QueuesAndGroups) {
   ExpectFound("groups",
               [&](ClusterDamage& damage) { damage.JobOf(waits_).spec.dependencies.clear(); });
   ExpectFound("queues", [&](ClusterDamage& damage) { damage.ForgetQueues(); });
+  ExpectFound("queues", [&](ClusterDamage& damage) { ++damage.GroupOf(ready_).blocker.asked; });
   ExpectFound("pending counts", [&](ClusterDamage& damage) {
     --damage.PendingCount(damage.JobOf(ready_).spec.tenant);
   });
@@ -123,6 +125,7 @@ TEST_F(InvariantsTest, Nominations) {
   ExpectFound("nominations", [&](ClusterDamage& damage) { damage.open_reclaims()[ready_]; });
   ExpectFound("nominations",
               [&](ClusterDamage& damage) { damage.broken_nominations().insert(ready_); });
+  ExpectFound("nominations", [&](ClusterDamage& damage) { damage.own_askers().insert(ready_); });
 }
 
 TEST_F(InvariantsTest, Arrays) {
