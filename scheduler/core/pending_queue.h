@@ -8,10 +8,10 @@
 #include <set>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 
 #include "scheduler/core/ids.h"
@@ -54,8 +54,9 @@ struct QueuePlace {
 // Places of one queue whose groups differ only in their projects, in when they end, and in their
 // priority where the quota does not ask for it.
 struct AlikePlaces {
-  std::vector<QueuePlace> places;             // in their order
-  std::vector<std::pair<Blocker, int>> told;  // how many of the groups have which blocker
+  absl::InlinedVector<QueuePlace, 1> places;  // in their order
+  absl::InlinedVector<std::pair<Blocker, int>, 1>
+      told;  // how many of the groups have which blocker
 
   int Told(const Blocker& blocker) const;
 };

@@ -43,7 +43,8 @@ void PlanningRound::RunPhase(Phase phase, ClassId device_class,
   for (const auto& [tenant, groups] : tenants) {
     turns.push_back({ShareOf(phase, tenant, device_class), tenant, turns.size()});
   }
-  std::vector<std::optional<QueueWalk>> walks(turns.size());  // begun with the first turn
+  walks_.Clear();
+  std::vector<std::optional<QueueWalk>> begun(turns.size());  // with the first turn
   std::priority_queue line(std::greater<Turn>(), std::move(turns));
   while (!line.empty() && !books_.IsFull()) {
     Turn turn = line.top();
@@ -51,10 +52,10 @@ void PlanningRound::RunPhase(Phase phase, ClassId device_class,
     const TenantQueue& groups = tenants.at(turn.tenant);
     const Tenant& tenant = *cluster_.quota().FindTenant(turn.tenant);
     Reach reach = ReachOf(phase, tenant, device_class);
-    std::optional<QueueWalk>& walk = walks[turn.walk];
+    std::optional<QueueWalk>& walk = begun[turn.walk];
     if (!walk.has_value()) {
-      walk.emplace(groups, MayBeRefusedAlike(tenant),
-                   [&](const QueuePlace& place) { return IsBeyond(place, reach, tenant); });
+      walk = walks_.Begin(groups, MayBeRefusedAlike(tenant),
+                          [&](const QueuePlace& place) { return IsBeyond(place, reach, tenant); });
     }
     if (StartOne(phase, tenant, groups, reach, *walk)) {
       turn.share = ShareOf(phase, turn.tenant, device_class);
@@ -112,7 +113,8 @@ bool PlanningRound::RefusedAlike(Phase phase, QueueWalk& walk, const Reach& reac
 }
 
 void PlanningRound::NoteRefusal(QueueWalk& walk) {
-  if (!refusal_.has_value() || walk.alike() == nullptr || !walk.next()->whole) {
+  const bool alone = walk.alike() == nullptr || walk.alike()->places.size() == 1;
+  if (!refusal_.has_value() || alone || !walk.next()->whole) {
     return;
   }
   walk.Note(*refusal_);

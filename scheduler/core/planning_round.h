@@ -118,6 +118,7 @@ class PlanningRound {
   const absl::Time now_;
   RoundBooks books_;
   GroupStates states_;
+  QueueWalks walks_;  // of the phase and class
   // What the group tried last was told, if it holds for those alike.
   std::optional<QueueWalk::Refusal> refusal_;
   // Of which nothing more starts in this round.

@@ -6,6 +6,7 @@
 // Owned by the round; the cluster must not change meanwhile.
 
 #include <cstddef>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -14,6 +15,10 @@
 #include "scheduler/core/pending_queue.h"
 
 namespace berth {
+
+// What the walks of one phase and class have in common: memory that they share, because there are
+// many, most of them short.
+class QueueWalks;
 
 class QueueWalk {
  public:
@@ -25,14 +30,11 @@ class QueueWalk {
     bool searched = false;
   };
 
-  // `alike`: whether places that ask for the same may be refused together; then those are left out
-  // of which `skips` is true.
-  QueueWalk(const TenantQueue& queue, bool alike, absl::FunctionRef<bool(const QueuePlace&)> skips);
-
   // The place that is next; nullptr: that was the last.
-  const QueuePlace* next() const { return line_.empty() ? nullptr : Head().at; }
+  const QueuePlace* next() const { return size_ == 0 ? nullptr : Head().at; }
   // Those alike to it, it among them; nullptr where they are not known.
   const AlikePlaces* alike() const { return Head().alike; }
+  // What one before it was told that is alike to it.
   const std::optional<Refusal>& refusal() const { return Head().refusal; }
 
   // All of these require a next place. Past it:
@@ -42,10 +44,11 @@ class QueueWalk {
   // Past all that are alike to it; past it only where they are not known.
   void PassAlike() { PassTo(alike() != nullptr ? Head().end : next() + 1); }
   // It was refused, which holds for those alike to it.
-  void Note(const Refusal& refusal) { runs_[line_.front().run].refusal = refusal; }
-  void Finish() { line_.clear(); }
+  void Note(const Refusal& refusal);
+  void Finish() { size_ = 0; }
 
  private:
+  friend class QueueWalks;
   // What is left of those alike.
   struct Run {
     const QueuePlace* at = nullptr;
@@ -63,12 +66,29 @@ class QueueWalk {
     }
   };
 
-  const Run& Head() const { return runs_[line_.front().run]; }
-  void AddRun(const Run& run);
+  explicit QueueWalk(QueueWalks& walks);
+  const Run& Head() const;
 
-  std::vector<QueuePlace> places_;  // all, where nothing is known to be alike
-  std::vector<Run> runs_;
-  std::vector<First> line_;  // a heap, the next one on top
+  QueueWalks* walks_;
+  size_t begin_;  // of its part of the line: a heap, the next one on top
+  size_t size_ = 0;
+};
+
+class QueueWalks {
+ public:
+  // `alike`: whether places that ask for the same may be refused together; then those are left out
+  // of which `skips` is true. The walk lives as long as this, and the queue longer.
+  QueueWalk Begin(const TenantQueue& queue, bool alike,
+                  absl::FunctionRef<bool(const QueuePlace&)> skips);
+  void Clear();
+
+ private:
+  friend class QueueWalk;
+  void Add(QueueWalk& walk, const QueueWalk::Run& run);
+
+  std::vector<QueueWalk::Run> runs_;
+  std::vector<QueueWalk::First> line_;
+  std::deque<std::vector<QueuePlace>> copies_;  // of queues in which nothing is known to be alike
 };
 
 }  // namespace berth
