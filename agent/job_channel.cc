@@ -240,6 +240,7 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
             ? send(process_->input.get(), pending_.data(), pending_.size(), MSG_NOSIGNAL)
             : write(process_->input.get(), pending_.data(), pending_.size());
     if (size >= 0) {
+      process_->NoteUse();
       pending_.erase(0, static_cast<size_t>(size));
     } else if (errno != EAGAIN && errno != EINTR) {
       // Nobody reads it any more.
@@ -254,6 +255,7 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
     std::string bytes(kFrameBytes, '\0');
     const ssize_t size = read(source.get(), bytes.data(), bytes.size());
     if (size > 0) {
+      process_->NoteUse();
       bytes.resize(static_cast<size_t>(size));
       (out_.*set)(std::move(bytes));
       Send();

@@ -13,6 +13,7 @@
 #include "common/credentials.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include <fcntl.h>
 
 namespace berth {
 namespace {
@@ -380,7 +381,11 @@ absl::StatusOr<EntryTarget> TaskRunner::FindEntry(uint64_t allocation_id, int ra
                      .init = task.init,
                      .init_descriptor = Descriptor(),
                      .user_id = task.file.user_id,
-                     .group_id = task.file.group_id};
+                     .group_id = task.file.group_id,
+                     .shim = Descriptor()};
+  if (task.file.idle_ms > 0) {
+    target.shim = Descriptor(fcntl(task.shim->socket(), F_DUPFD_CLOEXEC, 0));
+  }
   ASSIGN_OR_RETURN(target.init_descriptor, OpenInit(task.init, task.shim->pid()));
   return target;
 }

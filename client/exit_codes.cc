@@ -21,6 +21,7 @@ int ExitCodeOfEnd(const v1::JobEnd& end) {
     case v1::END_REASON_BUDGET:
       return kExitLost;
     case v1::END_REASON_TIME_LIMIT:
+    case v1::END_REASON_IDLE:
       return kExitTimeLimit;
     case v1::END_REASON_IMAGE_ERROR:
     case v1::END_REASON_PREPARE_TIMEOUT:

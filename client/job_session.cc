@@ -176,28 +176,29 @@ SessionEnd ReadAll(JobChannel& channel, const JobStreams& streams) {
   return result;
 }
 
-int CodeOfEnd(Context& context, const v1::ChannelEnd& end) {
+InsideEnd ToInsideEnd(Context& context, const v1::ChannelEnd& end) {
   if (end.job_ended()) {
     context.PrintError(JobEnded());
-    return kExitSignalBase + kSignalKill;
+    return {InsideEnd::How::kJob, kExitSignalBase + kSignalKill};
   }
   if (!end.error().empty()) {
     context.PrintError(NotStarted(end));
-    return end.exit_code();
+    return {InsideEnd::How::kCommand, end.exit_code()};
   }
-  return end.signal() != 0 ? kExitSignalBase + end.signal() : end.exit_code();
+  return {InsideEnd::How::kCommand,
+          end.signal() != 0 ? kExitSignalBase + end.signal() : end.exit_code()};
 }
 
 }  // namespace
 
-JobSignals::JobSignals() : watcher_({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) {}
+JobSignals::JobSignals() : InterruptWatcher({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) {}
 
-absl::StatusOr<int> RunInJob(Context& context, const v1::EnterJobRequest& request,
-                             const JobStreams& streams, JobSignals& signals) {
+absl::StatusOr<InsideEnd> RunInJob(Context& context, const v1::EnterJobRequest& request,
+                                   const JobStreams& streams, JobSignals& signals) {
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   const std::unique_ptr<JobChannel> channel = api->EnterJob(request);
   SignalPasser passer(*channel, request.command().terminal() ? context.input : -1);
-  signals.watcher_.Start([&](int number) { passer.OnSignal(number); });
+  signals.Start([&](int number) { passer.OnSignal(number); });
   std::thread feeder([&] { streams.feed(*channel); });
   const SessionEnd result = ReadAll(*channel, streams);
   if (result.end.has_value()) {
@@ -207,23 +208,23 @@ absl::StatusOr<int> RunInJob(Context& context, const v1::EnterJobRequest& reques
   const absl::Status status = channel->Finish();
   streams.stop_feed();
   feeder.join();
-  signals.watcher_.Stop();
+  signals.Stop();
   if (passer.ended_by() != 0) {
-    return kExitSignalBase + passer.ended_by();
+    return InsideEnd{InsideEnd::How::kSignal, kExitSignalBase + passer.ended_by()};
   }
   if (result.end.has_value()) {
-    return CodeOfEnd(context, *result.end);
+    return ToInsideEnd(context, *result.end);
   }
   if (result.opened && (IsUnreachable(status) || absl::IsCancelled(status))) {
     context.PrintError(status);
-    return kExitServerLost;
+    return InsideEnd{InsideEnd::How::kLost, kExitServerLost};
   }
   RETURN_IF_ERROR(status);
-  return kExitServerLost;
+  return InsideEnd{InsideEnd::How::kLost, kExitServerLost};
 }
 
-absl::StatusOr<int> RunInJobHere(Context& context, v1::EnterJobRequest request, bool with_input,
-                                 JobSignals& signals) {
+absl::StatusOr<InsideEnd> RunInJobHere(Context& context, v1::EnterJobRequest request,
+                                       bool with_input, JobSignals& signals) {
   std::optional<RawTerminal> raw;
   v1::EnterJobRequest::Command& command = *request.mutable_command();
   if (command.terminal()) {
@@ -234,37 +235,37 @@ absl::StatusOr<int> RunInJobHere(Context& context, v1::EnterJobRequest request, 
   if (with_input && command.terminal()) {
     raw.emplace(context.input);
   }
-  const auto code = RunInJob(context, request,
-                             {.feed =
-                                  [&](JobChannel& channel) {
-                                    if (with_input) {
-                                      FeedFrom(context.input, stop, channel);
-                                      return;
-                                    }
-                                    v1::ChannelInput end;
-                                    end.set_end_of_data(true);
-                                    channel.Write(end);
-                                  },
-                              .stop_feed =
-                                  [&] {
-                                    raw.reset();
-                                    const uint64_t one = 1;
-                                    const ssize_t written = write(stop, &one, sizeof(one));
-                                    static_cast<void>(written);
-                                  },
-                              .take_output =
-                                  [&](const std::string& data) {
-                                    context.console.Out(data);
-                                    return context.console.Flush();
-                                  },
-                              .take_error_output =
-                                  [&](const std::string& data) {
-                                    context.console.Err(data);
-                                    return true;
-                                  }},
-                             signals);
+  const auto end = RunInJob(context, request,
+                            {.feed =
+                                 [&](JobChannel& channel) {
+                                   if (with_input) {
+                                     FeedFrom(context.input, stop, channel);
+                                     return;
+                                   }
+                                   v1::ChannelInput end;
+                                   end.set_end_of_data(true);
+                                   channel.Write(end);
+                                 },
+                             .stop_feed =
+                                 [&] {
+                                   raw.reset();
+                                   const uint64_t one = 1;
+                                   const ssize_t written = write(stop, &one, sizeof(one));
+                                   static_cast<void>(written);
+                                 },
+                             .take_output =
+                                 [&](const std::string& data) {
+                                   context.console.Out(data);
+                                   return context.console.Flush();
+                                 },
+                             .take_error_output =
+                                 [&](const std::string& data) {
+                                   context.console.Err(data);
+                                   return true;
+                                 }},
+                            signals);
   close(stop);
-  return code;
+  return end;
 }
 
 }  // namespace berth

@@ -25,25 +25,32 @@ struct JobStreams {
   std::function<bool(const std::string&)> take_error_output;
 };
 
-// The watcher of the signals that RunInJob passes on. Make it before the context's first call.
-class JobSignals {
+// The watcher of the signals that RunInJob passes on. Make it before the context's first call; it
+// watches for one at a time.
+class JobSignals : public InterruptWatcher {
  public:
   JobSignals();
-
- private:
-  friend absl::StatusOr<int> RunInJob(Context& context, const v1::EnterJobRequest& request,
-                                      const JobStreams& streams, JobSignals& signals);
-  InterruptWatcher watcher_;
 };
 
-// Runs the command of `request` to its end. Returns its exit code, or 128 and the signal that ended
-// it, or 125 if the scheduler was lost meanwhile; what ended with the job is said, too.
-absl::StatusOr<int> RunInJob(Context& context, const v1::EnterJobRequest& request,
-                             const JobStreams& streams, JobSignals& signals);
+// How a command inside a job ended, and the client's exit code for that.
+struct InsideEnd {
+  enum class How {
+    kCommand,  // by itself, or it could not be started; its exit code, or 128 and its signal
+    kJob,      // with the job, which is said; 137
+    kSignal,   // by a signal to this program; 128 and that
+    kLost,     // with the way to it, which is said; 125
+  };
+  How how = How::kCommand;
+  int code = 0;
+};
+
+// Runs the command of `request` to its end.
+absl::StatusOr<InsideEnd> RunInJob(Context& context, const v1::EnterJobRequest& request,
+                                   const JobStreams& streams, JobSignals& signals);
 
 // The same with the caller's streams. `with_input`: else the command has none.
-absl::StatusOr<int> RunInJobHere(Context& context, v1::EnterJobRequest request, bool with_input,
-                                 JobSignals& signals);
+absl::StatusOr<InsideEnd> RunInJobHere(Context& context, v1::EnterJobRequest request,
+                                       bool with_input, JobSignals& signals);
 
 }  // namespace berth
 

@@ -190,6 +190,9 @@ std::string StateSummary(const v1::Job& job) {
   if (job.has_array() && !IsEnded(job.state()) && job.array().started() > 0) {
     return absl::StrCat("running ", job.array().live(), "/", job.array().count());
   }
+  if (job.end().reason() == v1::END_REASON_IDLE) {
+    return absl::StrCat(text, " idle");
+  }
   if (job.state() != v1::JOB_STATE_FAILED) {
     return job.attempt() > 0 && !IsEnded(job.state()) ? absl::StrCat(text, " #", job.attempt())
                                                       : text;
@@ -320,6 +323,8 @@ Json SpecJson(const v1::JobSpec& spec) {
   json["working_directory"] =
       spec.working_directory().empty() ? Json() : Json(spec.working_directory());
   json["disk_bytes_per_node"] = spec.disk_mib() == 0 ? Json() : Json(spec.disk_mib() << 20);
+  json["idle_limit_seconds"] =
+      spec.idle_ms() == 0 ? Json() : Json(static_cast<double>(spec.idle_ms()) / 1000);
   json["workdir_sha256"] =
       spec.workdir_sha256().empty() ? Json() : Json(absl::BytesToHexString(spec.workdir_sha256()));
   json["image"] = spec.image().empty() ? Json() : Json(spec.image());

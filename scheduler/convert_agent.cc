@@ -35,7 +35,7 @@ static_assert(RaiseEnum<v1::TaskState>(TaskState::kLostReboot) == v1::TASK_STATE
 static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kPrepared) == v1::REPORT_KIND_PREPARED);
 static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kQuarantine) == v1::REPORT_KIND_QUARANTINE);
 static_assert(SameEnum<v1::Refusal>(Refusal::kLaunch) == v1::REFUSAL_LAUNCH);
-static_assert(SameEnum<v1::StopReason>(StopReason::kDiskLimit) == v1::STOP_REASON_DISK_LIMIT);
+static_assert(SameEnum<v1::StopReason>(StopReason::kIdle) == v1::STOP_REASON_IDLE);
 static_assert(RaiseEnum<v1::HelloRefused::Why>(HelloRefusal::kVersion) ==
               v1::HelloRefused::WHY_VERSION);
 static_assert(RaiseEnum<v1::HelloRefused::Why>(HelloRefusal::kInventory) ==

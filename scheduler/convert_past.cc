@@ -11,7 +11,7 @@ namespace berth {
 namespace {
 
 static_assert(SameEnum<v1::Funding>(Funding::kBorrowed) == v1::FUNDING_BORROWED);
-static_assert(SameEnum<v1::EndReason>(EndReason::kDiskLimit) == v1::END_REASON_DISK_LIMIT);
+static_assert(SameEnum<v1::EndReason>(EndReason::kIdle) == v1::END_REASON_IDLE);
 static_assert(RaiseEnum<v1::BookingKind>(BookingKind::kMaintenance) ==
               v1::BOOKING_KIND_MAINTENANCE);
 static_assert(RaiseEnum<v1::BookingKind>(BookingKind::kReservation) ==

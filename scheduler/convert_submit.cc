@@ -215,6 +215,18 @@ absl::Status CheckTimes(const v1::JobSpec& spec) {
   return absl::OkStatus();
 }
 
+// Each node counts by itself how long nobody has used the task there.
+absl::Status CheckInteractive(const v1::JobSpec& spec) {
+  RETURN_IF_ERROR(CheckRange("the idle limit in milliseconds", spec.idle_ms(), 0,
+                             absl::ToInt64Milliseconds(kTimeLimitMax)));
+  if (spec.idle_ms() > 0 && (spec.gang().nodes() > 1 || spec.has_array())) {
+    return Refused("B1230", "an interactive job has one node, and is no array",
+                   "its idle limit ends every node where nobody works",
+                   "submit the job, and enter it with `berth shell JOB`");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<RequeuePolicy> ToRequeuePolicy(const v1::JobSpec& spec) {
   RequeuePolicy policy;
   if (!spec.has_requeue()) {
@@ -285,6 +297,7 @@ absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request) {
   RETURN_IF_ERROR(CheckTexts(request));
   RETURN_IF_ERROR(CheckPayload(spec));
   RETURN_IF_ERROR(CheckTimes(spec));
+  RETURN_IF_ERROR(CheckInteractive(spec));
   RETURN_IF_ERROR(CheckRange("the disk limit (in MiB)", spec.disk_mib(), 0, kDiskMibMax));
   RETURN_IF_ERROR(CheckRange("the priority", spec.priority(), -kPriorityMax, kPriorityMax));
   SubmitJob event;

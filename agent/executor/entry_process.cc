@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "agent/shim/process_tree.h"
+#include "agent/shim/shim_protocol.h"
 #include "common/status_macros.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -25,6 +26,8 @@ namespace {
 constexpr int kPipeBytes = 256 << 10;
 // How long a guard may take to end.
 constexpr int kEndTimeoutMs = 5000;
+// Between two messages that say that a task is used. Far less than any idle limit that makes sense.
+constexpr int64_t kUseIntervalNs = 100'000'000;
 
 struct Pipe {
   Descriptor reader;
@@ -121,6 +124,9 @@ absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::Start(const EntryTar
   given.push_back(guard.get());
   given.push_back(target.init_descriptor.get());
   ASSIGN_OR_RETURN(process->pid_, Spawn(target.shim_path, order, given));
+  if (target.shim.is_open()) {
+    process->shim_ = Descriptor(fcntl(target.shim.get(), F_DUPFD_CLOEXEC, 0));
+  }
   if (has_streams) {
     process->input = std::move(pipes[0].writer);
     process->output = std::move(pipes[1].reader);
@@ -175,6 +181,19 @@ void EntryProcess::Signal(int number) const {
   const EntryCommand command{number};
   // A guard that has ended is noticed by its closed socket.
   const ssize_t sent = send(conversation.get(), &command, sizeof(command), MSG_NOSIGNAL);
+  static_cast<void>(sent);
+}
+
+void EntryProcess::NoteUse() {
+  const int64_t now = BootTimeNs();
+  if (!shim_.is_open() || now - used_ns_ < kUseIntervalNs) {
+    return;
+  }
+  used_ns_ = now;
+  AgentCommand used;
+  used.kind = AgentCommand::Kind::kUsed;
+  // A shim that has ended takes its task along.
+  const ssize_t sent = send(shim_.get(), &used, sizeof(used), MSG_NOSIGNAL | MSG_DONTWAIT);
   static_cast<void>(sent);
 }
 

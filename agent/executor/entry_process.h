@@ -28,6 +28,7 @@ struct EntryTarget {
   Descriptor init_descriptor;  // a pidfd of it
   int64_t user_id = -1;        // who the command's streams belong to; -1: the agent's own
   int64_t group_id = -1;
+  Descriptor shim;  // tells the shim of an interactive task that it is used; closed: of no other
 };
 
 // The init of a running task, whose parent must be `shim`: a pid that another process has got
@@ -55,10 +56,15 @@ class EntryProcess {
   // come.
   std::optional<EntryEvent> Receive(bool& ended);
   void Signal(int number) const;
+  // Bytes went in or out: tells the shim of an interactive task that the task is not idle, not more
+  // often than it must hear that.
+  void NoteUse();
 
  private:
   EntryProcess() = default;
   pid_t pid_ = -1;
+  Descriptor shim_;      // of an interactive task
+  int64_t used_ns_ = 0;  // CLOCK_BOOTTIME; when it was told last
 };
 
 }  // namespace berth

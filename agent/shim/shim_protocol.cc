@@ -14,9 +14,10 @@
 namespace berth {
 namespace {
 
-constexpr uint32_t kTaskMagic = 0x42544b34;  // "BTK4"
-// Written before there were an agent's record, and images: such a task may still run when its agent
-// is a newer one.
+constexpr uint32_t kTaskMagic = 0x42544b35;  // "BTK5"
+// Written before there were an idle limit, an agent's record, and images: such a task may still run
+// when its agent is a newer one.
+constexpr uint32_t kTaskMagicWithoutIdle = 0x42544b34;    // "BTK4"
 constexpr uint32_t kTaskMagicWithoutRecord = 0x42544b33;  // "BTK3"
 constexpr uint32_t kTaskMagicWithoutImage = 0x42544b32;   // "BTK2"
 constexpr uint32_t kStartMagic = 0x42535431;              // "BST1"
@@ -180,6 +181,7 @@ std::string EncodeTaskFile(const TaskFile& task) {
   writer.Text(task.sandbox.image_root);
   writer.Texts(task.sandbox.image_mounts);
   writer.Text(task.agent_record);
+  writer.Number(task.idle_ms);
   return writer.Take();
 }
 
@@ -211,8 +213,11 @@ std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
     task.sandbox.image_root = reader.Text();
     task.sandbox.image_mounts = reader.Texts();
   }
-  if (magic >= kTaskMagic) {
+  if (magic >= kTaskMagicWithoutIdle) {
     task.agent_record = reader.Text();
+  }
+  if (magic >= kTaskMagic) {
+    task.idle_ms = reader.Number();
   }
   if (!reader.AtEnd() || task.argv.empty() || task.ranks.empty()) {
     return std::nullopt;

@@ -69,6 +69,7 @@ struct TaskFile {
   int64_t stop_signal = 15;
   int64_t time_limit_ms = 0;      // from the start; 0: none
   int64_t grace_ms = 0;           // inside the limit
+  int64_t idle_ms = 0;            // ends when nobody used it for so long; 0: never
   int64_t lease_deadline_ns = 0;  // CLOCK_BOOTTIME; 0: none
   int64_t start_at_once = 0;
   int64_t log_segment_bytes = 0;  // of a rank's log; 0: one file without a bound
@@ -85,7 +86,13 @@ std::optional<std::vector<std::vector<std::string>>> DecodeStartFile(const std::
 
 // One packet each, over a SOCK_SEQPACKET socket.
 struct AgentCommand {
-  enum class Kind : uint32_t { kStart, kStop, kSetLease, kStatus };
+  enum class Kind : uint32_t {
+    kStart,
+    kStop,
+    kSetLease,
+    kStatus,
+    kUsed,  // bytes went in or out through a way into the task; tells nothing more
+  };
   Kind kind = Kind::kStatus;
   int32_t reason = 0;  // kStop: a berth.v1.StopReason
   int64_t value = 0;   // kStop: grace in ms; kSetLease: the deadline, CLOCK_BOOTTIME ns

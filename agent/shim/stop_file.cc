@@ -14,8 +14,8 @@ namespace {
 // The stop file's word for a berth.v1.StopReason.
 const char* ReasonWord(int64_t reason) {
   static constexpr const char* kWords[] = {
-      "failed-rank", "cancelled", "time-limit", "preempted", "failed-rank", "lease",     "drain",
-      "budget",      "admin",     "stale",      "preempted", "maintenance", "disk-limit"};
+      "failed-rank", "cancelled", "time-limit", "preempted", "failed-rank", "lease",      "drain",
+      "budget",      "admin",     "stale",      "preempted", "maintenance", "disk-limit", "idle"};
   if (reason == kStopNodeFault) {
     return "node-fault";
   }

@@ -26,13 +26,8 @@ constexpr int64_t kNsPerMs = 1000000;
 constexpr int64_t kLookAgainNs = 10 * kNsPerMs;
 constexpr int64_t kStuckNs = 60000 * kNsPerMs;
 // Of berth.v1.StopReason, which the shim does not parse further.
-constexpr int64_t kStopTimeLimit = 2;
 constexpr int64_t kStopGang = 4;
 constexpr int64_t kStopLease = 5;
-
-void CopyText(char (&target)[256], const char* text) {
-  std::snprintf(target, sizeof(target), "%s", text);
-}
 
 }  // namespace
 
@@ -81,8 +76,8 @@ int64_t TaskShim::NextDeadlineNs() const {
     return look_again_ns_;
   }
   int64_t next = INT64_MAX;
-  const int64_t stop_side = stopping_ ? kill_ns_ : limit_stop_ns_;
-  for (const int64_t deadline : {stop_side, limit_kill_ns_, task_.lease_deadline_ns}) {
+  const int64_t stop_side = stopping_ ? kill_ns_ : limits_.next_stop_ns();
+  for (const int64_t deadline : {stop_side, limits_.kill_ns(), task_.lease_deadline_ns}) {
     next = deadline > 0 ? std::min(next, deadline) : next;
   }
   return killed_ ? INT64_MAX : next;
@@ -156,10 +151,10 @@ void TaskShim::OnTimer() {
   if (!stopping_ && over_lease) {
     Stop(kStopLease, 0, "the lease ran out: no word from the scheduler");
   }
-  if (!stopping_ && limit_stop_ns_ > 0 && now >= limit_stop_ns_) {
-    Stop(kStopTimeLimit, task_.grace_ms, "time limit");
+  if (const auto due = limits_.FindDue(now); !stopping_ && due.code != 0) {
+    Stop(due.code, task_.grace_ms, due.message);
   }
-  const bool over_limit = limit_kill_ns_ > 0 && now >= limit_kill_ns_;
+  const bool over_limit = limits_.kill_ns() > 0 && now >= limits_.kill_ns();
   if (stopping_ && (now >= kill_ns_ || over_limit || over_lease)) {
     KillTask();
   }
@@ -179,6 +174,9 @@ void TaskShim::OnCommand(const AgentCommand& command) {
     case AgentCommand::Kind::kStatus:
       Tell(ShimEvent::Kind::kStatus, InitText().c_str());
       TellNotice();
+      return;
+    case AgentCommand::Kind::kUsed:
+      limits_.OnUse(task_, BootTimeNs());
       return;
   }
 }
@@ -200,11 +198,7 @@ void TaskShim::Start() {
   }
   started_ = true;
   record_.started_at_us = WallTimeUs();
-  if (task_.time_limit_ms > 0) {
-    const int64_t now = BootTimeNs();
-    limit_kill_ns_ = now + task_.time_limit_ms * kNsPerMs;
-    limit_stop_ns_ = std::max(limit_kill_ns_ - task_.grace_ms * kNsPerMs, now + 1);
-  }
+  limits_.OnStart(task_, BootTimeNs());
   if (!StartInit()) {
     record_.message = std::string("cannot start the task: ") + std::strerror(errno);
     RankFailed(0, kExitNotExecutable, 0);
@@ -258,6 +252,7 @@ void TaskShim::OnInit() {
   switch (event.kind) {
     case InitEvent::Kind::kStarted:
       running_ = true;
+      limits_.OnUse(task_, BootTimeNs());
       notices_.OnShown();
       Tell(ShimEvent::Kind::kStarted, InitText().c_str());
       return;
@@ -386,7 +381,7 @@ void TaskShim::Tell(ShimEvent::Kind kind, const char* message) {
   event.kind = kind;
   event.value = stopping_ ? 2 : (running_ ? 1 : 0);
   event.started_at_us = record_.started_at_us;
-  CopyText(event.message, message);
+  std::snprintf(event.message, sizeof(event.message), "%s", message);
   agent_.Send(event);
 }
 

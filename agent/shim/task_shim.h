@@ -16,6 +16,7 @@
 #include "agent/shim/rank_log.h"
 #include "agent/shim/shim_protocol.h"
 #include "agent/shim/task_init.h"
+#include "agent/shim/task_limits.h"
 
 namespace berth {
 
@@ -69,9 +70,8 @@ class TaskShim {
   bool init_gone_ = false;
   bool stuck_ = false;  // and told so
   bool done_ = false;
-  int64_t limit_stop_ns_ = 0;  // CLOCK_BOOTTIME; 0: never
-  int64_t limit_kill_ns_ = 0;
-  int64_t kill_ns_ = 0;  // end of the grace
+  TaskLimits limits_;
+  int64_t kill_ns_ = 0;  // CLOCK_BOOTTIME; end of the grace
   int64_t init_gone_ns_ = 0;
   int64_t look_again_ns_ = 0;  // for processes left in the control groups; 0: not needed
   ExitRecord record_;

@@ -75,14 +75,14 @@ class Copier {
       taken = reader.Take(data);
       return taken.ok();
     };
-    const auto code =
+    const auto end =
         RunInJob(context_, Request({"tar", "-c", "-f", "-", "-C", parts.folder, "--", parts.name}),
                  streams, signals);
     RETURN_IF_ERROR(taken);
-    ASSIGN_OR_RETURN(const int exit, code);
+    RETURN_IF_ERROR(end.status());
     // tar tells what it could not read by its code; what came is there.
-    RETURN_IF_ERROR(exit == 0 ? reader.Finish() : absl::OkStatus());
-    return exit;
+    RETURN_IF_ERROR(end->code == 0 ? reader.Finish() : absl::OkStatus());
+    return end->code;
   }
 
   absl::StatusOr<int> Upload(const std::string& source, const std::string& target) {
@@ -94,29 +94,30 @@ class Copier {
     absl::Status sent;
     std::vector<std::string> skipped;
     JobSignals signals;
-    const auto code = RunInJob(context_, Request({"tar", "-x", "-o", "-f", "-", "-C", to.folder}),
-                               Streams([&](JobChannel& channel) {
-                                 sent = WriteArchive(
-                                     source, to.name,
-                                     [&](const std::string& bytes) {
-                                       v1::ChannelInput frame;
-                                       frame.set_data(bytes);
-                                       return channel.Write(frame);
-                                     },
-                                     skipped);
-                                 if (sent.ok()) {
-                                   EndInput(channel);
-                                 } else {
-                                   channel.Cancel();
-                                 }
-                               }),
-                               signals);
+    const auto end = RunInJob(context_, Request({"tar", "-x", "-o", "-f", "-", "-C", to.folder}),
+                              Streams([&](JobChannel& channel) {
+                                sent = WriteArchive(
+                                    source, to.name,
+                                    [&](const std::string& bytes) {
+                                      v1::ChannelInput frame;
+                                      frame.set_data(bytes);
+                                      return channel.Write(frame);
+                                    },
+                                    skipped);
+                                if (sent.ok()) {
+                                  EndInput(channel);
+                                } else {
+                                  channel.Cancel();
+                                }
+                              }),
+                              signals);
     for (const std::string& path : skipped) {
       context_.PrintNotes({absl::StrCat(CleanText(path), " is no file and was left out")});
     }
     // That the job takes no more has its reason in how its tar ended.
     RETURN_IF_ERROR(absl::IsCancelled(sent) ? absl::OkStatus() : sent);
-    return code;
+    RETURN_IF_ERROR(end.status());
+    return end->code;
   }
 
  private:
@@ -148,10 +149,10 @@ class Copier {
 
   absl::StatusOr<bool> IsRemoteFolder(const std::string& path) {
     JobSignals signals;
-    ASSIGN_OR_RETURN(const int code,
+    ASSIGN_OR_RETURN(const InsideEnd end,
                      RunInJob(context_, Request({"/bin/sh", "-c", "test -d \"$1\"", "sh", path}),
                               Streams([](JobChannel& channel) { EndInput(channel); }), signals));
-    return code == 0;
+    return end.code == 0;
   }
 
   Context& context_;

@@ -101,7 +101,9 @@ absl::StatusOr<int> RunRsh(Context& context) {
        {std::string("/bin/sh"), std::string("-c"), absl::StrJoin(arguments.after_dashes, " ")}) {
     request.mutable_command()->add_argv(word);
   }
-  return RunInJobHere(context, std::move(request), !arguments.Has("null-input"), signals);
+  ASSIGN_OR_RETURN(const InsideEnd end, RunInJobHere(context, std::move(request),
+                                                     !arguments.Has("null-input"), signals));
+  return end.code;
 }
 
 }  // namespace

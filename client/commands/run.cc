@@ -94,7 +94,8 @@ class JobRunner {
   // The job as it ended, or `done` false if the time was over first.
   absl::StatusOr<WaitResult> Follow() {
     while (true) {
-      ASSIGN_OR_RETURN(WaitResult result, AwaitStart());
+      ASSIGN_OR_RETURN(WaitResult result,
+                       AwaitStart(context_, api_, job_id_, limits_, said_reason_));
       if (!result.done || (IsEnded(result.job.state()) && result.job.started_at_us() == 0)) {
         return result;
       }
@@ -114,30 +115,6 @@ class JobRunner {
   }
 
  private:
-  // Says why the job waits, once for every new reason.
-  void SayReason(const v1::Job& job) {
-    const std::string& reason = job.reason().message();
-    if (!reason.empty() && reason != said_reason_) {
-      said_reason_ = reason;
-      context_.console.Err(absl::StrCat("waiting: ", CleanText(reason), "\n"));
-    }
-  }
-
-  absl::StatusOr<WaitResult> AwaitStart() {
-    v1::WaitJobRequest request;
-    request.set_job_id(job_id_);
-    request.set_until(v1::WaitJobRequest::UNTIL_STARTED);
-    // A short first look, so that the reason is told soon.
-    FollowLimits first = limits_;
-    first.deadline = std::min(limits_.deadline, absl::Now() + absl::Seconds(2));
-    ASSIGN_OR_RETURN(const WaitResult result, WaitForJob(api_, request, first, nullptr));
-    if (result.done || first.deadline == limits_.deadline) {
-      return result;
-    }
-    SayReason(result.job);
-    return WaitForJob(api_, request, limits_, [this](const v1::Job& job) { SayReason(job); });
-  }
-
   // Until the attempt is over: the job ended, or is on its way to another attempt.
   absl::StatusOr<WaitResult> AwaitEndOf(WaitResult result, int32_t attempt) {
     while (result.done && !IsEnded(result.job.state()) && result.job.attempt() == attempt &&
@@ -185,19 +162,6 @@ class JobRunner {
   std::string said_reason_;
   int64_t log_bytes_ = 0;  // of the present attempt, shown already
 };
-
-void TellEnd(Context& context, const v1::Job& job) {
-  if (job.state() == v1::JOB_STATE_SUCCEEDED) {
-    return;
-  }
-  const std::string& message = job.end().message();
-  context.console.Err(absl::StrCat("job ", job.id(), " ", StateSummary(job),
-                                   message.empty() ? "" : ": ", CleanText(message), "\n"));
-  if (job.end().failed_rank() > 0) {
-    context.console.Hint(
-        absl::StrCat("→ berth logs ", job.id(), " --rank ", job.end().failed_rank(), "\n"));
-  }
-}
 
 absl::StatusOr<int> RunRun(Context& context) {
   ASSIGN_OR_RETURN(const FollowLimits limits, FollowLimitsOf(context));

@@ -111,6 +111,9 @@ std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Tim
   facts.emplace_back("started", MomentText(job.started_at_us(), now));
   facts.emplace_back("ended", MomentText(job.ended_at_us(), now));
   facts.emplace_back("time limit", LengthText(job.time_limit_ms()));
+  facts.emplace_back("idle limit", spec.idle_ms() == 0 ? ""
+                                                       : absl::StrCat(LengthText(spec.idle_ms()),
+                                                                      " without input or output"));
   facts.emplace_back("grace", LengthText(job.grace_ms()));
   facts.emplace_back("priority", absl::StrCat(job.priority()));
   facts.emplace_back("command", CommandText(spec));

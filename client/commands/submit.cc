@@ -1,5 +1,6 @@
 #include "client/commands/submit.h"
 
+#include <algorithm>
 #include <climits>
 
 #include "absl/strings/str_cat.h"
@@ -165,6 +166,42 @@ absl::Status UploadWorkdir(Context& context, ApiClient& api, Submission& submiss
   context.console.Err(absl::StrCat(UploadText(result, folder), "\n"));
   submission.request.mutable_spec()->set_workdir_sha256(result.sha256);
   return absl::OkStatus();
+}
+
+absl::StatusOr<WaitResult> AwaitStart(Context& context, ApiClient& api, uint64_t job_id,
+                                      const FollowLimits& limits, std::string& said) {
+  const auto say_reason = [&](const v1::Job& job) {
+    const std::string& reason = job.reason().message();
+    if (!reason.empty() && reason != said) {
+      said = reason;
+      context.console.Err(absl::StrCat("waiting: ", CleanText(reason), "\n"));
+    }
+  };
+  v1::WaitJobRequest request;
+  request.set_job_id(job_id);
+  request.set_until(v1::WaitJobRequest::UNTIL_STARTED);
+  // A short first look, so that the reason is told soon.
+  FollowLimits first = limits;
+  first.deadline = std::min(limits.deadline, absl::Now() + absl::Seconds(2));
+  ASSIGN_OR_RETURN(const WaitResult result, WaitForJob(api, request, first, nullptr));
+  if (result.done || first.deadline == limits.deadline) {
+    return result;
+  }
+  say_reason(result.job);
+  return WaitForJob(api, request, limits, say_reason);
+}
+
+void TellEnd(Context& context, const v1::Job& job) {
+  if (job.state() == v1::JOB_STATE_SUCCEEDED) {
+    return;
+  }
+  const std::string& message = job.end().message();
+  context.console.Err(absl::StrCat("job ", job.id(), " ", StateSummary(job),
+                                   message.empty() ? "" : ": ", CleanText(message), "\n"));
+  if (job.end().failed_rank() > 0) {
+    context.console.Hint(
+        absl::StrCat("→ berth logs ", job.id(), " --rank ", job.end().failed_rank(), "\n"));
+  }
 }
 
 const Command kSubmitCommand = {

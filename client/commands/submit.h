@@ -1,11 +1,15 @@
 #ifndef BERTH_CLIENT_COMMANDS_SUBMIT_H_
 #define BERTH_CLIENT_COMMANDS_SUBMIT_H_
 
-// What `submit` and `run` share.
+// What `submit`, `run` and `shell` share.
+
+#include <cstdint>
+#include <string>
 
 #include "absl/status/statusor.h"
 
 #include "client/command.h"
+#include "client/follow.h"
 #include "client/submission.h"
 
 namespace berth {
@@ -23,6 +27,13 @@ absl::Status FindDependencies(ApiClient& api, Submission& submission);
 // the request. `only_look`: says what stands in the way of that, and uploads nothing.
 absl::Status UploadWorkdir(Context& context, ApiClient& api, Submission& submission,
                            bool only_look);
+
+// Waits until the job starts or ends; says why it waits, once for every reason after `said`, which
+// becomes the last of them.
+absl::StatusOr<WaitResult> AwaitStart(Context& context, ApiClient& api, uint64_t job_id,
+                                      const FollowLimits& limits, std::string& said);
+// How the job ended, unless it succeeded.
+void TellEnd(Context& context, const v1::Job& job);
 
 }  // namespace berth
 

@@ -54,7 +54,7 @@ Of `submit --plan`: 0 it would start now, 10 it would wait, 6 it never can.
 Of `run`, `wait` and `submit --wait`: the job's own code (of the rank that failed first), or
   120  never started                        124  --timeout of this command; the job goes on
   121  cancelled                            125  the scheduler was lost while waiting
-  122  reached its time limit               126  the command is not executable on the node
+  122  reached its time limit, or was idle  126  the command is not executable on the node
   123  lost to preemption or a node fault   127  the command was not found on the node
   128+n  ended by signal n (137: killed, or out of memory)
 A program may exit with 120 to 127 itself: `berth show -o json`, end.reason, tells.
@@ -66,8 +66,8 @@ constexpr char kStates[] = R"(States of a job
   running -> pending   again, as the next attempt (--requeue)
 
 Ends: succeeded failed cancelled timeout dependency-failed
-Why it ended (end.reason): exit signal oom disk-limit node-fault preempted time-limit budget image-error
-  prepare-timeout admin cancelled dependency-failed launch-error
+Why it ended (end.reason): exit signal oom disk-limit node-fault preempted time-limit idle budget
+  image-error prepare-timeout admin cancelled dependency-failed launch-error
 )";
 
 constexpr char kReasons[] = R"(Codes: B, the area, a number. They never change their meaning.

@@ -10,7 +10,7 @@ namespace berth {
 namespace {
 
 constexpr std::array<const char*, 3> kFundingNames = {"none", "owned", "borrowed"};
-constexpr std::array<const char*, 15> kEndReasonNames = {"none",
+constexpr std::array<const char*, 16> kEndReasonNames = {"none",
                                                          "exit",
                                                          "signal",
                                                          "oom",
@@ -24,7 +24,8 @@ constexpr std::array<const char*, 15> kEndReasonNames = {"none",
                                                          "cancelled",
                                                          "dependency-failed",
                                                          "launch-error",
-                                                         "disk-limit"};
+                                                         "disk-limit",
+                                                         "idle"};
 constexpr std::array<const char*, 3> kNodeLossNames = {"requeue", "hold", "fail"};
 constexpr std::array<const char*, 5> kTopologyNames = {"none", "ring", "rack", "block", "pod"};
 constexpr std::array<const char*, 4> kDependencyNames = {"ok", "any", "fail", "started"};

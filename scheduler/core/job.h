@@ -40,6 +40,7 @@ enum class EndReason {
   kDependency,
   kLaunchError,
   kDiskLimit,
+  kIdle,
 };
 
 // What the members of a gang are told when they are stopped.
@@ -57,6 +58,7 @@ enum class StopReason {
   kShrink,       // an elastic gang gives this member back and goes on without it
   kMaintenance,  // the node is promised to a booking that begins
   kDiskLimit,    // only from the agent: it has more on the node's disk than it may
+  kIdle,         // only from the agent: nobody used the interactive job for long enough
 };
 
 // How close together a gang's devices must or should be. Ring: fast links inside a node.

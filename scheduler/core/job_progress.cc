@@ -38,6 +38,8 @@ EndReason ToEndReason(StopReason reason) {
       return EndReason::kAdmin;
     case StopReason::kDiskLimit:
       return EndReason::kDiskLimit;
+    case StopReason::kIdle:
+      return EndReason::kIdle;
     case StopReason::kNone:
     case StopReason::kGang:
     case StopReason::kLease:
@@ -91,10 +93,8 @@ std::optional<JobEnd> EndOf(const Step& step, const Allocation& allocation,
                             const TaskReport& report) {
   switch (report.kind) {
     case ReportKind::kExited:
-      if (report.exit_code == 0 && report.signal == 0) {
-        return std::nullopt;
-      }
-      return EndOfExit(report);
+      return report.exit_code == 0 && report.signal == 0 ? std::nullopt
+                                                         : std::optional(EndOfExit(report));
     case ReportKind::kKilled:
       return JobEnd{.reason = ToEndReason(report.stop_reason),
                     .exit_code = report.exit_code,
@@ -138,6 +138,7 @@ bool WantsRequeue(const Job& job) {
       return policy.on_error;
     case EndReason::kNone:
     case EndReason::kTimeLimit:
+    case EndReason::kIdle:
     case EndReason::kBudget:
     case EndReason::kImageError:
     case EndReason::kAdmin:
@@ -150,13 +151,12 @@ bool WantsRequeue(const Job& job) {
 }
 
 JobState FinalState(const JobEnd& end) {
-  if (end.reason == EndReason::kExit && end.exit_code == 0) {
-    return JobState::kSucceeded;
+  const bool succeeded = end.reason == EndReason::kExit && end.exit_code == 0;
+  if (succeeded || end.reason == EndReason::kCancelled) {
+    return succeeded ? JobState::kSucceeded : JobState::kCancelled;
   }
-  if (end.reason == EndReason::kCancelled) {
-    return JobState::kCancelled;
-  }
-  return end.reason == EndReason::kTimeLimit ? JobState::kTimedOut : JobState::kFailed;
+  const bool timed_out = end.reason == EndReason::kTimeLimit || end.reason == EndReason::kIdle;
+  return timed_out ? JobState::kTimedOut : JobState::kFailed;
 }
 
 // A node fault that may be none: the attempt may have ended well, or gone on elsewhere, before the

@@ -33,6 +33,7 @@ StopReason ToStopReason(EndReason reason) {
     case EndReason::kDependency:
     case EndReason::kLaunchError:
     case EndReason::kDiskLimit:
+    case EndReason::kIdle:
       return StopReason::kGang;
   }
   return StopReason::kGang;

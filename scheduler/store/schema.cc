@@ -11,12 +11,14 @@
 #include "scheduler/store/schema_v2.h"
 #include "scheduler/store/schema_v3.h"
 #include "scheduler/store/schema_v4.h"
+#include "scheduler/store/schema_v5.h"
 
 namespace berth {
 namespace {
 
 // Entry i leads from version i to version i + 1.
-constexpr std::array kMigrations = {MigrateToV1, MigrateToV2, MigrateToV3, MigrateToV4};
+constexpr std::array kMigrations = {MigrateToV1, MigrateToV2, MigrateToV3, MigrateToV4,
+                                    MigrateToV5};
 
 // As quick_check does not: a row that refers to one that is missing.
 absl::Status CheckForeignKeys(Database& database) {

@@ -364,6 +364,37 @@ TEST(Run, AJobThatNeverStartedHasNoLog) {
   EXPECT_TRUE(scheduler.service.log_requests.empty());
 }
 
+TEST(Shell, OfItsOwnHasLowerLimitsAndIsNotRunAgain) {
+  FakeScheduler scheduler;
+  ASSERT_EQ(scheduler.Run({"shell", "-d", "2", "--dry-run"}).code, 0);
+  ASSERT_EQ(scheduler
+                .Run({"shell", "--idle", "5m", "--time", "9h", "--name", "notebook", "--requeue",
+                      "preempt", "--dry-run"})
+                .code,
+            0);
+  ASSERT_EQ(scheduler.service.submissions.size(), 2u);
+  const v1::JobSpec& plain = scheduler.service.submissions[0].spec();
+  EXPECT_EQ(plain.name(), "shell");
+  EXPECT_EQ(plain.gang().devices_per_node(), 2);
+  EXPECT_EQ(plain.idle_ms(), 30 * 60 * 1000);
+  EXPECT_EQ(plain.time_limit_ms(), 2 * 3600 * 1000);
+  EXPECT_FALSE(plain.requeue().on_preempt() || plain.requeue().on_node_fault());
+  const v1::JobSpec& chosen = scheduler.service.submissions[1].spec();
+  EXPECT_EQ(chosen.name(), "notebook");
+  EXPECT_EQ(chosen.idle_ms(), 5 * 60 * 1000);
+  EXPECT_EQ(chosen.time_limit_ms(), 9 * 3600 * 1000);
+  EXPECT_TRUE(chosen.requeue().on_preempt());
+}
+
+TEST(Shell, TakesNoCommandAndInARunningJobNoOptionsOfAJob) {
+  FakeScheduler scheduler;
+  EXPECT_EQ(scheduler.Run({"shell", "-d", "1", "--", "python"}).code, 2);
+  const Outcome inside = scheduler.Run({"shell", "12", "--devices", "1"});
+  EXPECT_EQ(inside.code, 2);
+  EXPECT_NE(inside.err.find("--devices"), std::string::npos) << inside.err;
+  EXPECT_TRUE(scheduler.service.submissions.empty());
+}
+
 TEST(Cancel, SomeOfManyIsEight) {
   FakeScheduler scheduler;
   scheduler.service.jobs[1] = EndedJob(1, v1::JOB_STATE_CANCELLED, v1::END_REASON_CANCELLED, 0);

@@ -208,6 +208,24 @@ TEST(ToSubmitJob, RefusesAbsurdNumbers) {
   }
 }
 
+TEST(ToSubmitJob, TakesInteractiveJobsOfOneNode) {
+  v1::SubmitJobRequest request = GoodRequest();
+  request.mutable_spec()->mutable_gang()->set_nodes(1);
+  request.mutable_spec()->set_idle_ms(1000);
+  EXPECT_TRUE(ToSubmitJob(request).ok());
+  ExpectRefused({"two nodes", [](v1::JobSpec& s) { s.set_idle_ms(1000); }},
+                absl::StatusCode::kInvalidArgument);
+  ExpectRefused({"an array",
+                 [](v1::JobSpec& s) {
+                   s.set_idle_ms(1000);
+                   s.mutable_gang()->set_nodes(1);
+                   s.mutable_array()->set_count(2);
+                 }},
+                absl::StatusCode::kInvalidArgument);
+  ExpectRefused({"before now", [](v1::JobSpec& s) { s.set_idle_ms(-1); }},
+                absl::StatusCode::kInvalidArgument);
+}
+
 TEST(ToSubmitJob, TakesImagesButNoOptionsInTheirPlace) {
   for (const char* image :
        {"registry.example:5000/a/b:2.5", "busybox@sha256:00", "/srv/images/a"}) {

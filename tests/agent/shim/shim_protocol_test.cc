@@ -41,6 +41,7 @@ TaskFile SampleTask() {
       .seccomp_program = std::string("\0\1\2", 3)
   };
   task.agent_record = std::string("a\0b", 3);
+  task.idle_ms = 900;
   return task;
 }
 
@@ -65,6 +66,7 @@ TEST(ShimProtocol, TaskFileComesBack) {
   EXPECT_EQ(task->sandbox.image_root, "/srv/images/a");
   EXPECT_EQ(task->sandbox.image_mounts, SampleTask().sandbox.image_mounts);
   EXPECT_EQ(task->agent_record, std::string("a\0b", 3));
+  EXPECT_EQ(task->idle_ms, 900);
   EXPECT_EQ(task->user_id, 1000);
   EXPECT_EQ(task->group_id, -1);
   EXPECT_EQ(task->time_limit_ms, 5000);
@@ -80,15 +82,20 @@ TEST(ShimProtocol, ShortenedOrLengthenedTaskFileIsRefused) {
   EXPECT_FALSE(DecodeTaskFile(bytes + "x").has_value());
 }
 
-// A running task's file may be of the versions before: without an agent's record, without an image.
+// A running task's file may be of the versions before: without an idle limit, without an agent's
+// record, without an image.
 TEST(ShimProtocol, TaskFileOfAnEarlierVersionIsRead) {
   TaskFile sample = SampleTask();
   sample.sandbox.image_root.clear();
   sample.sandbox.image_mounts.clear();
   sample.agent_record.clear();
   std::string bytes = EncodeTaskFile(sample);
+  bytes.resize(bytes.size() - sizeof(int64_t));
+  bytes[0] = '4';  // "BTK4", the last letter first
+  ASSERT_TRUE(DecodeTaskFile(bytes).has_value());
+  EXPECT_EQ(DecodeTaskFile(bytes)->idle_ms, 0);
   bytes.resize(bytes.size() - sizeof(uint32_t));  // an empty text
-  bytes[0] = '3';                                 // "BTK3", the last letter first
+  bytes[0] = '3';
   EXPECT_TRUE(DecodeTaskFile(bytes).has_value());
   bytes.resize(bytes.size() - 2 * sizeof(uint32_t));  // an empty text and an empty list
   bytes[0] = '2';

@@ -24,6 +24,7 @@ namespace {
 constexpr int kCancelled = 1;
 constexpr int kTimeLimit = 2;
 constexpr int kLease = 5;
+constexpr int kIdle = 13;
 
 int64_t ElapsedMs(int64_t since_ns) {
   return (BootTimeNs() - since_ns) / kNsPerMs;
@@ -289,6 +290,36 @@ TEST_F(ShimTest, ExtendedLeaseIsKept) {
   ASSERT_TRUE(record.has_value());
   EXPECT_GE(BootTimeNs(), later);
   EXPECT_EQ(record->stop_reason, kLease);
+}
+
+TEST_F(ShimTest, ATaskThatNobodyUsesEndsWithoutAnAgent) {
+  task.idle_ms = 300;
+  RunShell("sleep 1000");
+  const int64_t since = BootTimeNs();
+  StartShim();
+  ExpectStarted();
+  CloseAgent();
+  const auto record = AwaitEnd();
+  ASSERT_TRUE(record.has_value());
+  EXPECT_GE(ElapsedMs(since), 300);
+  EXPECT_EQ(record->stop_reason, kIdle);
+}
+
+TEST_F(ShimTest, UseBeginsTheIdleLimitAnew) {
+  task.idle_ms = 500;
+  RunShell("sleep 1000");
+  StartShim();
+  ExpectStarted();
+  const int64_t since = BootTimeNs();
+  const AgentCommand used{.kind = AgentCommand::Kind::kUsed};
+  while (ElapsedMs(since) < 1000) {
+    ASSERT_GT(send(agent, &used, sizeof(used), MSG_NOSIGNAL), 0);
+    usleep(20000);
+  }
+  const auto record = AwaitEnd();
+  ASSERT_TRUE(record.has_value());
+  EXPECT_GE(ElapsedMs(since), 1480);
+  EXPECT_EQ(record->stop_reason, kIdle);
 }
 
 TEST_F(ShimTest, LeaseEndsAMemberThatNeverStarted) {

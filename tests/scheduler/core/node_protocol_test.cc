@@ -184,6 +184,20 @@ TEST_F(NodeProtocolTest, WhatRanAndVanishedIsRequeuedAsANodeFault) {
   EXPECT_EQ(center_.GetJob(job).attempt.number, 1);
 }
 
+TEST_F(NodeProtocolTest, AnInteractiveJobThatNobodyUsedIsOverForGood) {
+  const JobId job = Running({.devices = 1});
+  const Allocation member = Member(job, 0);
+  TaskReport report;
+  report.kind = ReportKind::kKilled;
+  report.allocation = member.id;
+  report.job = job;
+  report.stop_reason = StopReason::kIdle;
+  center_.engine().Apply(AgentEvent(AgentReport{member.node, center_.session(member.node), report}),
+                         center_.now());
+  EXPECT_EQ(center_.state(job), JobState::kTimedOut);
+  EXPECT_EQ(center_.GetJob(job).attempt.end.reason, EndReason::kIdle);
+}
+
 TEST_F(NodeProtocolTest, ARunningTaskWithoutARowIsKilled) {
   Heartbeat(n1_,
             {

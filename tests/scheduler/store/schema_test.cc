@@ -139,7 +139,7 @@ TEST_F(SchemaTest, TakesEveryStateOfTheCore) {
     job.attempt.state = static_cast<AttemptState>(i);
     EXPECT_TRUE(save().ok()) << Name(job.attempt.state);
   }
-  for (int i = 0; i <= static_cast<int>(EndReason::kDiskLimit); ++i) {
+  for (int i = 0; i <= static_cast<int>(EndReason::kIdle); ++i) {
     job.attempt.end.reason = static_cast<EndReason>(i);
     EXPECT_TRUE(save().ok()) << Name(job.attempt.end.reason);
   }
@@ -211,7 +211,7 @@ TEST_P(SchemaMigrationFrom, OpensAndIsAsANewOne) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, SchemaMigrationFrom,
-                         testing::Values("v1.sql", "v2.sql", "v3.sql"));
+                         testing::Values("v1.sql", "v2.sql", "v3.sql", "v4.sql"));
 
 // What fails half-way leaves the version before it, and says which program can still use it.
 TEST(SchemaMigration, AFailedStepChangesNothing) {
