@@ -54,7 +54,7 @@ const Command kAttachCommand = {
     .name = "attach",
     .plural = nullptr,
     .group = CommandGroup::kInside,
-    .summary = "follow a job's output to its end, exit with its code",
+    .summary = "follow a job's output to its end, take no input, exit with its code",
     .usage = "JOB[/RANK]",
     .examples =
         "berth attach 4812\n"
