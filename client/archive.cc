@@ -15,6 +15,7 @@
 #include "client/text.h"
 #include "common/error_detail.h"
 #include "common/status_macros.h"
+#include "common/workdir_manifest.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -267,6 +268,7 @@ absl::Status ArchiveReader::TakeHeader() {
     return Refused(name_, "only a file has content");
   }
   ++entries_;
+  modified_s_ = std::clamp<int64_t>(header->modified_s, 0, kModifiedMax);
   RETURN_IF_ERROR(BeginEntry(type_, header->mode, link));
   return left_ == 0 ? EndEntry() : absl::OkStatus();
 }
@@ -368,10 +370,18 @@ absl::Status ArchiveReader::EndEntry() {
     text = long_text_.substr(0, long_text_.find('\0'));
     return absl::OkStatus();
   }
-  if (type == kArchiveFile && close(std::exchange(file_, -1)) != 0) {
-    return CannotCopy(name_);
+  if (type != kArchiveFile) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  if (modified_s_ > 0) {
+    // A disk that knows no such time keeps its own.
+    const timespec times[2] = {
+        {0,           UTIME_OMIT},
+        {modified_s_, 0         }
+    };
+    futimens(file_, times);
+  }
+  return close(std::exchange(file_, -1)) == 0 ? absl::OkStatus() : CannotCopy(name_);
 }
 
 }  // namespace berth

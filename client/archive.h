@@ -57,9 +57,10 @@ class ArchiveReader {
   std::string long_text_;  // what a long name or link entry says, so far
   std::string long_name_;  // for the next entry
   std::string long_link_;
-  char type_ = 0;        // of the entry whose data comes; 0: a header comes
-  int64_t left_ = 0;     // bytes of data
-  int64_t padding_ = 0;  // behind them
+  char type_ = 0;           // of the entry whose data comes; 0: a header comes
+  int64_t left_ = 0;        // bytes of data
+  int64_t modified_s_ = 0;  // of the file; 0: not told
+  int64_t padding_ = 0;     // behind them
   int file_ = -1;
   int64_t entries_ = 0;
   int zero_blocks_ = 0;

@@ -178,6 +178,7 @@ class Scan {
     if (!is_folder) {
       entry.set_kind(v1::WorkdirEntry::KIND_FILE);
       entry.set_size(facts.st_size);
+      entry.set_modified_s(std::clamp<int64_t>(facts.st_mtime, 0, kModifiedMax));
       share.bytes += facts.st_size;
       ++out_.files;
       return absl::OkStatus();

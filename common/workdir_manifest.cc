@@ -143,6 +143,10 @@ const char* WrongForm(const v1::WorkdirEntry& entry) {
       entry.sha256().size() != (is_file ? kSha256Bytes : 0)) {
     return "its content is not told as it can be";
   }
+  if (entry.modified_s() < 0 || entry.modified_s() > kModifiedMax ||
+      (!is_file && entry.modified_s() != 0)) {
+    return "when it was modified is not told as it can be";
+  }
   if (is_link != !entry.target().empty() || entry.target().size() > kPathBytesMax ||
       absl::StrContains(entry.target(), absl::string_view("\0", 1))) {
     return "where it leads is not told as it can be";

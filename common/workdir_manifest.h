@@ -19,6 +19,10 @@ namespace berth {
 // How many names a path in it may have.
 inline constexpr size_t kWorkdirDepthMax = 100;
 
+// The latest time that a file can have been modified at, seconds since 1970: the end of the year
+// 9999. Some file systems know no later one, and what is read as such a date is a mistake.
+inline constexpr int64_t kModifiedMax = 253'402'300'799;
+
 struct WorkdirLimits {
   int64_t size_max = int64_t{2} << 30;  // bytes of all files together, equal ones counted each
   int entries_max = 50'000;

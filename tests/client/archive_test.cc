@@ -92,6 +92,21 @@ TEST_F(ArchiveTest, WhatIsPackedComesOutAgainInPiecesOfAnySize) {
   }
 }
 
+TEST_F(ArchiveTest, AFileKeepsItsTimeAndAnAbsurdOneIsNone) {
+  const auto modified = [&](const std::string& name) {
+    struct stat facts {};
+    EXPECT_EQ(stat(dir.File("target/" + name).c_str(), &facts), 0);
+    return facts.st_mtime;
+  };
+  ASSERT_TRUE(Unpack(Entry({.name = "top/old", .modified_s = 1'000'000'007}, "x") +
+                     Entry({.name = "top/empty", .modified_s = 86'400}) +
+                     Entry({.name = "top/absurd", .modified_s = int64_t{1} << 60}, "x") + End())
+                  .ok());
+  EXPECT_EQ(modified("old"), 1'000'000'007);
+  EXPECT_EQ(modified("empty"), 86'400);
+  EXPECT_LE(modified("absurd"), 253'402'300'799);
+}
+
 TEST_F(ArchiveTest, NothingIsWrittenOutsideOfTheTarget) {
   fs::create_directories(dir.File("outside"));
   ExpectRefused(Entry({.name = "top/../../escaped"}, "evil"));

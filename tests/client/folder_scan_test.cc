@@ -12,6 +12,7 @@
 #include "common/credentials.h"
 #include "common/error_detail.h"
 #include "tests/testing/temp_dir.h"
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,11 @@ TEST_F(FolderScan, TellsFilesFoldersAndLinks) {
   std::filesystem::create_directories(dir_.File("empty"));
   ASSERT_EQ(chmod(dir_.File("d/run.sh").c_str(), 04755), 0);
   ASSERT_EQ(symlink("../train.py", dir_.File("d/link").c_str()), 0);
+  const timespec times[2] = {
+      {0,             UTIME_OMIT },
+      {1'000'000'007, 999'999'999}
+  };
+  ASSERT_EQ(utimensat(AT_FDCWD, dir_.File("d/run.sh").c_str(), times, 0), 0);
   const auto scanned = Scan();
   ASSERT_TRUE(scanned.ok()) << scanned.status();
   EXPECT_EQ(scanned->files, 3);
@@ -58,6 +64,7 @@ TEST_F(FolderScan, TellsFilesFoldersAndLinks) {
   const v1::WorkdirEntry& run = scanned->manifest.entries(3);
   EXPECT_EQ(run.mode(), 0755U);
   EXPECT_EQ(run.size(), 9);
+  EXPECT_EQ(run.modified_s(), 1'000'000'007);
   EXPECT_EQ(run.sha256(), Sha256("#!/bin/sh"));
   EXPECT_EQ(scanned->manifest.entries(2).target(), "../train.py");
 }

@@ -139,8 +139,14 @@ TEST(WorkdirManifest, RefusesWhatIsNoFileFolderOrLink) {
   folder.set_sha256(Sha256("x"));
   v1::WorkdirEntry target = File("target");
   target.set_target("a");
-  for (const v1::WorkdirEntry& entry :
-       {device, unknown, setuid, negative, digest, folder, target, Link("link", "")}) {
+  v1::WorkdirEntry before_1970 = File("before");
+  before_1970.set_modified_s(-1);
+  v1::WorkdirEntry after_9999 = File("after");
+  after_9999.set_modified_s(kModifiedMax + 1);
+  v1::WorkdirEntry dated_folder = Folder("dated");
+  dated_folder.set_modified_s(1);
+  for (const v1::WorkdirEntry& entry : {device, unknown, setuid, negative, digest, folder, target,
+                                        before_1970, after_9999, dated_folder, Link("link", "")}) {
     EXPECT_NE(Check({entry}), "") << entry.path();
   }
 }

@@ -95,6 +95,17 @@ def main():
             _, said, log = jobs.run(project, "job.sh")
             expect(uploaded(said) == (1, 8) and "(13 B)" in said and log == "not any more\n", said + log)
 
+        with shows("files keep the times that they were modified at; a touched file is not sent again"):
+            show = ("--", "stat", "-c", "%n %Y", "main.sh", "lib/private")
+            os.utime(project + "/main.sh", (1000000007, 1000000007))
+            os.utime(project + "/lib/private", (86400, 86400))
+            _, said, log = jobs.run(project, *here, *show)
+            expect(uploaded(said)[0] == 0, said)
+            expect("main.sh 1000000007\n" in log and "lib/private 86400\n" in log, log)
+            os.utime(project + "/main.sh", (1000000009, 1000000009))
+            _, said, log = jobs.run(project, *here, *show)
+            expect(uploaded(said)[0] == 0 and "main.sh 1000000009\n" in log, said + log)
+
         with shows("the name of the manifest is in the record; another tenant's member cannot use it"):
             job, _, _ = jobs.run(project, "job.sh")
             spec = center.job(job, token=token)["spec"]

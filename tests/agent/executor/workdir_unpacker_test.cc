@@ -72,6 +72,12 @@ class Unpacking : public testing::Test {
     return facts.st_mode & 07777;
   }
 
+  time_t Modified(const std::string& name) {
+    struct stat facts {};
+    EXPECT_EQ(lstat(Path(name).c_str(), &facts), 0) << name;
+    return facts.st_mtime;
+  }
+
   TempDir dir_;
   WorkdirOrder order_;
   v1::WorkdirManifest manifest_;
@@ -99,6 +105,23 @@ TEST_F(Unpacking, MakesTheFolderAnew) {
     EXPECT_EQ(Mode("empty2"), 0664U);
     EXPECT_EQ(Mode("d"), 0755U);  // its owner can always write there
   }
+}
+
+// What is told as later than now would be newer than all that is made of it.
+TEST_F(Unpacking, FilesKeepTheirTimesButNoneIsInTheFuture) {
+  AddFile("a", "one", 0644).set_modified_s(1'000'000'007);
+  AddFile("copy", "one", 0644).set_modified_s(1'000'000'009);
+  AddFile("empty", "", 0400).set_modified_s(86'400);
+  AddFile("future", "two", 0644).set_modified_s(kModifiedMax);
+  AddFile("untold", "three", 0644);
+  const time_t before = time(nullptr);
+  ASSERT_TRUE(Unpack("onetwothree").ok());
+  EXPECT_EQ(Modified("a"), 1'000'000'007);
+  EXPECT_EQ(Modified("copy"), 1'000'000'009);
+  EXPECT_EQ(Modified("empty"), 86'400);
+  EXPECT_LE(Modified("future"), time(nullptr));
+  EXPECT_GE(Modified("future"), before);
+  EXPECT_GE(Modified("untold"), before);
 }
 
 TEST_F(Unpacking, AnEmptyFolderIsOne) {
