@@ -48,7 +48,23 @@ void Agent::OnDevices(const DeviceHealth::Outcome& outcome) {
     return;
   }
   facts_.mutable_devices()->Assign(devices_->devices().begin(), devices_->devices().end());
-  if (session_ != nullptr && core_->connected()) {
+  TellFacts();
+}
+
+void Agent::OnArchive(bool works) {
+  auto& facilities = *facts_.mutable_facilities();
+  if (works) {
+    facts_.add_facilities(kFacilityLogArchive);
+  } else {
+    facilities.erase(std::remove(facilities.begin(), facilities.end(), kFacilityLogArchive),
+                     facilities.end());
+  }
+  TellFacts();
+}
+
+void Agent::TellFacts() {
+  facts_changed_ = session_ == nullptr || !core_->connected();
+  if (!facts_changed_) {
     v1::AgentMessage message;
     *message.mutable_facts() = facts_;
     session_->Send(std::move(message));
@@ -94,6 +110,7 @@ void Agent::Connect() {
                                  [this, number](const absl::Status& status) {
                                    loop_.Post([this, number, status] { OnClosed(number, status); });
                                  }});
+  facts_changed_ = false;
   Say(core_->MakeHello(facts_, SystemClock().SinceBoot()));
 }
 
@@ -102,7 +119,10 @@ void Agent::OnMessage(uint64_t session, const v1::SchedulerMessage& message) {
     return;
   }
   if (message.has_open_log()) {
-    channel_->UploadLog(message.open_log(), options_.data_dir);
+    archiver_->OpenLog(message.open_log(),
+                       [this, request = message.open_log()](absl::StatusOr<LogReader> reader) {
+                         channel_->UploadLog(request, std::move(reader));
+                       });
     return;
   }
   if (message.has_open_channel()) {
@@ -137,6 +157,9 @@ void Agent::OnMessage(uint64_t session, const v1::SchedulerMessage& message) {
               {"server",  options_.server              },
               {"session", message.hello_ack().session()}
   });
+  if (facts_changed_) {
+    TellFacts();
+  }
   notices_.BeginSession();
   TellNotices();
   Beat(session);

@@ -23,6 +23,7 @@
 #include "agent/executor/event_loop.h"
 #include "agent/journal.h"
 #include "agent/journal_writer.h"
+#include "agent/log_archiver.h"
 #include "agent/session.h"
 #include "agent/task_runner.h"
 #include "common/backoff.h"
@@ -51,6 +52,9 @@ class Agent {
   void WatchDevices();
   void ConnectDevices();
   void OnDevices(const DeviceHealth::Outcome& outcome);
+  void OnArchive(bool works);
+  // Facts that have changed: now, or once a session has begun.
+  void TellFacts();
 
   void Connect();
   void ConnectLater();
@@ -75,6 +79,7 @@ class Agent {
   const AgentOptions options_;
   EventLoop loop_;
   v1::NodeFacts facts_;
+  bool facts_changed_ = false;  // since the hello that told them
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<AgentCore> core_;
   OutputQueue outputs_;
@@ -87,6 +92,7 @@ class Agent {
   std::unique_ptr<TaskRunner> runner_;
   std::unique_ptr<DiskWatch> disk_;
   std::unique_ptr<SchedulerChannel> channel_;
+  std::unique_ptr<LogArchiver> archiver_;
   std::shared_ptr<Session> session_;
   uint64_t session_number_ = 0;  // of the present one; callbacks of older ones are ignored
   Backoff backoff_;

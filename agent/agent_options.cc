@@ -126,6 +126,10 @@ void ReadLogs(ConfigFile& file, AgentOptions& options) {
   if (!segment.ok() || *segment < 1) {
     file.Fail("logs", "segment", "must be a size of at least 1MiB, as \"64MiB\"");
   }
+  options.log_dir = file.String("logs", "log_dir", "");
+  if (!options.log_dir.empty() && options.log_dir.front() != '/') {
+    file.Fail("logs", "log_dir", "must be an absolute path, or empty");
+  }
   options.log_segments_max = file.Integer("logs", "segments_per_rank", options.log_segments_max);
   if (options.log_segments_max < 2) {
     file.Fail("logs", "segments_per_rank", "must be at least 2");

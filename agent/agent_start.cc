@@ -89,10 +89,16 @@ absl::Status Agent::Prepare() {
           .end = [this](const DiskVerdict& verdict) { runner_->EndForDisk(verdict); },
           .make_room = [cache] { return cache->Clear(); }});
   disk_->Start();
+  archiver_ = std::make_unique<LogArchiver>(
+      options_.data_dir, options_.log_dir, loop_,
+      LogArchiver::Actions{.is_under_way = [this](uint64_t id) { return core_->Knows(id); },
+                           .on_change = [this](bool works) { OnArchive(works); }});
   runner_->SetWorkdirs([this, cache](WorkdirOrder order) {
     return channel_->FetchWorkdir(std::move(order), cache);
   });
-  return AdoptTasks();
+  RETURN_IF_ERROR(AdoptTasks());
+  archiver_->Start();
+  return absl::OkStatus();
 }
 
 void Agent::BeginJournal(AgentState& state) {

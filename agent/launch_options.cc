@@ -80,6 +80,7 @@ absl::StatusOr<LaunchOptions> MakeLaunchOptions(const AgentOptions& options,
   launch.users = options.users;
   launch.log_segment_bytes = options.log_segment_bytes;
   launch.log_segments_max = options.log_segments_max;
+  launch.archives_logs = !options.log_dir.empty();
   if (access(launch.shim_path.c_str(), X_OK) != 0) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      {.code = "B5204",

@@ -52,9 +52,11 @@ int64_t SizeOf(int file) {
 }  // namespace
 
 absl::StatusOr<LogReader> LogReader::Open(absl::string_view data_dir, const v1::OpenLog& request) {
-  LogReader reader(
-      TaskFolder::LogPathOf(data_dir, request.job_id(), request.attempt(), request.rank()),
-      TaskFolder::PathOf(data_dir, request.job_id(), request.attempt()));
+  return OpenIn(TaskFolder::PathOf(data_dir, request.job_id(), request.attempt()), request);
+}
+
+absl::StatusOr<LogReader> LogReader::OpenIn(const std::string& folder, const v1::OpenLog& request) {
+  LogReader reader(TaskFolder::LogPathIn(folder, request.rank()), folder);
   const std::vector<Segment> segments = reader.ListSegments();
   if (segments.empty()) {
     return absl::NotFoundError(absl::StrCat("this node has no log of job ", request.job_id(),

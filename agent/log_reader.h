@@ -20,6 +20,8 @@ namespace berth {
 class LogReader {
  public:
   static absl::StatusOr<LogReader> Open(absl::string_view data_dir, const v1::OpenLog& request);
+  // `folder`: of the attempt, here or in the archive.
+  static absl::StatusOr<LogReader> OpenIn(const std::string& folder, const v1::OpenLog& request);
   LogReader(LogReader&& other) noexcept;
   LogReader& operator=(LogReader&& other) noexcept;
   ~LogReader();

@@ -10,8 +10,6 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
-#include "agent/log_reader.h"
-
 namespace berth {
 namespace {
 
@@ -94,8 +92,8 @@ class LogUpload final : public grpc::ClientWriteReactor<v1::LogChunk> {
 }  // namespace
 
 void StartLogUpload(v1::Agent::Stub& stub, const std::string& token, const v1::OpenLog& request,
-                    const std::string& data_dir) {
-  auto* upload = new LogUpload(request, LogReader::Open(data_dir, request));
+                    absl::StatusOr<LogReader> reader) {
+  auto* upload = new LogUpload(request, std::move(reader));
   upload->Begin(stub, token);
 }
 

@@ -6,13 +6,17 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
+
+#include "agent/log_reader.h"
 #include "proto/agent_api.grpc.pb.h"
 
 namespace berth {
 
-// Ends by itself: at the end of the log, or, when following, when the task has ended too.
+// Ends by itself: at the end of the log, or, when following, when the task has ended too. An error
+// as `reader` is what its reader is told.
 void StartLogUpload(v1::Agent::Stub& stub, const std::string& token, const v1::OpenLog& request,
-                    const std::string& data_dir);
+                    absl::StatusOr<LogReader> reader);
 
 }  // namespace berth
 

@@ -144,8 +144,8 @@ std::shared_ptr<Session> SchedulerChannel::OpenSession(Session::Listener listene
   return session;
 }
 
-void SchedulerChannel::UploadLog(const v1::OpenLog& request, const std::string& data_dir) {
-  StartLogUpload(*stubs_->stub, stubs_->token, request, data_dir);
+void SchedulerChannel::UploadLog(const v1::OpenLog& request, absl::StatusOr<LogReader> reader) {
+  StartLogUpload(*stubs_->stub, stubs_->token, request, std::move(reader));
 }
 
 void SchedulerChannel::EnterTask(const v1::OpenChannel& request,

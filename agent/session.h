@@ -44,7 +44,7 @@ class SchedulerChannel {
   std::shared_ptr<Session> OpenSession(Session::Listener listener);
   // Sends a task's log, or why it cannot be read, on a stream of its own. `data_dir` is the
   // agent's.
-  void UploadLog(const v1::OpenLog& request, const std::string& data_dir);
+  void UploadLog(const v1::OpenLog& request, absl::StatusOr<LogReader> reader);
   // Dials back for a way into a task, or to say why there is none.
   void EnterTask(const v1::OpenChannel& request, absl::StatusOr<EntryTarget> target);
   // Of a folder that a task starts in; to be run by the caller, and by nobody after it.

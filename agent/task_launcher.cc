@@ -10,6 +10,7 @@
 
 #include "agent/executor/device_rules.h"
 #include "agent/executor/environment.h"
+#include "agent/executor/log_archive.h"
 #include "agent/found_tasks.h"
 #include "agent/shim/probe.h"
 #include "common/quantity.h"
@@ -84,8 +85,16 @@ absl::Status TaskLauncher::MakeFolder(LaunchedTask& task) const {
       before.ok()) {
     before->Drop();
   }
+  const TaskOwner owner = OwnerOf(assignment);
+  if (options_.archives_logs) {
+    RETURN_IF_ERROR(MarkUnarchived(options_.data_dir,
+                                   {.job = assignment.job_id(),
+                                    .attempt = assignment.attempt(),
+                                    .allocation_id = assignment.allocation_id()},
+                                   assignment.tenant(), owner.group_id));
+  }
   ASSIGN_OR_RETURN(TaskFolder folder, TaskFolder::Make(options_.data_dir, assignment.job_id(),
-                                                       assignment.attempt(), OwnerOf(assignment)));
+                                                       assignment.attempt(), owner));
   task.folder = std::make_unique<TaskFolder>(std::move(folder));
   return absl::OkStatus();
 }

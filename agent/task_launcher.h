@@ -44,6 +44,7 @@ struct LaunchOptions {
   PortRange ports;
   int64_t log_segment_bytes = 0;  // 0: no bound
   int64_t log_segments_max = 0;   // of a rank
+  bool archives_logs = false;     // tasks' logs go into an archive when they have ended
   v1::HostResources capacity;     // of the whole node
   // The one user of all tasks, where the operator names one; -1: `users` tells.
   TaskOwner owner;

@@ -1,10 +1,13 @@
 #include "agent/executor/old_folders.h"
 
 #include <filesystem>
+#include <set>
+#include <string>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
 
+#include "agent/executor/log_archive.h"
 #include "agent/shim/shim_protocol.h"
 #include <sys/stat.h>
 
@@ -39,6 +42,10 @@ bool IsOver(const fs::path& job, absl::Time before) {
 
 int RemoveOldJobFolders(const std::string& data_dir, absl::Time before,
                         const std::atomic<bool>& stop) {
+  std::set<std::string> unarchived;
+  for (const UnarchivedLogs& logs : ListUnarchived(data_dir)) {
+    unarchived.insert(absl::StrCat(logs.job));
+  }
   int removed = 0;
   std::error_code error;
   for (const fs::directory_entry& job :
@@ -46,7 +53,8 @@ int RemoveOldJobFolders(const std::string& data_dir, absl::Time before,
     if (stop) {
       break;
     }
-    if (IsNumber(job.path().filename()) && IsOver(job.path(), before)) {
+    if (IsNumber(job.path().filename()) && !unarchived.contains(job.path().filename()) &&
+        IsOver(job.path(), before)) {
       std::error_code ignored;  // tried again at the next look
       fs::remove_all(job.path(), ignored);
       removed += ignored ? 0 : 1;

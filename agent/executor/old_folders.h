@@ -12,8 +12,8 @@
 namespace berth {
 
 // Removes the folders of jobs (DATA_DIR/jobs/JOB) of which nothing is under way here any more and
-// whose last attempt left this node before `before`. Returns how many. Blocks; any thread; through
-// no link; returns early once `stop` is set.
+// whose last attempt left this node before `before`, and whose logs wait for no archive. Returns
+// how many. Blocks; any thread; through no link; returns early once `stop` is set.
 int RemoveOldJobFolders(const std::string& data_dir, absl::Time before,
                         const std::atomic<bool>& stop);
 

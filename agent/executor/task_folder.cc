@@ -47,8 +47,12 @@ std::string TaskFolder::PathOf(absl::string_view data_dir, uint64_t job, int att
   return absl::StrCat(JobPath(data_dir, job), "/", attempt);
 }
 
+std::string TaskFolder::LogPathIn(absl::string_view folder, int rank) {
+  return absl::StrFormat("%s/rank-%05d.log", folder, rank);
+}
+
 std::string TaskFolder::LogPathOf(absl::string_view data_dir, uint64_t job, int attempt, int rank) {
-  return absl::StrFormat("%s/rank-%05d.log", PathOf(data_dir, job, attempt), rank);
+  return LogPathIn(PathOf(data_dir, job, attempt), rank);
 }
 
 absl::StatusOr<TaskFolder> TaskFolder::Make(absl::string_view data_dir, uint64_t job, int attempt,

@@ -25,6 +25,8 @@ struct TaskOwner {
 class TaskFolder {
  public:
   static std::string PathOf(absl::string_view data_dir, uint64_t job, int attempt);
+  // In the folder of an attempt.
+  static std::string LogPathIn(absl::string_view folder, int rank);
   static std::string LogPathOf(absl::string_view data_dir, uint64_t job, int attempt, int rank);
 
   // Makes the folder and its parts; what is there already is kept.

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Logs are archived when their attempts have ended: whatever the archive does, no job waits for it and no log is lost."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+
+from center import BIN, Center, NotHere, alive, expect, finish, shows, wait_until
+
+
+class Archiving(Center):
+    def restart_agent(self, *lines):
+        """agent-1 with more lines in its configuration than dev-cluster.sh gives it."""
+        pid = self.pid("agent-1")
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not alive(pid), 20, "the agent ends")
+        with open(self.path("agent-1.toml")) as file:
+            text = file.read().split("[logs]")[0]
+        with open(self.path("agent-1.toml"), "w") as file:
+            file.write(text + "[logs]\n" + "\n".join(lines) + "\n")
+        with open(self.path("agent-1.log"), "ab") as log:
+            process = subprocess.Popen([os.path.join(BIN, "berth-agent"), "--config", self.path("agent-1.toml")],
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        with open(self.path("agent-1.pid"), "w") as file:
+            file.write("%d\n" % process.pid)
+        wait_until(lambda: "ready" in self.berth("nodes"), 30, "the node is ready")
+        return process
+
+    def facilities(self):
+        return self.items("nodes")[0]["facilities"]
+
+    def run_job(self, token, *command):
+        job = self.submit("--devices", "1", "--", *command, token=token)
+        began = time.monotonic()
+        self.try_berth("wait", str(job), token=token)
+        return job, time.monotonic() - began
+
+
+def files_of(folder):
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def archived(center, archive, job):
+    path = os.path.join(archive, "acme", str(job), "0")
+    wait_until(lambda: "rank-00000.log" in files_of(path) and files_of(center.path("agent-1", "unarchived")) == [], 30,
+               "the log of job %d is in the archive" % job)
+    return path
+
+
+def main():
+    is_root = os.geteuid() == 0
+    archive = tempfile.mkdtemp(prefix="berth-archive-") + "/logs"
+    with Archiving("--nodes", "1", "--devices", "4", "--isolation", "allow" if is_root else "off") as center:
+        token = center.add_tenant("acme", 4, 4)
+        try:
+            show_all(center, token, archive, is_root)
+        finally:
+            os.kill(center.pid("agent-1"), signal.SIGTERM)
+            subprocess.run(["umount", archive], capture_output=True)
+            shutil.rmtree(os.path.dirname(archive), ignore_errors=True)
+    finish()
+
+
+def show_all(center, token, archive, is_root):
+    process = center.restart_agent('log_dir = "%s"' % archive)
+    with shows("a missing archive delays no job, is told in the agent's log, and is no facility of the node"):
+        missed, took = center.run_job(token, "sh", "-c", "echo missed; sleep 1")
+        expect(took < 15, "the job took %.1f s" % took)
+        wait_until(lambda: "logs wait for the archive" in open(center.path("agent-1.log")).read(), 20, "a line in the log")
+        expect("log-archive" not in center.facilities(), "the facility is told")
+        expect(center.berth("logs", str(missed), token=token) == "missed\n", "the node's own copy")
+    with shows("once it is there, what waited is brought, and what ends later at once"):
+        os.mkdir(archive, 0o755)
+        archived(center, archive, missed)
+        wait_until(lambda: "log-archive" in center.facilities(), 20, "the facility is told")
+        job, _ = center.run_job(token, "sh", "-c", "echo one; echo two >&2")
+        path = archived(center, archive, job)
+        with open(os.path.join(path, "rank-00000.log")) as file:
+            expect(file.read() == "one\ntwo\n", "another log")
+        facts = os.stat(os.path.join(path, "rank-00000.log"))
+        expect(stat.S_IMODE(facts.st_mode) & 0o007 == 0 and stat.S_IMODE(os.stat(path).st_mode) & 0o007 == 0, "open to others")
+        if is_root:
+            expect(facts.st_uid == 0 and facts.st_gid >= 1000, "it belongs to %d:%d" % (facts.st_uid, facts.st_gid))
+    with shows("berth logs reads the archive when the node's own copy has gone, with times and choices as ever"):
+        shutil.rmtree(center.path("agent-1", "jobs", str(job)))
+        expect(center.berth("logs", str(job), token=token) == "one\ntwo\n", "not the archived log")
+        expect(center.berth("logs", str(job), "--tail", "1", token=token) == "two\n", "its end")
+        expect(center.berth("logs", str(job), "--since", "1h", token=token) == "one\ntwo\n", "its times")
+        result = center.try_berth("logs", str(job + 1000), token=token)
+        expect(result.code == 3, str(result))
+    with shows("a link in the archive is not followed; the log stays on the node until it is gone"):
+        elsewhere = center.path("elsewhere")
+        os.mkdir(elsewhere)
+        shutil.move(os.path.join(archive, "acme"), center.path("acme-kept"))
+        os.symlink(elsewhere, os.path.join(archive, "acme"))
+        job, _ = center.run_job(token, "echo", "linked")
+        time.sleep(5)
+        expect(os.listdir(elsewhere) == [], "something was written through the link")
+        os.unlink(os.path.join(archive, "acme"))
+        archived(center, archive, job)
+    with shows("an agent that dies over it goes on where it was"):
+        os.rename(archive, archive + ".away")
+        job, _ = center.run_job(token, "echo", "survives")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        os.rename(archive + ".away", archive)
+        process = subprocess.Popen([os.path.join(BIN, "berth-agent"), "--config", center.path("agent-1.toml")],
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        with open(center.path("agent-1.pid"), "w") as file:
+            file.write("%d\n" % process.pid)
+        archived(center, archive, job)
+    with shows("a full archive takes nothing half, and takes all once there is room"):
+        if not is_root:
+            raise NotHere("mounting a small disk takes root")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", archive], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise NotHere(done.stderr.strip())
+        job, took = center.run_job(token, "sh", "-c", "head -c 3000000 /dev/zero; echo end")
+        expect(took < 15, "the job took %.1f s" % took)
+        wait_until(lambda: "No space left" in open(center.path("agent-1.log")).read() or
+                   "log-archive" not in center.facilities(), 30, "the full archive is noticed")
+        expect(not [name for name in files_of(os.path.join(archive, "acme", str(job), "0"))], "half a log is there")
+        subprocess.run(["mount", "-o", "remount,size=32m", archive], check=True)
+        path = archived(center, archive, job)
+        expect(os.path.getsize(os.path.join(path, "rank-00000.log")) == 3000004, "not all of it")
+    with shows("without an archive in the configuration nothing waits for one"):
+        center.restart_agent()
+        wait_until(lambda: not os.path.exists(center.path("agent-1", "unarchived")), 10, "the marks are gone")
+
+
+if __name__ == "__main__":
+    main()
