@@ -41,6 +41,11 @@ struct ControlLoopOptions {
   int queue_max = 100000;                  // events waiting; more are refused
   std::vector<std::string> fence_command;  // empty: the center has none
   absl::Duration fence_timeout = absl::Minutes(1);
+  // Makes what belongs beside the backup at the path, as of that time, on the backup's thread;
+  // gives up once `stopping` says so. Returns the file's path. Empty: nothing does.
+  std::function<absl::StatusOr<std::string>(const std::string& backup, absl::Time taken_at,
+                                            const std::function<bool()>& stopping)>
+      save_beside_backup;
 };
 
 // Names for the audit row of a change.
@@ -203,6 +208,7 @@ class ControlLoop {
   LoopStatus MakeStatus(absl::Time now) const;
   absl::Status CheckResume(bool at_once, absl::Time now) const;
   absl::Status StartBackup(BackupRun run);
+  absl::StatusOr<BackupFacts> RunBackup(const std::string& draft, const BackupRun& run);
   void EndBackup(const BackupRun& run, const absl::StatusOr<BackupFacts>& facts, Turn& turn);
   // Nothing is started in recovery.
   bool PlanDue() const { return engine_.PlanDue() && !store_->recovery(); }

@@ -14,6 +14,7 @@
 #include "scheduler/control_loop_turn.h"
 #include "scheduler/core/utc_text.h"
 #include "scheduler/store/backup.h"
+#include <unistd.h>
 
 namespace berth {
 namespace {
@@ -163,10 +164,27 @@ absl::Status ControlLoop::StartBackup(BackupRun run) {
   }
   backup_runs_ = true;
   backup_thread_ = std::thread([this, draft, run = std::move(run)] {
-    auto facts = FinishBackup(draft, run.path, run.at);
+    auto facts = RunBackup(draft, run);
     Push(Task([this, run, facts = std::move(facts)](Turn& turn) { EndBackup(run, facts, turn); }));
   });
   return absl::OkStatus();
+}
+
+// The backup gets its name last: then all that belongs to it is there.
+absl::StatusOr<BackupFacts> ControlLoop::RunBackup(const std::string& draft, const BackupRun& run) {
+  absl::StatusOr<std::string> beside = std::string();
+  if (options_.save_beside_backup) {
+    beside = options_.save_beside_backup(run.path, run.at, [this] { return IsStopping(); });
+  }
+  if (!beside.ok()) {
+    DropBackupDraft(draft);
+    return beside.status();
+  }
+  auto facts = FinishBackup(draft, run.path, run.at);
+  if (!facts.ok() && !beside->empty()) {
+    unlink(beside->c_str());
+  }
+  return facts;
 }
 
 void ControlLoop::EndBackup(const BackupRun& run, const absl::StatusOr<BackupFacts>& facts,

@@ -30,6 +30,7 @@
 #include "scheduler/rpc/upload_sweep.h"
 #include "scheduler/store/schema.h"
 #include "scheduler/store/store.h"
+#include "scheduler/upload_backup.h"
 #include <grpc/support/log.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -125,6 +126,28 @@ void SetLimits(grpc::ServerBuilder& builder) {
                              kClientPingIntervalMinMs);
 }
 
+ControlLoopOptions LoopOptions(const ServerOptions& options) {
+  ControlLoopOptions loop = options.loop;
+  if (options.back_up_uploads) {
+    loop.save_beside_backup =
+        [folder = UploadsFolder(options)](
+            const std::string& backup, absl::Time taken_at,
+            const std::function<bool()>& stopping) -> absl::StatusOr<std::string> {
+      const std::string path = UploadBackupPath(backup);
+      ASSIGN_OR_RETURN(const UploadBackupFacts facts,
+                       SaveUploads(folder, path, taken_at, stopping));
+      LogInfo("uploads of the backup saved",
+              {
+                  {"path",    path            },
+                  {"uploads", facts.uploads   },
+                  {"bytes",   facts.size_bytes}
+      });
+      return path;
+    };
+  }
+  return loop;
+}
+
 // gRPC's own lines are for its developers: what matters comes back as a status.
 void LogForGrpc(gpr_log_func_args* arguments) {
   LogDebug("grpc", {
@@ -154,8 +177,8 @@ struct Server::Parts {
   Parts(const ServerOptions& options_in, std::unique_ptr<Store> store, const Clock& clock)
       : options(options_in),
         authenticator(clock),
-        uploads(options.data_dir + "/uploads", options.uploads, clock),
-        loop(std::move(store), options.policy, options.loop, clock),
+        uploads(UploadsFolder(options), options.uploads, clock),
+        loop(std::move(store), options.policy, LoopOptions(options), clock),
         router(loop, authenticator),
         sweep(loop, uploads),
         samples(clock, options.policy.heartbeat_interval),
@@ -311,6 +334,10 @@ void Server::Stop() {
   parts_->channels.CloseRefused(stopping);
   closing.join();
   parts_.reset();
+}
+
+std::string UploadsFolder(const ServerOptions& options) {
+  return absl::StrCat(options.data_dir, "/uploads");
 }
 
 const char* Server::Version() {

@@ -30,7 +30,11 @@ struct ServerOptions {
   Policy policy;
   ControlLoopOptions loop;
   UploadOptions uploads;
+  bool back_up_uploads = true;
 };
+
+// Where the uploaded folders are.
+std::string UploadsFolder(const ServerOptions& options);
 
 // Reads every key that berthd knows; unknown keys and values that cannot work are refused.
 absl::StatusOr<ServerOptions> ReadServerOptions(ConfigFile& file);

@@ -1,5 +1,8 @@
 #include "scheduler/server_offline.h"
 
+#include <cerrno>
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
@@ -11,6 +14,8 @@
 #include "scheduler/store/database_file.h"
 #include "scheduler/store/restore.h"
 #include "scheduler/store/schema.h"
+#include "scheduler/upload_backup.h"
+#include <unistd.h>
 
 namespace berth {
 namespace {
@@ -35,11 +40,39 @@ std::string Sentence(const std::string& path, const BackupFacts& facts) {
       facts.ended_jobs, facts.audit_rows, facts.size_bytes);
 }
 
+std::string Sentence(const std::string& backup, const std::optional<UploadBackupFacts>& uploads) {
+  return uploads.has_value()
+             ? absl::StrFormat("%s is whole: %d uploaded folders, %d bytes\n",
+                               UploadBackupPath(backup), uploads->uploads, uploads->size_bytes)
+             : absl::StrCat("no uploaded folders are with it (there is no ",
+                            UploadBackupPath(backup), ")\n");
+}
+
+// None: it has no uploads beside it.
+absl::StatusOr<std::optional<UploadBackupFacts>> VerifyUploadsOf(const std::string& backup,
+                                                                 const BackupFacts& facts) {
+  const std::string path = UploadBackupPath(backup);
+  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
+    return std::nullopt;
+  }
+  ASSIGN_OR_RETURN(const UploadBackupFacts uploads, VerifyUploads(path));
+  // One of an earlier schema version does not say when it was taken.
+  if (!facts.cluster_id.empty() && uploads.taken_at != facts.taken_at) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     {"B8213", absl::StrCat("\"", path, "\" belongs to another backup"),
+                      absl::StrFormat("it was taken %s, and the backup %s", When(uploads.taken_at),
+                                      When(facts.taken_at)),
+                      "put the backup's own beside it, or none"});
+  }
+  return uploads;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> DescribeBackup(const std::string& path) {
   ASSIGN_OR_RETURN(const BackupFacts facts, VerifyBackup(path));
-  return Sentence(path, facts);
+  ASSIGN_OR_RETURN(const auto uploads, VerifyUploadsOf(path, facts));
+  return Sentence(path, facts) + Sentence(path, uploads);
 }
 
 absl::StatusOr<std::string> RestoreOffline(const ServerOptions& options, const std::string& backup,
@@ -57,8 +90,15 @@ absl::StatusOr<std::string> RestoreOffline(const ServerOptions& options, const s
   restore.replace_existing = !cluster_name.empty();
   restore.cluster_name = options.cluster_name;
   restore.now = clock.Now();
+  ASSIGN_OR_RETURN(const BackupFacts found, VerifyBackup(backup));
+  ASSIGN_OR_RETURN(const auto uploads, VerifyUploadsOf(backup, found));
+  if (uploads.has_value()) {
+    restore.bring_beside = [&] {
+      return RestoreUploads(UploadBackupPath(backup), UploadsFolder(options), restore.now);
+    };
+  }
   ASSIGN_OR_RETURN(const RestoreFacts facts, RestoreBackup(restore));
-  std::string text = Sentence(backup, facts.backup);
+  std::string text = Sentence(backup, facts.backup) + Sentence(backup, uploads);
   if (!facts.kept.empty()) {
     absl::StrAppend(&text, "the replaced database is kept as ", facts.kept, "\n");
   }

@@ -236,6 +236,7 @@ absl::StatusOr<ServerOptions> ReadServerOptions(ConfigFile& file) {
   options.tls_key = file.String("tls", "key", options.tls_key);
   ReadPolicy(file, options);
   ReadUploads(file, options.uploads);
+  options.back_up_uploads = file.Boolean("uploads", "backup", options.back_up_uploads);
   RETURN_IF_ERROR(file.Finish());
   RETURN_IF_ERROR(CheckServerOptions(options));
   return options;

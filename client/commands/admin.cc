@@ -224,7 +224,7 @@ const Command kAdminBackupCreateCommand = {
     .name = "admin backup create",
     .plural = nullptr,
     .group = CommandGroup::kScheduler,
-    .summary = "a checked copy of the database, while it serves",
+    .summary = "a checked copy of database and uploads, while it serves",
     .usage = "FILE [OPTIONS]",
     .examples =
         "berth admin backup create /backup/berth-$(date +%F).db\n"
@@ -239,7 +239,7 @@ const Command kAdminBackupVerifyCommand = {
     .name = "admin backup verify",
     .plural = nullptr,
     .group = CommandGroup::kScheduler,
-    .summary = "check every page, reference and audit row of a backup",
+    .summary = "check every page, reference, audit row and upload of a backup",
     .usage = "FILE",
     .examples =
         "berth admin backup verify /backup/berth-2026-04-12.db\n"

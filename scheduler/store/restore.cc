@@ -208,6 +208,9 @@ absl::StatusOr<RestoreFacts> RestoreBackup(const RestoreOptions& options) {
   RETURN_IF_ERROR(CheckPlace(options));
   ASSIGN_OR_RETURN(const std::string draft, MakeDraft(options.database));
   absl::Status status = PrepareDraft(draft, options, facts);
+  if (status.ok() && options.bring_beside) {
+    status = options.bring_beside();
+  }
   if (status.ok()) {
     status = PutInPlace(draft, options, facts);
   }

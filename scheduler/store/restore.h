@@ -9,6 +9,7 @@
 //   - it is in recovery: nothing starts until an operator resumes.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -25,6 +26,9 @@ struct RestoreOptions {
   bool replace_existing = false;  // the operator typed the cluster's name
   std::string cluster_name;       // for the refusal's words
   absl::Time now;
+  // Brings what belongs beside the database, after all checks and before that is put in place. Done
+  // twice it does no harm. Empty: there is nothing.
+  std::function<absl::Status()> bring_beside;
 };
 
 struct RestoreFacts {

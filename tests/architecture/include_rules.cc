@@ -28,7 +28,7 @@ scheduler/upload_       scheduler/core/ids.h common/ proto/
 scheduler/convert       scheduler/core/ scheduler/control_loop scheduler/read_view common/ proto/
 scheduler/rpc/          scheduler/core/ scheduler/control_loop scheduler/read_view scheduler/agent_link scheduler/upload_store scheduler/convert common/ proto/
 scheduler/web/          scheduler/core/ scheduler/control_loop common/
-scheduler/server        scheduler/core/ scheduler/store/ scheduler/control_loop scheduler/upload_store scheduler/rpc/ scheduler/web/ common/
+scheduler/server        scheduler/core/ scheduler/store/ scheduler/control_loop scheduler/upload_ scheduler/rpc/ scheduler/web/ common/
 scheduler/main.cc       scheduler/server common/
 agent/core/             common/ proto/
 agent/shim/             common/

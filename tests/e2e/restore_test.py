@@ -59,7 +59,8 @@ def show_backup(center, backup):
     expect(made.code == 0, str(made))
     expect(os.stat(backup).st_mode & 0o777 == 0o600, "the backup's mode")
     verified = center.try_berth("admin", "backup", "verify", backup)
-    expect(verified.code == 0 and "is whole" in verified.out, str(verified))
+    expect(verified.code == 0 and "is whole" in verified.out and backup + ".uploads is whole" in verified.out, str(verified))
+    expect(os.stat(backup + ".uploads").st_mode & 0o777 == 0o600, "the mode of its uploads")
     again = center.admin("backup", "create", backup)
     expect(again.code != 0 and "B8212" in again.err, "a backup replaced a file: " + str(again))
 
@@ -78,15 +79,35 @@ def show_bad_backups(center, backup):
         expect(refused.code == 1, what + " was restored: " + str(refused))
 
 
+def show_bad_uploads(center, backup, other):
+    """A backup with uploads that are not whole, or not its own, is neither verified nor restored."""
+    bad = center.path("bad-uploads.db")
+    shutil.copyfile(backup, bad)
+    for what, content in (("cut short", open(backup + ".uploads", "rb").read()[:-10]),
+                          ("another's", open(other + ".uploads", "rb").read())):
+        with open(bad + ".uploads", "wb") as file:
+            file.write(content)
+        for result in (center.try_berth("admin", "backup", "verify", bad), center.restore(bad, "--cluster-name", "center")):
+            expect(result.code == 1 and "error[B8213]" in result.err, what + ": " + str(result))
+    os.unlink(bad + ".uploads")
+    result = center.try_berth("admin", "backup", "verify", bad)
+    expect(result.code == 0 and "no uploaded folders are with it" in result.out, str(result))
+
+
 def show_restore(center, token, backup):
     """Since the backup: `ended` has ended, `late` was submitted, `waited` was released and runs."""
     ended, kept = counting_job(center, "ended", token), counting_job(center, "kept", token)
     waited = counting_job(center, "waited", token, hold=True)
-    queued = center.submit("--name", "queued", "--nodes", "1", "--devices", "8", "--", "sh", "-c",
-                           "echo 0 >>" + center.path("queued.starts"), token=token)
+    folder = center.path("project")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "word"), "w") as file:
+        file.write("uploaded\n")
+    queued = center.submit("--name", "queued", "--nodes", "1", "--devices", "8", "--workdir", ".", "--", "sh", "-c",
+                           "cat word >>" + center.path("queued.starts"), token=token, cwd=folder)
     for job in (ended, kept):
         center.await_state(job, ["running"], 20, token=token)
     show_backup(center, backup)
+    show_bad_uploads(center, backup, center.path("first.db"))
     go(center, "ended")
     center.await_state(ended, ["succeeded"], 20, token=token)
     center.berth("release", str(waited), token=token)
@@ -94,12 +115,13 @@ def show_restore(center, token, backup):
     late = counting_job(center, "late", token)
     center.await_state(late, ["running"], 20, token=token)
     center.stop_scheduler()
+    shutil.rmtree(center.path("data", "uploads"))
     refused = center.restore(backup)
     expect(refused.code == 1 and "B8214" in refused.err, "not asked for the name: " + str(refused))
     wrong = center.restore(backup, "--cluster-name", "centre")
     expect(wrong.code == 1 and "B8214" in wrong.err, "another name was taken: " + str(wrong))
     done = center.restore(backup, "--cluster-name", "center")
-    expect(done.code == 0, str(done))
+    expect(done.code == 0 and "1 uploaded folders" in done.out, str(done))
     center.up()
     status = center.items_of_status()
     expect(status["recovery"] and status["sched_epoch"] > 2**32, str(status))
@@ -148,9 +170,11 @@ def main():
             counts = {name: starts_of(center, name) for name in ("ended", "kept", "waited", "late", "queued")}
             expect(counts == {"ended": 1, "kept": 1, "waited": 1, "late": 1, "queued": 0}, str(counts))
 
-        with shows("a job that a person releases after the restore runs"):
+        with shows("a job that a person releases after the restore runs, in the folder that was uploaded for it"):
             center.berth("release", str(jobs["queued"]), token=token)
             center.await_state(jobs["queued"], ["succeeded"], 20, token=token)
+            with open(center.path("queued.starts")) as file:
+                expect(file.read() == "uploaded\n", "another folder")
 
         with shows("the audit is whole after a restore, and a changed row of it is found"):
             whole = center.admin("audit", "verify")
