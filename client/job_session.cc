@@ -98,14 +98,13 @@ class SignalPasser {
   // On the watcher's thread; 0: none came.
   void OnSignal(int number) {
     v1::ChannelInput frame;
-    if (number == SIGWINCH) {
-      if (terminal_ >= 0) {
-        *frame.mutable_size() = SizeOf(terminal_);
-        channel_.TryWrite(frame);
-      }
-      return;
+    resized_ = resized_ || (number == SIGWINCH && terminal_ >= 0);
+    if (resized_) {
+      // While input is on its way it must wait: it is tried again when no signal comes.
+      *frame.mutable_size() = SizeOf(terminal_);
+      resized_ = !channel_.TryWrite(frame);
     }
-    if (number == 0) {
+    if (number == 0 || number == SIGWINCH) {
       return;
     }
     // A second one, or one that cannot be passed on because the command does not read its input,
@@ -126,6 +125,7 @@ class SignalPasser {
   JobChannel& channel_;
   const int terminal_;
   int last_ = 0;
+  bool resized_ = false;  // and not told yet
   std::atomic<int> ended_by_ = 0;
 };
 
