@@ -56,6 +56,7 @@ bool AreSame(const AlikePlaces& a, const AlikePlaces& b) {
 
 bool AreSame(const TenantQueue& a, const TenantQueue& b) {
   return a.places() == b.places() && a.by_age() == b.by_age() &&
+         a.submissions() == b.submissions() &&
          std::equal(a.alike().begin(), a.alike().end(), b.alike().begin(), b.alike().end(),
                     [](const auto& of_a, const auto& of_b) {
                       return of_a.first == of_b.first && AreSame(of_a.second, of_b.second);

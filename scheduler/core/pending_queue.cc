@@ -34,6 +34,7 @@ TenantQueue::AlikeKey TenantQueue::KeyOf(const QueuePlace& place) {
 void TenantQueue::Insert(const QueuePlace& place, const Blocker& blocker) {
   places_.insert(place);
   by_age_.insert(AgeOf(place));
+  submissions_.insert(place.submitted_at);
   AlikePlaces& alike = alike_[KeyOf(place)];
   alike.places.insert(std::lower_bound(alike.places.begin(), alike.places.end(), place), place);
   Count(alike, blocker, 1);
@@ -42,6 +43,7 @@ void TenantQueue::Insert(const QueuePlace& place, const Blocker& blocker) {
 void TenantQueue::Erase(const QueuePlace& place, const Blocker& blocker) {
   places_.erase(place);
   by_age_.erase(AgeOf(place));
+  submissions_.erase(submissions_.find(place.submitted_at));
   const auto found = alike_.find(KeyOf(place));
   AlikePlaces& alike = found->second;
   alike.places.erase(std::lower_bound(alike.places.begin(), alike.places.end(), place));

@@ -61,8 +61,9 @@ struct AlikePlaces {
   int Told(const Blocker& blocker) const;
 };
 
-// A group's oldest job that is ready: when it was submitted, and what it is.
-using QueueAge = std::tuple<absl::Time, JobId, GroupId>;
+// A group's oldest job that is ready, and when it was submitted: a task that is planned again has a
+// later id than what was submitted after its array.
+using QueueAge = std::tuple<JobId, absl::Time, GroupId>;
 
 // One tenant's groups in the queue of one class that have ready jobs.
 class TenantQueue {
@@ -74,6 +75,8 @@ class TenantQueue {
   const absl::btree_set<QueuePlace>& places() const { return places_; }
   const absl::btree_map<AlikeKey, AlikePlaces>& alike() const { return alike_; }
   const absl::btree_set<QueueAge>& by_age() const { return by_age_; }
+  // When they were submitted.
+  const absl::btree_multiset<absl::Time>& submissions() const { return submissions_; }
   bool empty() const { return places_.empty(); }
 
   // `blocker`: of the group at this place.
@@ -86,12 +89,13 @@ class TenantQueue {
  private:
   static AlikeKey KeyOf(const QueuePlace& place);
   static QueueAge AgeOf(const QueuePlace& place) {
-    return {place.submitted_at, place.oldest, place.group};
+    return {place.oldest, place.submitted_at, place.group};
   }
 
   absl::btree_set<QueuePlace> places_;
   absl::btree_map<AlikeKey, AlikePlaces> alike_;
   absl::btree_set<QueueAge> by_age_;
+  absl::btree_multiset<absl::Time> submissions_;
 };
 
 }  // namespace berth

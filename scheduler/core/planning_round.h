@@ -102,6 +102,9 @@ class PlanningRound {
     return cluster_.GetJob(job).submitted_at + policy_.borrow_age;
   }
   bool IsRipe(JobId job) const { return RipeAt(job) <= now_; }
+  QueueAge AgeOf(JobId job, GroupId group) const {
+    return {job, cluster_.GetJob(job).submitted_at, group};
+  }
   // The oldest of a tenant in a queue, after `last`.
   void ListOldest(ClassId queue, const TenantQueue& groups, const QueueAge& last, AgedLine& line);
   // Those of a tenant in a queue; of one that locks its queue those that have no head before them.

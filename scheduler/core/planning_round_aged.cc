@@ -1,22 +1,20 @@
 // The part of PlanningRound that gives borrow requests their turn which have waited for long.
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 
 #include "scheduler/core/planning_round.h"
 
 namespace berth {
-namespace {
-
-constexpr JobId kLastJob(std::numeric_limits<JobId::value_type>::max());
-
-}  // namespace
 
 void PlanningRound::ListOldest(ClassId queue, const TenantQueue& groups, const QueueAge& last,
                                AgedLine& line) {
-  const auto next = groups.by_age().upper_bound(last);
-  if (next != groups.by_age().end() && std::get<absl::Time>(*next) + policy_.borrow_age <= now_) {
+  // A group whose oldest job is young has none that is ripe.
+  const auto& ages = groups.by_age();
+  const auto next = std::find_if(ages.upper_bound(last), ages.end(), [this](const QueueAge& age) {
+    return std::get<absl::Time>(age) + policy_.borrow_age <= now_;
+  });
+  if (next != ages.end()) {
     line.push({*next, queue, true});
   }
 }
@@ -27,12 +25,11 @@ void PlanningRound::ListAged(ClassId queue, const Tenant& tenant, const TenantQu
     return;
   }
   if (MayBePassed(tenant)) {
-    // A group whose oldest job is young has none that is ripe.
-    const QueueAge ripe = {now_ - policy_.borrow_age, kLastJob, GroupId()};
-    if (const auto young = groups.by_age().upper_bound(ripe); young != groups.by_age().end()) {
-      books_.LookAgainAt(std::get<absl::Time>(*young) + policy_.borrow_age);
+    const auto& times = groups.submissions();
+    if (const auto young = times.upper_bound(now_ - policy_.borrow_age); young != times.end()) {
+      books_.LookAgainAt(*young + policy_.borrow_age);
     }
-    ListOldest(queue, groups, {absl::InfinitePast(), JobId(), GroupId()}, line);
+    ListOldest(queue, groups, QueueAge(), line);
     return;
   }
   for (const QueuePlace& place : groups.places()) {
@@ -40,10 +37,7 @@ void PlanningRound::ListAged(ClassId queue, const Tenant& tenant, const TenantQu
     books_.LookAgainAt(ripe_at);
     const JobId oldest = states_.NextJob(StateOf(place.group), place.oldest);
     if (ripe_at <= now_ && oldest) {
-      line.push({
-          {cluster_.GetJob(oldest).submitted_at, oldest, place.group},
-          queue
-      });
+      line.push({AgeOf(oldest, place.group), queue});
     }
     if (IsLock(place, tenant)) {
       break;
@@ -73,7 +67,7 @@ void PlanningRound::AnchorOldest() {
 }
 
 void PlanningRound::AnchorAged(const Aged& aged, std::vector<ClassId>& open, AgedLine& line) {
-  const auto& [submitted_at, oldest, id] = aged.age;
+  const auto& [oldest, submitted_at, id] = aged.age;
   const PendingGroup& group = cluster_.GetGroup(id);
   const Tenant& tenant = *cluster_.quota().FindTenant(group.key.tenant);
   const TenantQueue& groups = cluster_.queues().at(aged.queue).at(tenant.id);
@@ -93,10 +87,7 @@ void PlanningRound::AnchorAged(const Aged& aged, std::vector<ClassId>& open, Age
   // Another of the group is the oldest now, or who stood behind this head.
   const JobId next = states_.NextJob(StateOf(id), oldest);
   if (next && IsRipe(next)) {
-    line.push({
-        {cluster_.GetJob(next).submitted_at, next, id},
-        aged.queue
-    });
+    line.push({AgeOf(next, id), aged.queue});
   } else if (!next && !MayBePassed(tenant)) {
     ListAged(aged.queue, tenant, groups, line);
   }

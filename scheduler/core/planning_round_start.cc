@@ -32,6 +32,7 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
   const std::vector<ClassId>& classes = ClassesOf(group, any);
   std::optional<Blocker> first;
   bool by_quota = false;
+  bool by_anchor = false;
   for (ClassId device_class : classes) {
     const auto blocker = books_.TryStart({group, job, device_class, phase});
     if (!blocker.has_value()) {
@@ -44,6 +45,7 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
       return true;
     }
     by_quota |= IsQuota(blocker->code);
+    by_anchor |= blocker->code == ReasonCode::kBehindAnchor;
     first = first.has_value() ? first : blocker;
   }
   state.blocker = first.value_or(Blocker{.code = ReasonCode::kNoNodes});
@@ -53,6 +55,10 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
     state.hopeless = false;
     ++state.tasks_started;
     return true;
+  }
+  // Whether it delays an anchor depends on when it ends: that holds for none but itself.
+  if (by_anchor) {
+    refusal_.reset();
   }
   return false;
 }
@@ -70,10 +76,9 @@ bool PlanningRound::MakeRoom(Phase phase, GroupState& state, JobId job,
        Anchor(group, job, classes, phase) == RoundBooks::Anchored::kRecall)) {
     return true;
   }
-  // A recall that was found may be one for a job that ends before the anchor starts. Whether a
-  // start would delay the anchor depends on when it ends, too.
+  // A recall that was found may be one for a job that ends before the anchor starts.
   const bool found = books_.recalls_found() != found_before;
-  if ((phase == Phase::kBorrow || !found) && state.blocker.code != ReasonCode::kBehindAnchor) {
+  if (phase == Phase::kBorrow || !found) {
     const bool searched = !found && books_.recalls_forbidden() == forbidden_before;
     refusal_ = {state.blocker, searched};
   }
