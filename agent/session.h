@@ -13,6 +13,7 @@
 
 #include "agent/executor/entry_process.h"
 #include "agent/executor/workdir_cache.h"
+#include "agent/log_reader.h"
 #include "agent/workdir_fetch.h"
 #include "proto/agent_api.pb.h"
 
