@@ -54,6 +54,24 @@ TEST_F(AnchorTest, OfAnotherQueueIsPassedByNobodyEither) {
   EXPECT_EQ(center_.state(slow), JobState::kQueued);
 }
 
+// The first of two that ask for the same is busy in one class, and too slow for the anchor of the
+// other: that is not told to the second, which is over before the anchor starts.
+TEST_F(AnchorTest, IsPassedByTheQuickerOfTwoAlikeInTheirSecondClass) {
+  center_.AddNode("n1", 8, "sim");
+  center_.AddNode("n2", 8, "other");
+  Running({.devices = 8, .time_limit = absl::Hours(9)});
+  Running({.devices = 6, .classes = {"other"}, .time_limit = absl::Hours(4)});
+  const JobId anchored = Aged({.tenant = "beta", .devices = 8, .classes = {"other"}});
+  ASSERT_EQ(TheAnchor().job, anchored);
+  const std::vector<std::string> both = {"sim", "other"};
+  const JobId slow = center_.Submit({.devices = 2, .classes = both, .time_limit = absl::Hours(9)});
+  const JobId quick =
+      center_.Submit({.devices = 2, .classes = both, .time_limit = absl::Minutes(30)});
+  center_.Round();
+  EXPECT_EQ(center_.state(slow), JobState::kQueued);
+  EXPECT_EQ(center_.state(quick), JobState::kStarting);
+}
+
 // What an owner never lends is not free for a borrower when the owner's own work ends.
 TEST_F(AnchorTest, StartsNotBeforeTheOwnersKeepWhatIsNeverLent) {
   center_.AddNode("n1");
