@@ -168,14 +168,11 @@ absl::StatusOr<int> RunRun(Context& context) {
   ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
   InterruptWatcher watcher;
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
-  RETURN_IF_ERROR(FindDependencies(*api, submission));
-  RETURN_IF_ERROR(UploadWorkdir(context, *api, submission, submission.request.dry_run()));
-  ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
-                   api->SubmitJob(submission.request, kSubmitPatience));
-  if (submission.request.dry_run()) {
-    context.console.Err("the job would be accepted; nothing was submitted\n");
+  ASSIGN_OR_RETURN(const auto submitted, SubmitToFollow(context, *api, submission));
+  if (!submitted.has_value()) {
     return kExitDone;
   }
+  const v1::SubmitJobResponse& response = *submitted;
   context.console.Err(absl::StrCat("job ", response.job_id(), " submitted\n"));
   context.PrintNotes({response.notes().begin(), response.notes().end()});
   Detacher detacher(*api, response.job_id(), context.arguments.Has("cancel-on-detach"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -27,6 +28,9 @@ constexpr Option kSubmitOptions[] = {
     Flag("wait", "wait for the end and exit with the job's code"),
     Value("timeout", "TIME", "how long to look for the scheduler (10s)"),
 };
+
+// A lost reply or a restarting scheduler neither loses nor doubles a job: the key stays the same.
+constexpr Patience kSubmitPatience = {.attempt = absl::Seconds(3), .total = absl::Seconds(10)};
 
 std::string WorkingFolder() {
   char folder[PATH_MAX];
@@ -88,6 +92,44 @@ absl::StatusOr<int> Plan(Context& context, ApiClient& api, const Submission& sub
   }
 }
 
+// Puts the jobs of --after into the request: `last` and `@name` ask the scheduler.
+absl::Status FindDependencies(ApiClient& api, Submission& submission) {
+  for (const NamedDependency& named : submission.after) {
+    ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindJobIds(api, {named.jobs}));
+    for (const uint64_t id : ids) {
+      v1::Dependency& dependency = *submission.request.mutable_spec()->add_dependencies();
+      dependency.set_kind(named.kind);
+      dependency.set_job_id(id);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Uploads the submission's folder, if it has one, says how much of it was sent, and puts it into
+// the request. `only_look`: says what stands in the way of that, and uploads nothing.
+absl::Status UploadWorkdir(Context& context, ApiClient& api, Submission& submission,
+                           bool only_look) {
+  if (submission.upload_folder.empty()) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const ScannedFolder folder,
+                   ScanFolder(submission.upload_folder, submission.upload_bytes_max));
+  std::vector<std::string> notes;
+  for (const std::string& path : folder.skipped) {
+    notes.push_back(absl::StrCat("not uploaded: ", CleanText(path), " is no file"));
+  }
+  context.PrintNotes(notes);
+  if (only_look) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(
+      const UploadResult result,
+      UploadFolder(api, folder, submission.request.on_behalf_of_tenant(), kSubmitPatience));
+  context.console.Err(absl::StrCat(UploadText(result, folder), "\n"));
+  submission.request.mutable_spec()->set_workdir_sha256(result.sha256);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int> RunSubmit(Context& context) {
   ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
   Patience patience = kSubmitPatience;
@@ -133,39 +175,19 @@ absl::StatusOr<Submission> MakeSubmissionHere(Context& context) {
   return submission;
 }
 
-absl::Status FindDependencies(ApiClient& api, Submission& submission) {
-  for (const NamedDependency& named : submission.after) {
-    ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindJobIds(api, {named.jobs}));
-    for (const uint64_t id : ids) {
-      v1::Dependency& dependency = *submission.request.mutable_spec()->add_dependencies();
-      dependency.set_kind(named.kind);
-      dependency.set_job_id(id);
-    }
+absl::StatusOr<std::optional<v1::SubmitJobResponse>> SubmitToFollow(Context& context,
+                                                                    ApiClient& api,
+                                                                    Submission& submission) {
+  const bool dry_run = submission.request.dry_run();
+  RETURN_IF_ERROR(FindDependencies(api, submission));
+  RETURN_IF_ERROR(UploadWorkdir(context, api, submission, dry_run));
+  ASSIGN_OR_RETURN(v1::SubmitJobResponse response,
+                   api.SubmitJob(submission.request, kSubmitPatience));
+  if (dry_run) {
+    context.console.Err("the job would be accepted; nothing was submitted\n");
+    return std::nullopt;
   }
-  return absl::OkStatus();
-}
-
-absl::Status UploadWorkdir(Context& context, ApiClient& api, Submission& submission,
-                           bool only_look) {
-  if (submission.upload_folder.empty()) {
-    return absl::OkStatus();
-  }
-  ASSIGN_OR_RETURN(const ScannedFolder folder,
-                   ScanFolder(submission.upload_folder, submission.upload_bytes_max));
-  std::vector<std::string> notes;
-  for (const std::string& path : folder.skipped) {
-    notes.push_back(absl::StrCat("not uploaded: ", CleanText(path), " is no file"));
-  }
-  context.PrintNotes(notes);
-  if (only_look) {
-    return absl::OkStatus();
-  }
-  ASSIGN_OR_RETURN(
-      const UploadResult result,
-      UploadFolder(api, folder, submission.request.on_behalf_of_tenant(), kSubmitPatience));
-  context.console.Err(absl::StrCat(UploadText(result, folder), "\n"));
-  submission.request.mutable_spec()->set_workdir_sha256(result.sha256);
-  return absl::OkStatus();
+  return response;
 }
 
 absl::StatusOr<WaitResult> AwaitStart(Context& context, ApiClient& api, uint64_t job_id,

@@ -4,6 +4,7 @@
 // What `submit`, `run` and `shell` share.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -14,24 +15,17 @@
 
 namespace berth {
 
-// A lost reply or a restarting scheduler neither loses nor doubles a job: the key stays the same.
-inline constexpr Patience kSubmitPatience = {.attempt = absl::Seconds(3),
-                                             .total = absl::Seconds(10)};
-
 // The submission that the command line asks for, made in the caller's folder and environment.
 absl::StatusOr<Submission> MakeSubmissionHere(Context& context);
-// Puts the jobs of --after into the request: `last` and `@name` ask the scheduler.
-absl::Status FindDependencies(ApiClient& api, Submission& submission);
-
-// Uploads the submission's folder, if it has one, says how much of it was sent, and puts it into
-// the request. `only_look`: says what stands in the way of that, and uploads nothing.
-absl::Status UploadWorkdir(Context& context, ApiClient& api, Submission& submission,
-                           bool only_look);
-
 // Waits until the job starts or ends; says why it waits, once for every reason after `said`, which
 // becomes the last of them.
 absl::StatusOr<WaitResult> AwaitStart(Context& context, ApiClient& api, uint64_t job_id,
                                       const FollowLimits& limits, std::string& said);
+// For who follows the job then: finds its dependencies, uploads its folder, and submits it.
+// Nothing: a dry run, of which it has said that the job would be accepted.
+absl::StatusOr<std::optional<v1::SubmitJobResponse>> SubmitToFollow(Context& context,
+                                                                    ApiClient& api,
+                                                                    Submission& submission);
 // How the job ended, unless it succeeded.
 void TellEnd(Context& context, const v1::Job& job);
 
