@@ -95,19 +95,17 @@ bool PlanningRound::MayBeRefusedAlike(const Tenant& tenant) const {
 
 bool PlanningRound::RefusedAlike(Phase phase, QueueWalk& walk, const Reach& reach) {
   const QueuePlace* place = walk.next();
-  const Blocker* blocker = nullptr;
-  if (walk.refusal().has_value()) {
-    // Who could make room was not searched for; of a priority for which nobody could, none need be.
-    const bool may_find_room = !walk.refusal()->searched && Lowest(*place, reach) < place->priority;
-    blocker = may_find_room ? nullptr : &walk.refusal()->blocker;
-  } else if (const auto found = hopeless_.find(walk.alike()); found != hopeless_.end()) {
-    blocker = &found->second;
+  std::optional<QueueWalk::Refusal> refusal = walk.refusal();
+  if (const auto found = hopeless_.find(walk.alike()); !refusal && found != hopeless_.end()) {
+    refusal = found->second;
   }
-  // One that has been considered may have started.
-  if (blocker == nullptr || states_.Contains(place->group)) {
+  // One that has been considered may have started. For one that a lower priority could make room
+  // for, that has to be searched.
+  if (!refusal.has_value() || states_.Contains(place->group) ||
+      (!refusal->searched && Lowest(*place, reach) < place->priority)) {
     return false;
   }
-  walk.PassTo(phase == Phase::kBorrow ? states_.Refuse(*walk.alike(), place, *blocker)
+  walk.PassTo(phase == Phase::kBorrow ? states_.Refuse(*walk.alike(), place, refusal->blocker)
                                       : states_.NextConsidered(*walk.alike(), place));
   return true;
 }
@@ -119,7 +117,7 @@ void PlanningRound::NoteRefusal(QueueWalk& walk) {
   }
   walk.Note(*refusal_);
   if (StateOf(walk.next()->group).hopeless) {
-    hopeless_[walk.alike()] = refusal_->blocker;
+    hopeless_[walk.alike()] = *refusal_;
   }
 }
 

@@ -54,7 +54,7 @@ class PlanningRound {
   struct Aged {
     QueueAge age;
     ClassId queue;
-    bool leads = false;  // its tenant's queue, of which others are listed after it
+    bool listed_alone = false;  // the next of its tenant's queue is listed when this is taken
     friend bool operator>(const Aged& a, const Aged& b) { return a.age > b.age; }
   };
   using AgedLine = std::priority_queue<Aged, std::vector<Aged>, std::greater<>>;
@@ -98,10 +98,7 @@ class PlanningRound {
   RoundBooks::Anchored Anchor(const PendingGroup& group, JobId job,
                               const std::vector<ClassId>& classes, Phase phase);
 
-  absl::Time RipeAt(JobId job) const {
-    return cluster_.GetJob(job).submitted_at + policy_.borrow_age;
-  }
-  bool IsRipe(JobId job) const { return RipeAt(job) <= now_; }
+  bool IsRipe(absl::Time submitted_at) const { return submitted_at + policy_.borrow_age <= now_; }
   QueueAge AgeOf(JobId job, GroupId group) const {
     return {job, cluster_.GetJob(job).submitted_at, group};
   }
@@ -125,7 +122,7 @@ class PlanningRound {
   // What the group tried last was told, if it holds for those alike.
   std::optional<QueueWalk::Refusal> refusal_;
   // Of which nothing more starts in this round.
-  absl::flat_hash_map<const AlikePlaces*, Blocker> hopeless_;
+  absl::flat_hash_map<const AlikePlaces*, QueueWalk::Refusal> hopeless_;
 };
 
 // Whether a job of the tenant may start before one that it ranks above.

@@ -12,7 +12,7 @@ void PlanningRound::ListOldest(ClassId queue, const TenantQueue& groups, const Q
   // A group whose oldest job is young has none that is ripe.
   const auto& ages = groups.by_age();
   const auto next = std::find_if(ages.upper_bound(last), ages.end(), [this](const QueueAge& age) {
-    return std::get<absl::Time>(age) + policy_.borrow_age <= now_;
+    return IsRipe(std::get<absl::Time>(age));
   });
   if (next != ages.end()) {
     line.push({*next, queue, true});
@@ -71,11 +71,12 @@ void PlanningRound::AnchorAged(const Aged& aged, std::vector<ClassId>& open, Age
   const PendingGroup& group = cluster_.GetGroup(id);
   const Tenant& tenant = *cluster_.quota().FindTenant(group.key.tenant);
   const TenantQueue& groups = cluster_.queues().at(aged.queue).at(tenant.id);
-  if (aged.leads) {
+  if (aged.listed_alone) {
     ListOldest(aged.queue, groups, aged.age, line);
   }
   const JobId job = states_.NextJob(StateOf(id), oldest);
-  if (job && job == oldest && IsRipe(job) && !StartNext(Phase::kBorrow, id, oldest, tenant)) {
+  if (job && job == oldest && IsRipe(submitted_at) &&
+      !StartNext(Phase::kBorrow, id, oldest, tenant)) {
     std::vector<ClassId> any;
     const auto anchored = Anchor(group, job, ClassesOf(group, any), Phase::kBorrow);
     std::erase_if(open, [&](ClassId of) {
@@ -86,7 +87,7 @@ void PlanningRound::AnchorAged(const Aged& aged, std::vector<ClassId>& open, Age
   }
   // Another of the group is the oldest now, or who stood behind this head.
   const JobId next = states_.NextJob(StateOf(id), oldest);
-  if (next && IsRipe(next)) {
+  if (next && IsRipe(cluster_.GetJob(next).submitted_at)) {
     line.push({AgeOf(next, id), aged.queue});
   } else if (!next && !MayBePassed(tenant)) {
     ListAged(aged.queue, tenant, groups, line);
