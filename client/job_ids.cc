@@ -1,6 +1,7 @@
 #include "client/job_ids.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <string>
 
@@ -97,10 +98,8 @@ absl::StatusOr<std::vector<uint64_t>> FindPart(ApiClient& api, const Word& word,
                    absl::StrCat("the range ", CleanText(part), " is empty or too large"),
                    absl::StrCat("name at most ", kRangeMax, " jobs at once"));
   }
-  std::vector<uint64_t> ids;
-  for (uint64_t id = first; id <= last; ++id) {
-    ids.push_back(id);
-  }
+  std::vector<uint64_t> ids(last - first + 1);
+  std::iota(ids.begin(), ids.end(), first);
   return ids;
 }
 

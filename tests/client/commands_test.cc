@@ -414,6 +414,12 @@ TEST(JobIds, RefuseNonsense) {
   }
 }
 
+TEST(JobIds, TheLargestNumberIsOneJob) {
+  FakeScheduler scheduler;
+  EXPECT_EQ(scheduler.Run({"show", "18446744073709551615", "-o", "name"}).out,
+            "18446744073709551615\n");
+}
+
 TEST(JobIds, LastIsMyNewest) {
   FakeScheduler scheduler;
   scheduler.service.jobs[7] = RunningJob(7);
