@@ -31,11 +31,13 @@ absl::Status NoJob(absl::string_view message) {
                    {.code = "B1304", .message = message, .why = "", .fix = "berth ps -a"});
 }
 
-// My newest job but `steps_back`, of one name if `name` is not empty.
+// My newest job but `steps_back`, of one name if `name` is not empty. A task that an array started
+// meanwhile is none: it is the array that was submitted.
 absl::StatusOr<uint64_t> FindMine(ApiClient& api, const std::string& name, int32_t steps_back) {
   v1::ListJobsRequest request;
   request.set_all_states(true);
   request.set_mine(true);
+  request.set_without_tasks(true);
   request.set_name(name);
   request.set_page_size(steps_back + 1);
   ASSIGN_OR_RETURN(const v1::ListJobsResponse response, api.ListJobs(request));

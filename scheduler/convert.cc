@@ -181,6 +181,7 @@ absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, 
     query.name = request.name();
   }
   query.all_states = request.all_states();
+  query.without_tasks = request.without_tasks();
   query.before = JobId(request.before_job_id());
   return query;
 }

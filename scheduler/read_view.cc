@@ -20,7 +20,7 @@ constexpr int kReclaimsMax = 100;
 bool Matches(const JobListQuery& query, const Job& job) {
   const bool state =
       query.states.empty() || std::count(query.states.begin(), query.states.end(), job.state) > 0;
-  return state && (!query.before || job.id < query.before) &&
+  return state && !(query.without_tasks && job.array) && (!query.before || job.id < query.before) &&
          (!query.tenant.has_value() || *query.tenant == job.spec.tenant) &&
          (!query.user.has_value() || *query.user == job.spec.user) &&
          (!query.project.has_value() || *query.project == job.spec.project) &&
@@ -105,6 +105,7 @@ absl::StatusOr<std::vector<JobRecord>> ReadView::ListJobs(const JobListQuery& qu
                               .project = query.project,
                               .name = query.name,
                               .states = query.states,
+                              .without_tasks = query.without_tasks,
                               .before = query.before,
                               .limit = query.limit};
     ASSIGN_OR_RETURN(std::vector<Job> ended, store_.ListEndedJobs(ended_query));

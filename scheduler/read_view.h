@@ -31,7 +31,8 @@ struct JobListQuery {
   std::optional<std::string> name;
   std::vector<JobState> states;  // empty: as all_states says
   bool all_states = false;
-  JobId before;  // none: from the newest
+  bool without_tasks = false;  // no tasks of arrays
+  JobId before;                // none: from the newest
   int limit = 1000;
 };
 

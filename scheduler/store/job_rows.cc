@@ -249,6 +249,7 @@ std::string EndedJobsSql(const EndedJobQuery& query) {
   add(query.name.has_value(), "name = ?");
   add(!query.states.empty(),
       absl::StrCat("state IN (", Parameters(static_cast<int>(query.states.size())), ")"));
+  add(query.without_tasks, "array_id IS NULL");
   add(static_cast<bool>(query.before), "id < ?");
   absl::StrAppend(&sql, " ORDER BY id DESC LIMIT ?");
   return sql;

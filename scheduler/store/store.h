@@ -59,6 +59,7 @@ struct EndedJobQuery {
   std::optional<ProjectId> project = std::nullopt;
   std::optional<std::string> name = std::nullopt;
   std::vector<JobState> states = {};  // empty: all
+  bool without_tasks = false;         // no tasks of arrays
   JobId before = JobId();             // ids below this; none: from the newest
   int limit = 1000;
 };

@@ -427,6 +427,8 @@ TEST(JobIds, LastIsMyNewest) {
   EXPECT_EQ(outcome.out, "7\n") << outcome.err;
   EXPECT_TRUE(scheduler.service.lists.at(0).mine());
   EXPECT_TRUE(scheduler.service.lists.at(0).all_states());
+  // What an array has started since is not what was submitted.
+  EXPECT_TRUE(scheduler.service.lists.at(0).without_tasks());
 }
 
 TEST(Quota, SetKeepsWhatIsNotNamed) {

@@ -3,9 +3,12 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
 #include "common/error_detail.h"
+#include "common/grpc_status.h"
 #include "tests/testing/running_server.h"
 #include "tests/testing/scripted_agent.h"
 
@@ -94,6 +97,43 @@ TEST_F(Arrays, ATaskIsFoundOnceItIsAJob) {
   EXPECT_EQ(FindTask(User(), array, 2).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(FindTask(User(), first.job_id(), 0).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(FindTask(Stranger(), array, 0).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(Arrays, StandInAListForTheirTasksWhereThoseAreLeftOut) {
+  v1::SubmitJobRequest request = JobOf(1, 4, "sweep");
+  request.mutable_spec()->mutable_array()->set_count(2);
+  const uint64_t array = *User().Submit(request);
+  RunNext();
+  agent_.Tell(agent_.TakeAssignment(), v1::REPORT_KIND_STARTED);
+  v1::ListJobsRequest list;
+  list.set_all_states(true);
+  list.set_page_size(1);
+  v1::ListJobsResponse listed;
+  ASSERT_TRUE(User().Call(&Stub::ListJobs, list, &listed).ok());
+  EXPECT_GT(listed.jobs(0).id(), array);
+  list.set_without_tasks(true);
+  ASSERT_TRUE(User().Call(&Stub::ListJobs, list, &listed).ok());
+  EXPECT_EQ(listed.jobs(0).id(), array);
+  EXPECT_EQ(listed.next_before_job_id(), 0u);
+}
+
+TEST_F(Arrays, HaveNoLogButTellWhoHas) {
+  v1::SubmitJobRequest request = JobOf(1, 4, "sweep");
+  request.mutable_spec()->mutable_array()->set_first(3);
+  request.mutable_spec()->mutable_array()->set_count(2);
+  v1::StreamLogsRequest logs;
+  logs.set_job_id(*User().Submit(request));
+  logs.set_follow(true);
+  TestClient user = User();
+  grpc::ClientContext context;
+  user.Prepare(context);
+  const auto reader = user.stub().StreamLogs(&context, logs);
+  v1::StreamLogsResponse piece;
+  EXPECT_FALSE(reader->Read(&piece));
+  const auto detail = FindDetail(FromGrpcStatus(reader->Finish(), context));
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->code, "B4301");
+  EXPECT_EQ(detail->fix[0].find(absl::StrCat(logs.job_id(), ".3 ")), 0u) << detail->fix[0];
 }
 
 TEST_F(Arrays, SurviveARestart) {
