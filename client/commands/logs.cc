@@ -107,8 +107,10 @@ absl::Status AwaitStart(Context& context, ApiClient& api, uint64_t job_id,
   get.set_job_id(job_id);
   ASSIGN_OR_RETURN(const v1::GetJobResponse response, api.GetJob(get));
   const v1::JobState state = response.job().state();
-  if (state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD &&
-      state != v1::JOB_STATE_DISPATCHING && state != v1::JOB_STATE_STARTING) {
+  const bool waits = state == v1::JOB_STATE_QUEUED || state == v1::JOB_STATE_HELD ||
+                     state == v1::JOB_STATE_DISPATCHING || state == v1::JOB_STATE_STARTING;
+  // An array has no log however long one waits: the scheduler says who has.
+  if (!waits || response.job().has_array()) {
     return absl::OkStatus();
   }
   const std::string& reason = response.job().reason().message();

@@ -96,6 +96,12 @@ class JobRunner {
     while (true) {
       ASSIGN_OR_RETURN(WaitResult result,
                        AwaitStart(context_, api_, job_id_, limits_, said_reason_));
+      if (result.done && result.job.has_array()) {
+        // All of its tasks have started. It has no log: they have.
+        v1::WaitJobRequest end;
+        end.set_job_id(job_id_);
+        return WaitForJob(api_, end, limits_, nullptr);
+      }
       if (!result.done || (IsEnded(result.job.state()) && result.job.started_at_us() == 0)) {
         return result;
       }
@@ -175,6 +181,10 @@ absl::StatusOr<int> RunRun(Context& context) {
   const v1::SubmitJobResponse& response = *submitted;
   context.console.Err(absl::StrCat("job ", response.job_id(), " submitted\n"));
   context.PrintNotes({response.notes().begin(), response.notes().end()});
+  if (const v1::ArraySpec& array = submission.request.spec().array(); array.count() > 0) {
+    context.console.Err(absl::StrCat("each task has a log of its own: berth logs ",
+                                     response.job_id(), ".", array.first(), "\n"));
+  }
   Detacher detacher(*api, response.job_id(), context.arguments.Has("cancel-on-detach"));
   watcher.Start([&](int signal) { detacher.OnSignal(signal); });
   const auto result = JobRunner(context, *api, limits, response.job_id()).Follow();

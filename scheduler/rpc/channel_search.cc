@@ -108,6 +108,7 @@ absl::StatusOr<LogPlace> FindChannelPlace(const ReadView& view, const Actor& act
                       .why = "who enters a job acts as its user: nobody else may",
                       .fix = "ask the job's user"});
   }
+  RETURN_IF_ERROR(CheckNoArray(job, "B4303"));
   if (job.state != JobState::kRunning && job.state != JobState::kStopping) {
     return MakeError(
         absl::StatusCode::kFailedPrecondition,

@@ -113,11 +113,25 @@ absl::Status NotStarted(const JobRecord& record) {
 
 }  // namespace
 
+absl::Status CheckNoArray(const Job& job, absl::string_view code) {
+  if (job.spec.array.count == 0) {
+    return absl::OkStatus();
+  }
+  const uint64_t id = job.id.value();
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.code = code,
+                    .message = absl::StrCat("job ", id, " is an array: name one of its tasks"),
+                    .why = job.attempt.end.message,
+                    .fix = absl::StrCat(id, ".", job.spec.array.first,
+                                        " is its first; berth ps -a --tasks shows all")});
+}
+
 absl::StatusOr<LogPlace> FindLog(const ReadView& view, const Actor& actor,
                                  const v1::StreamLogsRequest& request) {
   ASSIGN_OR_RETURN(const JobRecord record, view.FindJob(actor, JobId(request.job_id())));
   const Job& job = record.job;
   RETURN_IF_ERROR(CheckReader(actor, job));
+  RETURN_IF_ERROR(CheckNoArray(job, "B4301"));
   const int attempt = request.attempt() == -1 ? job.attempt.number : request.attempt();
   if (attempt < 0 || attempt > job.attempt.number) {
     return NoLog(absl::StatusCode::kNotFound,

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 #include "proto/client_api.pb.h"
 #include "scheduler/control_loop.h"
@@ -20,6 +21,9 @@ struct LogPlace {
   int attempt = 0;
   int rank = 0;  // resolved
 };
+
+// Refuses an array: its tasks have logs and processes, each its own.
+absl::Status CheckNoArray(const Job& job, absl::string_view code);
 
 // NotFound if the caller may not know of the job, PermissionDenied if not of its log.
 absl::StatusOr<LogPlace> FindLog(const ReadView& view, const Actor& actor,
