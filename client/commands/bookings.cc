@@ -13,6 +13,7 @@
 #include "client/node_list.h"
 #include "client/text.h"
 #include "client/views.h"
+#include "common/error_detail.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -187,7 +188,13 @@ absl::StatusOr<v1::Booking> FindBooking(ApiClient& api, const Word& word, v1::Bo
   const auto found = std::find_if(response.bookings().begin(), response.bookings().end(),
                                   [id](const v1::Booking& booking) { return booking.id() == id; });
   if (found == response.bookings().end()) {
-    return absl::NotFoundError(absl::StrCat("there is no booking ", id, " that has not ended"));
+    const bool maintenance = kind == v1::BOOKING_KIND_MAINTENANCE;
+    return MakeError(
+        absl::StatusCode::kNotFound,
+        {.code = "B2005",
+         .message = absl::StrCat("no ", maintenance ? "maintenance " : "reservation ", id),
+         .why = "it is over, or there never was one",
+         .fix = maintenance ? "berth maintenance list" : "berth reserve list"});
   }
   return *found;
 }
@@ -195,7 +202,7 @@ absl::StatusOr<v1::Booking> FindBooking(ApiClient& api, const Word& word, v1::Bo
 absl::StatusOr<int> EndBooking(Context& context, v1::BookingKind kind) {
   RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1, "the booking's id"));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
-  ASSIGN_OR_RETURN(const v1::Booking booking, FindBooking(*api, context.arguments.words[0], kind));
+  ASSIGN_OR_RETURN(v1::Booking booking, FindBooking(*api, context.arguments.words[0], kind));
   context.console.Err(Sentence(booking));
   ASSIGN_OR_RETURN(const bool yes, Confirm(context, "End it and open its nodes?"));
   if (!yes) {
@@ -204,12 +211,14 @@ absl::StatusOr<int> EndBooking(Context& context, v1::BookingKind kind) {
   }
   v1::EndBookingRequest request;
   request.set_id(booking.id());
-  ASSIGN_OR_RETURN(const v1::EndBookingResponse response, api->EndBooking(request));
+  RETURN_IF_ERROR(api->EndBooking(request).status());
+  // The scheduler forgets what has ended: what it was is what was shown.
+  booking.set_ended(true);
   if (context.output.for_people()) {
-    context.console.Out(Sentence(response.booking()));
+    context.console.Out(Sentence(booking));
     return kExitDone;
   }
-  RETURN_IF_ERROR(context.Print(BookingListing({response.booking()}, absl::Now())));
+  RETURN_IF_ERROR(context.Print(BookingListing({booking}, absl::Now())));
   return kExitDone;
 }
 

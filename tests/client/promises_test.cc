@@ -80,13 +80,20 @@ TEST(Maintenance, IsListedAndCalledOff) {
   booking.set_id(3);
   booking.set_kind(v1::BOOKING_KIND_MAINTENANCE);
   booking.add_nodes("n1");
+  booking.set_from_us(int64_t{1'800'000'000} * 1'000'000);
+  booking.set_to_us(int64_t{1'800'003'600} * 1'000'000);
   const Json list = Json::parse(scheduler.Run({"maintenance", "list", "-o", "json"}).out);
   EXPECT_EQ(list["items"][0]["id"], 3);
   EXPECT_EQ(list["items"][0]["kind"], "maintenance");
-  EXPECT_EQ(scheduler.Run({"maintenance", "cancel", "4", "-y"}).code, 3);
+  const Outcome none = scheduler.Run({"maintenance", "cancel", "4", "-y"});
+  EXPECT_EQ(none.code, 3);
+  EXPECT_EQ(none.err.find("error[B2005]: no maintenance 4\n"), 0u) << none.err;
   EXPECT_EQ(scheduler.Run({"maintenance", "cancel", "3"}).code, 2);
   EXPECT_TRUE(scheduler.service.ended.empty());
-  EXPECT_EQ(scheduler.Run({"maintenance", "cancel", "3", "-y"}).code, 0);
+  const Outcome ended = scheduler.Run({"maintenance", "cancel", "3", "-y"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.out.find("maintenance 3: n1 from 2027-01-1"), 0u) << ended.out;
+  EXPECT_NE(ended.out.find(", ended\n"), std::string::npos) << ended.out;
   EXPECT_EQ(scheduler.service.ended, std::vector<uint64_t>{3});
 }
 
