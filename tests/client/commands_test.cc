@@ -274,7 +274,8 @@ TEST(Show, AJobThatIsNotThereIsThree) {
   scheduler.service.failures = {absl::NotFoundError("no job 99")};
   const Outcome outcome = scheduler.Run({"show", "99"});
   EXPECT_EQ(outcome.code, 3);
-  EXPECT_EQ(outcome.err, "error[B8005]: no job 99\n");
+  // Not a code that means something else.
+  EXPECT_EQ(outcome.err, "error[B9001]: no job 99\n");
 }
 
 TEST(Wait, ExitsWithTheJobsCode) {
