@@ -285,7 +285,8 @@ absl::StatusOr<std::string> Render(const Listing& listing, const OutputFormat& f
       return RenderCsv(listing, format.headers);
     case OutputKind::kName:
       for (const Row& row : listing.rows) {
-        absl::StrAppend(&out, CleanText(PlainText(row.json.at(listing.name_field))), "\n");
+        ASSIGN_OR_RETURN(const Json name, FieldOf(row.json, listing.name_field));
+        absl::StrAppend(&out, CleanText(PlainText(name)), "\n");
       }
       return out;
     case OutputKind::kFields:

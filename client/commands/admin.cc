@@ -137,7 +137,7 @@ absl::StatusOr<int> RunStatus(Context& context) {
     context.console.Out(StatusForPeople(status));
     return kExitDone;
   }
-  Listing listing{.kind = "StatusList", .columns = {}, .rows = {}};
+  Listing listing{.kind = "StatusList", .columns = {}, .rows = {}, .name_field = "cluster_name"};
   listing.rows.push_back({.json = StatusJson(status), .cells = {}});
   RETURN_IF_ERROR(context.Print(listing));
   return kExitDone;
@@ -161,7 +161,7 @@ absl::StatusOr<int> RunBackupCreate(Context& context) {
   json["live_jobs"] = made.live_jobs();
   json["ended_jobs"] = made.ended_jobs();
   json["audit_rows"] = made.audit_rows();
-  Listing listing{.kind = "BackupList", .columns = {}, .rows = {}};
+  Listing listing{.kind = "BackupList", .columns = {}, .rows = {}, .name_field = "path"};
   listing.rows.push_back({.json = std::move(json), .cells = {}});
   RETURN_IF_ERROR(context.Print(listing));
   return kExitDone;

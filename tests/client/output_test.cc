@@ -44,6 +44,13 @@ std::string RenderAs(const std::string& format, int columns = 100) {
   return text.value_or("");
 }
 
+TEST(Output, WhatHasNoNameIsAnError) {
+  Listing listing = TwoJobs();
+  listing.name_field = "cluster_name";
+  const auto text = Render(listing, {.kind = OutputKind::kName}, 100, absl::UnixEpoch());
+  EXPECT_EQ(text.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(Text, CountsCellsOfWideAndCombiningCharacters) {
   EXPECT_EQ(DisplayWidth("abc"), 3);
   EXPECT_EQ(DisplayWidth("训练"), 4);
