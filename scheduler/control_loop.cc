@@ -319,6 +319,9 @@ void ControlLoop::Speak(Turn& turn) {
   for (const Job& job : turn.changes.jobs) {
     waiters_.Notify(job.id, view);
   }
+  for (const Token& token : turn.changes.tokens) {
+    waiters_.Recall(token.id, view);
+  }
   for (const auto& read : turn.reads) {
     read(view);
   }

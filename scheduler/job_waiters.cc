@@ -46,6 +46,17 @@ void JobWaiters::Notify(JobId job, const ReadView& view) {
   }
 }
 
+void JobWaiters::Recall(absl::string_view token_id, const ReadView& view) {
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto present = entry++;
+    if (present->second.wait.actor.token_id == token_id) {
+      const JobWait wait = std::move(present->second.wait);
+      Remove(present);
+      wait.done(view.FindJob(wait.actor, wait.job), false);
+    }
+  }
+}
+
 void JobWaiters::Expire(const ReadView& view) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= view.now()) {
     const auto entry = entries_.find(deadlines_.begin()->second);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 #include "scheduler/read_view.h"
@@ -34,6 +35,8 @@ class JobWaiters {
   void Add(JobWait wait, const ReadView& view);
   // The job has changed, durably.
   void Notify(JobId job, const ReadView& view);
+  // Answers all of a token that has changed: their callers look at it again.
+  void Recall(absl::string_view token_id, const ReadView& view);
   // Answers those whose time is over.
   void Expire(const ReadView& view);
   // Answers all of them with `status`.

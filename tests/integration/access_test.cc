@@ -1,10 +1,12 @@
 // The negative tests of the access rules: who is refused, and how.
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
 #include <gtest/gtest.h>
 
 #include "common/credentials.h"
@@ -102,6 +104,25 @@ TEST_F(Access, ExpiredAndRevokedTokensAreRefused) {
   server_.Restart();
   EXPECT_EQ(CodeOf(WhoAmI(other.secret())), "B7104");
   EXPECT_TRUE(WhoAmI(member_).ok());
+}
+
+TEST_F(Access, ARevokedTokenEndsItsWaits) {
+  const v1::CreateTokenResponse token = server_.AddToken("acme", "ada");
+  TestClient client = server_.Client(token.secret());
+  v1::WaitJobRequest wait;
+  wait.set_job_id(job_);
+  wait.set_timeout_ms(60'000);
+  absl::Status ended;
+  std::thread waiter([&] {
+    v1::WaitJobResponse response;
+    ended = client.Call(&Stub::WaitJob, wait, &response);
+  });
+  absl::SleepFor(absl::Milliseconds(50));  // either order must end it; this one is the usual
+  v1::RevokeTokenRequest revoke;
+  revoke.set_id(token.token().id());
+  EXPECT_TRUE(As(member_, &Stub::RevokeToken, revoke).ok());
+  waiter.join();
+  EXPECT_EQ(CodeOf(ended), "B7104");
 }
 
 TEST_F(Access, NobodyGrantsMoreThanTheyHold) {
