@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
@@ -30,12 +33,15 @@ constexpr Option kSetOptions[] = {
 };
 
 std::string LimitText(const v1::QuotaLimits& limits) {
-  return absl::StrCat("entitlement ", limits.entitlement(), ", limit ",
-                      limits.has_limit() ? absl::StrCat(limits.limit()) : "none",
-                      limits.block_level_count() == 0
-                          ? ""
-                          : absl::StrCat(", of it ", limits.block_level_count(), " whole ",
-                                         CleanText(limits.block_level()), "s"));
+  return absl::StrCat(
+      "entitlement ", limits.entitlement(), ", limit ",
+      limits.has_limit() ? absl::StrCat(limits.limit()) : "none",
+      limits.non_lendable() == 0 ? "" : absl::StrCat(", never lent ", limits.non_lendable()),
+      limits.has_weight() ? absl::StrCat(", weight ", limits.weight()) : "",
+      limits.block_level_count() == 0
+          ? ""
+          : absl::StrCat(", of it ", limits.block_level_count(), " whole ",
+                         CleanText(limits.block_level()), "s"));
 }
 
 std::string OwnerText(const std::string& tenant, const std::string& project) {
@@ -120,6 +126,17 @@ absl::Status ChangeLimits(const Arguments& arguments, v1::QuotaLimits& limits) {
   return ChangeBlocks(arguments, limits);
 }
 
+// Even a change to what is there already replaces the one that is still to come: it must be meant.
+absl::Status CheckChangesSomething(const Arguments& arguments) {
+  constexpr const char* kChanges[] = {"entitlement", "limit",       "non-lendable",
+                                      "weight",      "block-level", "blocks"};
+  const bool named = std::any_of(std::begin(kChanges), std::end(kChanges),
+                                 [&](const char* name) { return arguments.Has(name); });
+  return named ? absl::OkStatus()
+               : ErrorAt({}, "name what is to change, e.g. --entitlement 64",
+                         "berth quota set --help");
+}
+
 // What is not named in the options stays as it is.
 absl::Status KeepPresentLimits(ApiClient& api, v1::SetQuotaRequest& request) {
   v1::GetQuotaRequest get;
@@ -184,6 +201,7 @@ absl::Status PrintChange(Context& context, const v1::SetQuotaRequest& request,
 absl::StatusOr<int> RunQuotaSet(Context& context) {
   ASSIGN_OR_RETURN(v1::SetQuotaRequest request, MakeSetRequest(context.arguments));
   // Wrong numbers are told before the scheduler is asked anything.
+  RETURN_IF_ERROR(CheckChangesSomething(context.arguments));
   v1::QuotaLimits checked;
   RETURN_IF_ERROR(ChangeLimits(context.arguments, checked));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());

@@ -451,6 +451,19 @@ TEST(Quota, SetKeepsWhatIsNotNamed) {
   EXPECT_FALSE(scheduler.service.quota_changes.at(1).limits().has_limit());
 }
 
+// A change replaces one that is still to come.
+TEST(Quota, SetWithoutAChangeIsRefused) {
+  FakeScheduler scheduler;
+  EXPECT_EQ(scheduler.Run({"quota", "set", "acme", "--class", "sim"}).code, 2);
+  EXPECT_TRUE(scheduler.service.quota_changes.empty());
+  const std::string out = scheduler
+                              .Run({"quota", "set", "acme", "--class", "sim", "--weight", "3", "-d",
+                                    "8", "--non-lendable", "2"})
+                              .out;
+  EXPECT_NE(out.find("→ entitlement 8, limit none, never lent 2, weight 3\n"), std::string::npos)
+      << out;
+}
+
 TEST(Quota, JsonHasTheFrozenFields) {
   FakeScheduler scheduler;
   v1::QuotaRow row;
