@@ -385,6 +385,9 @@ def gang(center, token):
             expect(result.out == "%d\n" % rank, str(result))
         result = center.run_in("%d/7" % job, "true", token=token)
         expect(result.code == 2 and "rank 7" in result.err, str(result))
+    with shows("a command whose input is no terminal gets none, and ends with that input"):
+        result = center.try_berth("exec", "-it", str(job), "--", "bash", token=token, timeout=20)
+        expect(result.code == 0 and "gets no terminal" in result.err, str(result))
     with shows("rsh reaches the other node from inside, with a token that the job was given"):
         token_text = open(token).read()
         process = center.start("exec", "-i", str(job), "--", "sh", "-c", "umask 077; cat > token", token=token,
