@@ -1,5 +1,6 @@
 #include "client/api_client_streams.h"
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -46,11 +47,17 @@ class StreamChannel final : public JobChannel {
     return Explained(status, server_);
   }
 
-  void Cancel() override { context_.TryCancel(); }
+  void Cancel() override {
+    cancelled_ = true;
+    context_.TryCancel();
+  }
+
+  bool was_cancelled() const override { return cancelled_; }
 
  private:
   const std::string server_;
   grpc::ClientContext context_;
+  std::atomic<bool> cancelled_ = false;
   absl::Mutex mu_;  // one write at a time
   std::unique_ptr<grpc::ClientReaderWriter<v1::ChannelInput, v1::ChannelOutput>> stream_;
 };

@@ -29,6 +29,8 @@ class JobChannel {
   virtual absl::Status Finish() = 0;
   // Ends it from any thread; what it runs in the job ends, too.
   virtual void Cancel() = 0;
+  // Whether this side has ended it.
+  virtual bool was_cancelled() const = 0;
 };
 
 // What became of one of several logs: a piece of it came, or its stream has ended with `status`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -46,12 +47,14 @@ absl::Status Broken(absl::string_view why) {
 }
 
 absl::Status CannotCopy(const std::string& path) {
-  const std::string why(absl::ErrnoToStatus(errno, "").message());
-  return MakeError(absl::StatusCode::kFailedPrecondition,
-                   {.code = "B1308",
-                    .message = absl::StrCat("cannot copy \"", CleanText(path), "\""),
-                    .why = why,
-                    .fix = ""});
+  const int error = errno;
+  const std::string why = std::generic_category().message(error);
+  return MakeError(
+      error == ENOENT ? absl::StatusCode::kNotFound : absl::StatusCode::kFailedPrecondition,
+      {.code = "B1308",
+       .message = absl::StrCat("cannot copy \"", CleanText(path), "\""),
+       .why = why,
+       .fix = ""});
 }
 
 int64_t PaddingOf(int64_t size) {

@@ -24,6 +24,7 @@ namespace berth {
 namespace {
 
 constexpr int kSignalKill = 9;
+constexpr int kSignalPipe = 13;
 
 // The caller's terminal passes every key on while this lives.
 class RawTerminal {
@@ -214,6 +215,10 @@ absl::StatusOr<InsideEnd> RunInJob(Context& context, const v1::EnterJobRequest& 
   }
   if (result.end.has_value()) {
     return ToInsideEnd(context, *result.end);
+  }
+  if (channel->was_cancelled()) {
+    // Its output is taken no more, or its input cannot be had: who did that tells why.
+    return InsideEnd{InsideEnd::How::kSignal, kExitSignalBase + kSignalPipe};
   }
   if (result.opened && (IsUnreachable(status) || absl::IsCancelled(status))) {
     context.PrintError(status);

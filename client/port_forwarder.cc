@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -61,7 +62,7 @@ absl::Status CannotListen(int port) {
   return MakeError(absl::StatusCode::kFailedPrecondition,
                    {.code = "B1306",
                     .message = absl::StrCat("cannot listen on 127.0.0.1:", port),
-                    .why = absl::ErrnoToStatus(errno, "").message(),
+                    .why = std::generic_category().message(errno),
                     .fix = "name another local port: berth forward JOB LOCAL:PORT"});
 }
 

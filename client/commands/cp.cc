@@ -4,6 +4,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
 #include "client/archive.h"
 #include "client/commands/commands.h"
@@ -82,7 +84,7 @@ class Copier {
     RETURN_IF_ERROR(end.status());
     // tar tells what it could not read by its code; what came is there.
     RETURN_IF_ERROR(end->code == 0 ? reader.Finish() : absl::OkStatus());
-    return end->code;
+    return ExitCodeOfTar(end->code);
   }
 
   absl::StatusOr<int> Upload(const std::string& source, const std::string& target) {
@@ -117,10 +119,13 @@ class Copier {
     // That the job takes no more has its reason in how its tar ended.
     RETURN_IF_ERROR(absl::IsCancelled(sent) ? absl::OkStatus() : sent);
     RETURN_IF_ERROR(end.status());
-    return end->code;
+    return ExitCodeOfTar(end->code);
   }
 
  private:
+  // What tar calls 2 is no wrong usage of `berth`.
+  static int ExitCodeOfTar(int code) { return code == 1 || code == 2 ? kExitFailed : code; }
+
   static void EndInput(JobChannel& channel) {
     v1::ChannelInput end;
     end.set_end_of_data(true);
@@ -141,8 +146,11 @@ class Copier {
             .take_output = [](const std::string&) { return true; },
             .take_error_output =
                 [this](const std::string& data) {
-                  context_.console.Err(CleanText(data));
-                  context_.console.Err("\n");
+                  // It comes in pieces of any length; what ends its lines must stay.
+                  context_.console.Err(absl::StrJoin(absl::StrSplit(data, '\n'), "\n",
+                                                     [](std::string* out, absl::string_view piece) {
+                                                       out->append(CleanText(piece));
+                                                     }));
                   return true;
                 }};
   }
