@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 
@@ -54,11 +55,10 @@ absl::Status Refuse(absl::string_view code, absl::string_view message, absl::str
 }
 
 absl::Status SystemError(int error, absl::string_view message) {
-  const absl::Status cause = absl::ErrnoToStatus(error, "");
   const bool is_full = error == ENOSPC || error == EDQUOT;
   return MakeError(
       is_full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kFailedPrecondition,
-      {"B8209", message, cause.message(),
+      {"B8209", message, std::generic_category().message(error),
        is_full ? "free space on that file system" : "check the path, and who owns its folder"});
 }
 
