@@ -117,14 +117,23 @@ std::string WhereOrWhy(const v1::Job& job) {
   return absl::StrJoin(NodesOf(job), ",");
 }
 
-// In use, or asked for; of an array, by its live tasks.
+// In use, or asked for: an elastic gang may have started on fewer, or have given some back.
+int32_t NodeCount(const v1::Job& job) {
+  const auto held = std::count_if(
+      job.allocations().begin(), job.allocations().end(),
+      [](const v1::Allocation& allocation) { return allocation.state() != "released"; });
+  const bool holds = held > 0 && !IsWaiting(job.state()) && !IsEnded(job.state());
+  return holds ? static_cast<int32_t>(held) : job.gang().nodes();
+}
+
+// As NodeCount; of an array, by its live tasks.
 std::string DeviceCount(const v1::Job& job) {
   const v1::GangSpec& gang = job.gang();
   if (gang.device_share_milli() > 0) {
     return absl::StrFormat("%g", gang.device_share_milli() / 1000.0);
   }
   const int64_t tasks = job.has_array() ? job.array().live() : 1;
-  return absl::StrCat(tasks * gang.nodes() * gang.devices_per_node());
+  return absl::StrCat(tasks * NodeCount(job) * gang.devices_per_node());
 }
 
 bool AnyTold(const std::vector<v1::Job>& jobs) {
@@ -345,7 +354,7 @@ std::vector<std::string> JobCells(const v1::Job& job, absl::Time now) {
           job.project(),
           StateSummary(job),
           DeviceCount(job),
-          job.has_array() ? "-" : absl::StrCat(job.gang().nodes()),
+          job.has_array() ? "-" : absl::StrCat(NodeCount(job)),
           JobLength(job, now),
           TimeForPeople(TimeFromMicros(job.ended_at_us()), now),
           ProgressText(job.notice()),
