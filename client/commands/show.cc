@@ -9,11 +9,14 @@
 #include "client/job_ids.h"
 #include "client/text.h"
 #include "client/views.h"
+#include "common/error_detail.h"
 #include "common/quantity.h"
 #include "common/status_macros.h"
 
 namespace berth {
 namespace {
+
+constexpr absl::string_view kSpecificationIsHidden = "B7208";
 
 constexpr Option kShowOptions[] = {
     Flag("attempts", "the allocations of all attempts, not only the last"),
@@ -146,23 +149,34 @@ void AddPast(const v1::Job& job, Json& json) {
   }
 }
 
+// An auditor sees everything of a job but what it runs: the answer has no specification then.
+absl::StatusOr<v1::GetJobResponse> GetAllOfJob(ApiClient& api, v1::GetJobRequest request) {
+  request.set_with_spec(true);
+  const auto whole = api.GetJob(request);
+  const auto detail = FindDetail(whole.status());
+  if (whole.ok() || !detail.has_value() || detail->code != kSpecificationIsHidden) {
+    return whole;
+  }
+  request.set_with_spec(false);
+  return api.GetJob(request);
+}
+
 absl::StatusOr<int> RunShow(Context& context) {
   RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1, "the job, e.g. `berth show 4812`"));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const uint64_t id, FindJobId(*api, context.arguments.words[0]));
   v1::GetJobRequest request;
   request.set_job_id(id);
-  request.set_with_spec(true);
   request.set_all_attempts(context.arguments.Has("attempts"));
   request.set_with_reclaims(true);
   request.set_with_samples(true);
-  ASSIGN_OR_RETURN(const v1::GetJobResponse response, api->GetJob(request));
+  ASSIGN_OR_RETURN(const v1::GetJobResponse response, GetAllOfJob(*api, std::move(request)));
   if (context.output.for_people()) {
     context.console.Out(ShowForPeople(response.job(), response.spec(), absl::Now()));
     return kExitDone;
   }
   Listing listing = JobListing({response.job()}, true, context.output.kind, absl::Now());
-  listing.rows[0].json["spec"] = SpecJson(response.spec());
+  listing.rows[0].json["spec"] = response.has_spec() ? SpecJson(response.spec()) : Json();
   const auto utilization = MeanUtilization(response.job());
   listing.rows[0].json["utilization_percent"] =
       utilization.has_value() ? Json(*utilization) : Json();
