@@ -58,6 +58,23 @@ Json ArrayJson(const v1::ArrayStatus& array) {
   };
 }
 
+Json RequeueJson(const v1::RequeuePolicy& policy) {
+  Json json{
+      {"node_fault",   policy.on_node_fault()},
+      {"preempt",      policy.on_preempt()   },
+      {"error",        policy.on_error()     },
+      {"max_requeues", policy.max_requeues() }
+  };
+  json["exit_codes"] = std::vector<int>(policy.exit_codes().begin(), policy.exit_codes().end());
+  return json;
+}
+
+std::string NodeLossWord(v1::NodeLossPolicy policy) {
+  return policy == v1::NODE_LOSS_POLICY_HOLD   ? "hold"
+         : policy == v1::NODE_LOSS_POLICY_FAIL ? "fail"
+                                               : "requeue";
+}
+
 // What was added to a job's JSON for arrays, dependencies and begin times.
 void AddPlace(const v1::Job& job, Json& json) {
   json["array"] = job.has_array() ? ArrayJson(job.array()) : Json();
@@ -338,6 +355,10 @@ Json SpecJson(const v1::JobSpec& spec) {
       spec.workdir_sha256().empty() ? Json() : Json(absl::BytesToHexString(spec.workdir_sha256()));
   json["image"] = spec.image().empty() ? Json() : Json(spec.image());
   json["launch"] = spec.launch() == v1::LAUNCH_MODE_DEVICE ? "device" : "node";
+  json["requeue"] = spec.has_requeue() ? RequeueJson(spec.requeue()) : Json();
+  json["on_node_loss"] = NodeLossWord(spec.on_node_loss());
+  json["lease_seconds"] =
+      spec.lease_ms() == 0 ? Json() : Json(static_cast<double>(spec.lease_ms()) / 1000);
   json["stop_signal"] = spec.stop_signal().empty() ? "SIGTERM" : spec.stop_signal();
   json["comment"] = spec.comment();
   return json;

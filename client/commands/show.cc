@@ -1,5 +1,15 @@
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 
 #include "client/commands/commands.h"
@@ -7,6 +17,7 @@
 #include "client/exit_codes.h"
 #include "client/explanation_text.h"
 #include "client/job_ids.h"
+#include "client/node_list.h"
 #include "client/text.h"
 #include "client/views.h"
 #include "common/error_detail.h"
@@ -22,20 +33,38 @@ constexpr Option kShowOptions[] = {
     Flag("attempts", "the allocations of all attempts, not only the last"),
 };
 
-std::string AllocationText(const v1::Allocation& allocation) {
+std::string AllocationText(const v1::Job& job, const v1::Allocation& allocation) {
   const std::string devices = absl::StrJoin(
       allocation.devices(), ",", [](std::string* out, const v1::DeviceAssignment& device) {
         absl::StrAppend(out, device.index());
       });
   const std::string device_class =
       allocation.devices_size() == 0 ? "" : allocation.devices(0).device_class();
-  return absl::StrCat("rank ", allocation.rank(), " on ", allocation.node(),
+  const std::string attempt = allocation.attempt() == job.attempt()
+                                  ? ""
+                                  : absl::StrCat("attempt ", allocation.attempt(), ", ");
+  return absl::StrCat(attempt, "rank ", allocation.rank(), " on ", allocation.node(),
                       devices.empty() ? "" : ", devices ", devices, device_class.empty() ? "" : " ",
                       device_class, ", ", allocation.state());
 }
 
+// A word as a shell reads it.
+std::string ShellWord(const std::string& word) {
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return absl::ascii_isalnum(c) || absl::StrContains("_-./:=,@%+", absl::string_view(&c, 1));
+  });
+  return plain ? word
+               : absl::StrCat("'",
+                              absl::StrReplaceAll(word,
+                                                  {
+                                                      {"'", "'\\''"}
+  }),
+                              "'");
+}
+
 std::string CommandText(const v1::JobSpec& spec) {
-  std::vector<std::string> words(spec.command().begin(), spec.command().end());
+  std::vector<std::string> words(spec.command_size());
+  std::transform(spec.command().begin(), spec.command().end(), words.begin(), ShellWord);
   if (!spec.script().empty()) {
     words.insert(words.begin(), absl::StrCat("a script of ", spec.script().size(), " bytes"));
   }
@@ -95,12 +124,60 @@ void AddPlace(const v1::Job& job, absl::Time now, Facts& facts) {
                                                   MomentText(job.notice().at_us(), now)));
 }
 
+// What is asked of the nodes, where it is more than their shape.
+void AddNeeds(const v1::GangSpec& gang, Facts& facts) {
+  if (gang.per_node().cpu_milli() != 0) {
+    facts.emplace_back("cores",
+                       absl::StrFormat("%g on each node", gang.per_node().cpu_milli() / 1000.0));
+  }
+  if (gang.per_node().memory_mib() != 0) {
+    facts.emplace_back(
+        "memory", absl::StrCat(FormatSize(gang.per_node().memory_mib() << 20), " on each node"));
+  }
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>(gang.node_labels().begin(), gang.node_labels().end())) {
+    facts.emplace_back("label", absl::StrCat(key, "=", value));
+  }
+  facts.emplace_back("not on",
+                     FoldNodes({gang.excluded_nodes().begin(), gang.excluded_nodes().end()}));
+}
+
+std::string RequeueText(const v1::RequeuePolicy& policy) {
+  std::vector<std::string> causes;
+  for (const auto& [set, word] : {
+           std::pair{policy.on_node_fault(), "node-fault"},
+           std::pair{policy.on_preempt(),    "preempt"   },
+           std::pair{policy.on_error(),      "error"     }
+  }) {
+    if (set) {
+      causes.emplace_back(word);
+    }
+  }
+  for (const int32_t code : policy.exit_codes()) {
+    causes.push_back(absl::StrCat("exit ", code));
+  }
+  return causes.empty() ? "never"
+                        : absl::StrCat("after ", absl::StrJoin(causes, ", "), "; at most ",
+                                       policy.max_requeues(), " times");
+}
+
+// How it is run, and when again.
+void AddManner(const v1::Job& job, const v1::JobSpec& spec, Facts& facts) {
+  facts.emplace_back("launch", spec.launch() == v1::LAUNCH_MODE_DEVICE ? "once per device" : "");
+  facts.emplace_back("image", spec.image());
+  facts.emplace_back("borrows", job.no_borrow() ? "no" : "");
+  facts.emplace_back("recalled", job.not_preemptible() ? "never" : "");
+  facts.emplace_back("requeue", spec.has_requeue() ? RequeueText(spec.requeue()) : "");
+}
+
 std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Time now) {
   Facts facts;
   facts.emplace_back("job", absl::StrCat(JobIdText(job), " ", job.name()));
   facts.emplace_back("owner", absl::StrCat(job.tenant(), "/", job.project(), ", ", job.user()));
   facts.emplace_back(
-      "state", absl::StrCat(StateSummary(job), job.cancel_requested() ? " (cancel asked)" : ""));
+      "state",
+      absl::StrCat(StateSummary(job),
+                   job.cancel_requested() && !IsEnded(job.state()) ? " (cancel asked)" : ""));
   facts.emplace_back("reason",
                      job.reason().message().empty()
                          ? ""
@@ -119,6 +196,8 @@ std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Tim
                                                                       " without input or output"));
   facts.emplace_back("grace", LengthText(job.grace_ms()));
   facts.emplace_back("priority", absl::StrCat(job.priority()));
+  AddNeeds(job.gang(), facts);
+  AddManner(job, spec, facts);
   facts.emplace_back("command", CommandText(spec));
   facts.emplace_back("folder", spec.workdir_sha256().empty() ? spec.working_directory()
                                                              : "a copy of an uploaded one");
@@ -127,7 +206,7 @@ std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Tim
       spec.disk_mib() == 0 ? "" : absl::StrCat(FormatSize(spec.disk_mib() << 20), " on each node"));
   facts.emplace_back("comment", spec.comment());
   for (const v1::Allocation& allocation : job.allocations()) {
-    facts.emplace_back("allocation", AllocationText(allocation));
+    facts.emplace_back("allocation", AllocationText(job, allocation));
   }
   for (const v1::Reclaim& reclaim : job.reclaims()) {
     facts.emplace_back("recall", ReclaimSentence(reclaim));

@@ -60,7 +60,10 @@ class FakeService : public v1::Client::Service {
                       v1::GetJobResponse* response) override {
     const std::lock_guard<std::mutex> lock(mu);
     *response->mutable_job() = JobOf(request->job_id());
-    response->mutable_spec()->add_command("python");
+    response->mutable_spec()->mutable_command()->Assign(command.begin(), command.end());
+    if (requeue.has_value()) {
+      *response->mutable_spec()->mutable_requeue() = *requeue;
+    }
     response->mutable_spec()->set_launch(request->with_spec() ? launch
                                                               : v1::LAUNCH_MODE_UNSPECIFIED);
     return ToGrpcStatus(TakeFailure(), context);
@@ -267,6 +270,8 @@ class FakeService : public v1::Client::Service {
   std::map<uint64_t, v1::Job> jobs;
   v1::Role role = v1::ROLE_MEMBER;
   bool never_done = false;
+  std::vector<std::string> command = {"python"};
+  std::optional<v1::RequeuePolicy> requeue;
   v1::LaunchMode launch = v1::LAUNCH_MODE_NODE;
   std::string log;
   std::map<int, RankLog> rank_logs;  // instead of `log`, if there are any
