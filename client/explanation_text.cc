@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "client/node_list.h"
 #include "client/text.h"
 #include "client/views.h"
+#include "common/quantity.h"
 
 namespace berth {
 namespace {
@@ -59,7 +61,12 @@ std::string EndText(const v1::JobEnd& end) {
   } else if (end.reason() == v1::END_REASON_SIGNAL) {
     absl::StrAppend(&text, ":", end.signal());
   }
-  return end.message().empty() ? text : absl::StrCat(text, ", ", end.message());
+  if (end.message().empty()) {
+    return text;
+  }
+  // "cancelled by wei" says that it was cancelled.
+  return absl::StartsWith(end.message(), text) ? end.message()
+                                               : absl::StrCat(text, ", ", end.message());
 }
 
 // The node of a failed rank, where the allocations tell it.
@@ -99,7 +106,7 @@ std::string ReclaimText(const v1::Reclaim& reclaim, bool verbose, absl::Time now
   }
   const int hidden = reclaim.candidates_size() - shown;
   absl::StrAppend(&text, hidden == 0 ? "" : absl::StrCat("      ", hidden, " more (-v)\n"),
-                  "      to be gone by ", Moment(reclaim.due_us(), now),
+                  "      due ", Moment(reclaim.due_us(), now),
                   reclaim.given_up() ? "; the claim was given up"
                   : reclaim.settled_at_us() == 0
                       ? "; not settled yet"
@@ -126,7 +133,7 @@ std::string Headline(const v1::Job& job) {
   return absl::StrCat("Job ", JobIdText(job), " ", CleanText(job.name()), " · ",
                       CleanText(job.tenant()), "/", CleanText(job.project()), " · ",
                       CleanText(job.user()), " · ", ShapeText(job.gang()), " · limit ",
-                      Length(job.time_limit_ms()), "\n");
+                      berth::FormatDuration(absl::Milliseconds(job.time_limit_ms())), "\n");
 }
 
 std::string NodesText(const v1::Explanation& explanation, bool verbose) {
@@ -145,10 +152,10 @@ std::string LikelyText(const v1::Explanation& explanation, absl::Time now) {
   if (explanation.start_likely_us() == 0) {
     return "";
   }
-  return absl::StrCat(", likely ", Moment(explanation.start_likely_us(), now),
-                      explanation.start_likely_to_us() == 0
-                          ? ""
-                          : absl::StrCat(" to ", Moment(explanation.start_likely_to_us(), now)));
+  const std::string from = Moment(explanation.start_likely_us(), now);
+  const std::string to =
+      explanation.start_likely_to_us() == 0 ? from : Moment(explanation.start_likely_to_us(), now);
+  return absl::StrCat(", likely ", from, to == from ? "" : absl::StrCat(" to ", to));
 }
 
 std::string AwaitedText(const v1::Explanation& explanation, bool verbose, absl::Time now) {
@@ -176,9 +183,11 @@ std::string StartText(const v1::Explanation& explanation, bool verbose, absl::Ti
   }
   text += AwaitedText(explanation, verbose, now);
   if (explanation.has_jobs_ahead()) {
-    text += Line("AHEAD OF YOU", explanation.jobs_ahead() == 0
-                                     ? std::string("nobody")
-                                     : absl::StrCat(explanation.jobs_ahead(), " jobs"));
+    text +=
+        Line("AHEAD OF YOU", explanation.jobs_ahead() == 0
+                                 ? std::string("nobody")
+                                 : absl::StrCat(explanation.jobs_ahead(),
+                                                explanation.jobs_ahead() == 1 ? " job" : " jobs"));
   }
   return text;
 }
@@ -218,7 +227,11 @@ std::string EndedText(const v1::Job& job, absl::Time now) {
     text += Line("FIRST FAILURE",
                  absl::StrCat("rank ", job.end().failed_rank(),
                               NodeOfRank(job, job.end().failed_rank()), ": ", EndText(job.end())));
-    text += Line("SEE", absl::StrCat("berth logs ", JobIdText(job)));
+    // An array has no log: its tasks have. Nor has what never ran.
+    if (job.has_array() || job.started_at_us() != 0) {
+      text += Line("SEE", job.has_array() ? "berth ps -a --tasks --state failed"
+                                          : absl::StrCat("berth logs ", JobIdText(job)));
+    }
   } else if (job.has_end()) {
     text += Line("WHY", EndText(job.end()));
   }
@@ -305,7 +318,10 @@ std::string PlanText(const v1::Explanation& explanation, const std::string& name
                    CleanText(explanation.tenant()), "/", CleanText(explanation.project()), "\n");
   text += WaitingText(explanation, false, now);
   for (const std::string& note : explanation.submission_notes()) {
-    text += Line("NOTE", note);
+    const bool is_said =
+        std::any_of(explanation.notes().begin(), explanation.notes().end(),
+                    [&note](const v1::Reason& reason) { return reason.message() == note; });
+    text += is_said ? "" : Line("NOTE", note);
   }
   return text + "nothing was submitted\n";
 }

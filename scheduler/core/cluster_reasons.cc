@@ -50,8 +50,9 @@ constexpr Sentence kSentences[] = {
      }                                                                                    },
     {ReasonCode::kDependency,
      [](const Words& w) {
-       return absl::StrFormat("waits for %d other jobs, job %d among them", w.blocker.have,
-                              w.blocker.job.value());
+       return w.blocker.have == 1 ? absl::StrFormat("waits for job %d", w.blocker.job.value())
+                                  : absl::StrFormat("waits for %d other jobs, job %d among them",
+                                                    w.blocker.have, w.blocker.job.value());
      }                                                                                    },
     {ReasonCode::kArrayThrottle,
      [](const Words& w) {

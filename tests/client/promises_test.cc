@@ -1,5 +1,6 @@
 // Commands about what is promised and explained: bookings, queues, dated quotas, updates, plans.
 
+#include "absl/time/clock.h"
 #include <gtest/gtest.h>
 
 #include "client/node_list.h"
@@ -248,6 +249,37 @@ TEST(Explain, AFailedRankIsShownWithItsLastLines) {
   EXPECT_EQ(item["last_lines"][0], "epoch 3");
 }
 
+// An array has no log to look at: its tasks have.
+TEST(Explain, OfAFailedArrayNamesItsTasks) {
+  FakeScheduler scheduler;
+  scheduler.service.explanation = Failed();
+  scheduler.service.explanation.mutable_job()->mutable_array()->set_count(3);
+  const std::string text = scheduler.Run({"explain", "4812"}).out;
+  EXPECT_NE(text.find("SEE             berth ps -a --tasks --state failed\n"), std::string::npos)
+      << text;
+}
+
+TEST(Explain, SaysEachThingOnce) {
+  FakeScheduler scheduler;
+  v1::Explanation& explanation = scheduler.service.explanation;
+  explanation = Waiting();
+  explanation.set_jobs_ahead(1);
+  const int64_t soon = absl::ToUnixMicros(absl::Now() + absl::Minutes(90) + absl::Seconds(30));
+  explanation.set_start_latest_us(soon);
+  explanation.set_start_likely_us(soon);
+  explanation.set_start_likely_to_us(soon + 1);
+  const std::string text = scheduler.Run({"explain", "4812"}).out;
+  EXPECT_NE(text.find("at the latest, likely in 1h30m\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("AHEAD OF YOU    1 job\n"), std::string::npos) << text;
+  explanation.set_verdict(v1::Explanation::VERDICT_ENDED);
+  explanation.mutable_job()->set_state(v1::JOB_STATE_CANCELLED);
+  explanation.mutable_job()->mutable_end()->set_reason(v1::END_REASON_CANCELLED);
+  explanation.mutable_job()->mutable_end()->set_failed_rank(-1);
+  explanation.mutable_job()->mutable_end()->set_message("cancelled by wei");
+  const std::string end = scheduler.Run({"explain", "4812"}).out;
+  EXPECT_NE(end.find("WHY             cancelled by wei\n"), std::string::npos) << end;
+}
+
 TEST(Explain, WatchingItSaysWhatIsNewAndEndsWithTheJob) {
   FakeScheduler scheduler;
   scheduler.service.explanation = Waiting();
@@ -277,6 +309,10 @@ TEST(Submit, APlanExitsWithItsVerdict) {
   EXPECT_EQ(now.code, 0);
   EXPECT_NE(now.out.find("nothing was submitted"), std::string::npos);
   EXPECT_EQ(now.out.find("EXPECTED START"), std::string::npos) << "it starts now";
+  scheduler.service.explanation.add_notes()->set_message("needs 16, you own 8");
+  scheduler.service.explanation.add_submission_notes("needs 16, you own 8");
+  const std::string noted = scheduler.Run({"submit", "--plan", "--", "true"}).out;
+  EXPECT_EQ(noted.find("needs 16"), noted.rfind("needs 16")) << noted;
   scheduler.service.explanation.set_verdict(v1::Explanation::VERDICT_NEVER);
   EXPECT_EQ(scheduler.Run({"submit", "--plan", "--", "true"}).code, 6);
   EXPECT_TRUE(scheduler.service.submissions.empty());
