@@ -14,6 +14,7 @@
 
 #include "client/moment.h"
 #include "client/text.h"
+#include "client/views.h"
 #include "client/workdir_options.h"
 #include "common/quantity.h"
 #include "common/status_macros.h"
@@ -123,11 +124,10 @@ class SpecBuilder {
                         "write it like 0.25; it is at least 0.001 and less than 1");
     }
     if (gang.nodes() != 1 || gang.devices_per_node() != 1) {
-      return ValueError(
-          value,
-          absl::StrCat("the job asks for ", gang.nodes(), " nodes x ", gang.devices_per_node(),
-                       " devices, but a share is of one device on one node"),
-          "leave --nodes and --devices out");
+      return ValueError(value,
+                        absl::StrCat("the job asks for ", ShapeText(gang),
+                                     ", but a share is of one device on one node"),
+                        "leave --nodes and --devices out");
     }
     gang.set_device_share_milli(static_cast<int32_t>(milli));
     return absl::OkStatus();

@@ -151,7 +151,9 @@ absl::StatusOr<int> RunPs(Context& context) {
   ASSIGN_OR_RETURN(std::vector<v1::Job> jobs, ListAll(*api, request, limit, more));
   RETURN_IF_ERROR(context.Print(Listed(context, std::move(jobs), !mine)));
   if (more) {
-    context.PrintNotes({absl::StrCat("only the newest ", limit, " jobs; see --limit")});
+    context.PrintNotes({limit == 1
+                            ? std::string("only the newest job; see --limit")
+                            : absl::StrCat("only the newest ", limit, " jobs; see --limit")});
   }
   return kExitDone;
 }

@@ -28,8 +28,9 @@ absl::Status ToStatus(const Objection& objection) {
 }
 
 std::string Shape(const GangShape& gang, absl::string_view class_name) {
-  return absl::StrFormat("%s%d nodes x %d %s", gang.is_elastic() ? "at least " : "",
-                         gang.least_nodes(), gang.devices_per_node, class_name);
+  return absl::StrFormat("%s%d %s x %d %s", gang.is_elastic() ? "at least " : "",
+                         gang.least_nodes(), gang.least_nodes() == 1 ? "node" : "nodes",
+                         gang.devices_per_node, class_name);
 }
 
 std::optional<Objection> CheckLimit(const Cluster& cluster, const JobSpec& spec,

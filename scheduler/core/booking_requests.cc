@@ -244,10 +244,10 @@ void AddDevices(const Cluster& cluster, const Booking& booking, std::vector<std:
   }
   const bool closes = booking.kind == BookingKind::kMaintenance;
   for (const auto& [device_class, count] : devices) {
-    notes.push_back(
-        absl::StrFormat("%s %d of %d %s on %d nodes from %s to %s", closes ? "closes" : "keeps",
-                        count, cluster.KnownDevices(device_class), cluster.ClassName(device_class),
-                        booking.nodes.size(), UtcText(booking.from), UtcText(booking.to)));
+    notes.push_back(absl::StrFormat(
+        "%s %d of %d %s on %d %s from %s to %s", closes ? "closes" : "keeps", count,
+        cluster.KnownDevices(device_class), cluster.ClassName(device_class), booking.nodes.size(),
+        booking.nodes.size() == 1 ? "node" : "nodes", UtcText(booking.from), UtcText(booking.to)));
   }
 }
 

@@ -125,7 +125,7 @@ TEST_F(BookingTest, ADryRunTellsTheEffect) {
   EXPECT_TRUE(center_.cluster().bookings().empty());
   EXPECT_EQ(outcome.jobs, std::vector<JobId>{job});
   ASSERT_EQ(outcome.notes.size(), 4U);
-  EXPECT_EQ(outcome.notes[0].substr(0, 33), "closes 8 of 16 sim on 1 nodes fro");
+  EXPECT_EQ(outcome.notes[0].substr(0, 33), "closes 8 of 16 sim on 1 node from");
   EXPECT_NE(outcome.notes[1].find("it is asked to stop at"), std::string::npos);
   EXPECT_EQ(outcome.notes[2],
             "tenant \"acme\" owns 12 sim, of which 6 can be had at the same time as the others'");
