@@ -37,6 +37,17 @@ std::string WorkingFolder() {
   return getcwd(folder, sizeof folder) == nullptr ? "/" : folder;
 }
 
+// "100 tasks, 8 at a time, each " of an array; nothing of another job.
+std::string TasksText(const v1::ArraySpec& array) {
+  if (array.count() == 0) {
+    return "";
+  }
+  return absl::StrCat(
+      array.count(), array.count() == 1 ? " task, " : " tasks, ",
+      array.concurrent_max() == 0 ? "" : absl::StrCat(array.concurrent_max(), " at a time, "),
+      "each ");
+}
+
 absl::Status PrintAnswer(Context& context, const Submission& submission,
                          const v1::SubmitJobResponse& response) {
   const v1::JobSpec& spec = submission.request.spec();
@@ -56,7 +67,8 @@ absl::Status PrintAnswer(Context& context, const Submission& submission,
     listing.rows.push_back({.json = json, .cells = {}});
     return context.Print(listing);
   }
-  const std::string what = absl::StrCat(CleanText(spec.name()), ", ", ShapeText(spec.gang()));
+  const std::string what =
+      absl::StrCat(CleanText(spec.name()), ", ", TasksText(spec.array()), ShapeText(spec.gang()));
   if (submission.request.dry_run()) {
     context.console.Out(absl::StrCat("would be accepted: ", what, "; nothing was submitted\n"));
   } else {
