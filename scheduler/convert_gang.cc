@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "common/quantity.h"
 #include "common/status_macros.h"
 #include "scheduler/convert_enums.h"
 #include "scheduler/convert_text.h"
@@ -101,6 +102,18 @@ absl::Status CheckRange(absl::string_view noun, int64_t value, int64_t least, in
   return Refused("B1206", absl::StrCat(noun, " cannot be ", value),
                  absl::StrCat("the least is ", least, " and the most is ", most),
                  absl::StrCat("choose a number from ", least, " to ", most));
+}
+
+absl::Status CheckLength(absl::string_view noun, int64_t milliseconds, absl::Duration least,
+                         absl::Duration most) {
+  const absl::Duration length = absl::Milliseconds(milliseconds);
+  if (length >= least && length <= most) {
+    return absl::OkStatus();
+  }
+  return Refused("B1224", absl::StrCat(noun, " cannot be ", berth::FormatDuration(length)),
+                 absl::StrCat("the least is ", berth::FormatDuration(least), " and the most is ",
+                              berth::FormatDuration(most)),
+                 "");
 }
 
 absl::StatusOr<GangShape> ToGangShape(const v1::JobSpec& spec) {

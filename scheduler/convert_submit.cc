@@ -208,9 +208,7 @@ absl::Status CheckTimes(const v1::JobSpec& spec) {
         "the grace is the last part of the time limit", "shorten the grace or raise the limit");
   }
   if (spec.lease_ms() != 0) {
-    RETURN_IF_ERROR(CheckRange("the lease in milliseconds", spec.lease_ms(),
-                               absl::ToInt64Milliseconds(kLeaseMin),
-                               absl::ToInt64Milliseconds(kLeaseMax)));
+    RETURN_IF_ERROR(CheckLength("the lease", spec.lease_ms(), kLeaseMin, kLeaseMax));
   }
   return absl::OkStatus();
 }

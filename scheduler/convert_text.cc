@@ -82,10 +82,13 @@ absl::Status CheckPlainText(absl::string_view noun, absl::string_view text, size
   if (text.size() <= bytes_max && IsPlainText(text)) {
     return absl::OkStatus();
   }
-  return Refused("B1225", absl::StrCat("the ", noun, " is not acceptable: ", Quoted(text)),
-                 absl::StrCat("it may hold ", bytes_max,
-                              " bytes of UTF-8 without control characters, and has ", text.size()),
-                 "shorten it or take the special characters out");
+  const std::string message = absl::StrCat("the ", noun, " is not acceptable: ", Quoted(text));
+  if (text.size() > bytes_max) {
+    return Refused("B1225", message,
+                   absl::StrCat("it may have ", bytes_max, " bytes, and has ", text.size()),
+                   "shorten it");
+  }
+  return Refused("B1225", message, "it holds control characters, or is no UTF-8", "take them out");
 }
 
 std::string MakePlain(absl::string_view text, size_t bytes_max) {
