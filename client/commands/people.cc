@@ -7,6 +7,7 @@
 #include "client/text.h"
 #include "client/views.h"
 #include "common/error_detail.h"
+#include "common/quantity.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -82,6 +83,17 @@ absl::StatusOr<int> RunUserList(Context& context) {
   return kExitDone;
 }
 
+// The center gives no token for longer than its bound.
+void TellShorterLifetime(Context& context, const v1::CreateTokenRequest& request,
+                         const v1::Token& token) {
+  const int64_t lifetime_ms = (token.expires_at_us() - token.created_at_us()) / 1000;
+  if (lifetime_ms > 0 && lifetime_ms < request.lifetime_ms()) {
+    context.PrintNotes(
+        {absl::StrCat("valid for ", berth::FormatDuration(absl::Milliseconds(lifetime_ms)),
+                      ", the longest that the center gives")});
+  }
+}
+
 absl::StatusOr<int> RunTokenCreate(Context& context) {
   RETURN_IF_ERROR(CheckWordCount(context.arguments, 0, 0, ""));
   v1::CreateTokenRequest request;
@@ -97,6 +109,7 @@ absl::StatusOr<int> RunTokenCreate(Context& context) {
   }
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const v1::CreateTokenResponse response, api->CreateToken(request));
+  TellShorterLifetime(context, request, response.token());
   RETURN_IF_ERROR(DeliverToken(context, response.token(), response.secret()));
   return kExitDone;
 }
