@@ -328,6 +328,8 @@ class SpecBuilder {
           policy.set_on_preempt(true);
         } else if (cause == "error") {
           policy.set_on_error(true);
+        } else if (cause == "none") {
+          return ValueError(*list, "none stands alone");
         } else {
           return UnknownWord(*list, cause, {"node-fault", "preempt", "error", "none"});
         }

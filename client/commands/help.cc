@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -103,13 +104,13 @@ absl::StatusOr<std::string> HelpAbout(const std::vector<std::string>& words) {
   if (words[0] == "all") {
     return AllHelp();
   }
-  if (const ErrorCode* code = FindErrorCode(words.back()); code != nullptr) {
+  if (const ErrorCode* code = FindErrorCode(absl::AsciiStrToUpper(words.back())); code != nullptr) {
     return absl::StrCat(code->code, "  ", code->meaning, "\n");
   }
   std::vector<std::string> known = {"all"};
   for (const Topic& topic : HelpTopics()) {
     known.emplace_back(topic.name);
-    if (words[0] == topic.name) {
+    if (words.size() == 1 && words[0] == topic.name) {
       return std::string(topic.text);
     }
   }

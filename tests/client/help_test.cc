@@ -40,6 +40,8 @@ TEST(Help, TopicsAndTheListOfAllCommandsAreThere) {
     EXPECT_GT(outcome.out.size(), 200u) << topic;
   }
   EXPECT_EQ(RunBerth({"help", "nonsense-topic"}, {}).code, 2);
+  EXPECT_EQ(RunBerth({"help", "reasons", "b2101"}, {}).out.find("B2101  "), 0u);
+  EXPECT_EQ(RunBerth({"help", "reasons", "B0000"}, {}).code, 2);
 }
 
 TEST(Commands, AnUnknownOneNamesTheNearest) {
