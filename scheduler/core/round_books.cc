@@ -135,6 +135,7 @@ std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
   Grant grant{.nodes = key.gang.nodes, .funding = Funding::kNone, .owned_claim = true};
   if (trial.device_class) {
     if (auto blocker = quota_.Admit(key, trial.device_class, trial.phase, grant)) {
+      plan_.again = plan_.again || MayOwnNext(trial);
       return blocker;
     }
   }
@@ -169,6 +170,16 @@ std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {
   plan_.again = plan_.again || key.gang.device_share_milli > 0;
   Record(key, request, {trial.job, trial.device_class, request.funding, *found->members});
   return std::nullopt;
+}
+
+bool RoundBooks::MayOwnNext(const Trial& trial) const {
+  const auto yields = [&](const RoundStart& start) {
+    const JobSpec& spec = cluster_.GetJob(start.job).spec;
+    return start.device_class == trial.device_class && start.funding == Funding::kOwned &&
+           spec.tenant == trial.group.key.tenant && spec.preemptible && spec.may_borrow;
+  };
+  return trial.phase == Phase::kBorrow && trial.group.key.must_own() &&
+         std::any_of(round_starts_.begin(), round_starts_.end(), yields);
 }
 
 bool RoundBooks::StartOnOpenDevice(const Trial& trial) {

@@ -94,6 +94,9 @@ class RoundBooks {
   // Whether an anchor lets the next round decide more: what is recalled in this one comes back
   // before its end only from then on, and what has started may be swapped for a higher priority.
   bool MayFindMore() const;
+  // Whether a claim that must be owned, and was not admitted, may have the label of one that has
+  // started in this round: it takes none before the next.
+  bool MayOwnNext(const Trial& trial) const;
   // The label these members would have, and A4.
   std::optional<Blocker> LabelAndLend(const Trial& trial, const std::vector<Placement>& members,
                                       Grant& grant) const;

@@ -52,6 +52,19 @@ TEST_F(LabelsTest, SoDoesOneThatMayNotBeStopped) {
   EXPECT_EQ(LabelOf(low), Funding::kBorrowed);
 }
 
+// It was considered first, as one that may have any class.
+TEST_F(LabelsTest, OneThatStartsInTheSameRoundYieldsItsLabelInTheNext) {
+  const JobId low = center_.Submit({.devices = 8, .classes = {}});
+  const JobId high = center_.Submit({.devices = 4, .priority = 5, .may_borrow = false});
+  center_.Round();
+  ASSERT_EQ(center_.state(low), JobState::kStarting);
+  ASSERT_EQ(center_.state(high), JobState::kQueued);
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_EQ(center_.state(high), JobState::kStarting);
+  EXPECT_EQ(LabelOf(low), Funding::kBorrowed);
+}
+
 TEST_F(LabelsTest, AnEqualPriorityKeepsItsLabel) {
   const JobId low = Running({.devices = 8});
   const JobId equal = center_.Submit({.devices = 4, .may_borrow = false});
