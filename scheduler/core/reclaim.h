@@ -49,6 +49,9 @@ struct ReclaimRequest {
   ReclaimScope scope = ReclaimScope::kBorrowers;
   int64_t devices_at_least = 0;  // to give back, for the quota's sake
   ProjectId from_project = {};   // only of it, where its own limit is what stands in the way
+  // Of borrowers that would still be there then, none is asked. Ask for this of a copy: others may
+  // find it in the list of those that may be asked.
+  absl::Time back_by = absl::InfiniteFuture();
 };
 
 // What could become free of one device class, as of one round. The round tells it of every start.

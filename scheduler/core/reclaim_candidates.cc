@@ -34,7 +34,7 @@ bool Reclaimer::MayBeAsked(const Job& job, const ReclaimRequest& request) {
     next_look_ = std::min(next_look_, allowed);
     return false;
   }
-  return true;
+  return now_ + job.spec.grace + policy_.kill_timeout <= request.back_by;
 }
 
 void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {

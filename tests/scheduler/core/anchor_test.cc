@@ -118,6 +118,33 @@ TEST_F(AnchorTest, CountsOnWhatIsLentFromWhenAllOfItMayBeAskedFor) {
   EXPECT_EQ(center.cluster().open_reclaims().at(claim).due, due);
 }
 
+// Of two that could be asked the better victim needs longer to stop than the anchor waits.
+TEST_F(AnchorTest, AsksForWhatIsBackInTime) {
+  center_.AddNode("n1", 7);
+  center_.AddNode("n2", 1);
+  center_.SetQuota("acme", {.entitlement = 8});
+  Running({.devices = 3, .time_limit = absl::Minutes(10)});
+  const absl::Time end = center_.now() + absl::Minutes(10);
+  const TestJob borrower{.tenant = "beta", .devices = 2, .time_limit = absl::Hours(9)};
+  TestJob quick = borrower;
+  quick.grace = absl::Minutes(5);
+  const JobId asked = Running(quick);
+  center_.Advance(absl::Minutes(1));
+  TestJob slow = borrower;
+  slow.grace = absl::Hours(1);
+  Running(slow);
+  const JobId claim = center_.Submit({.devices = 5});
+  center_.Round();
+  ASSERT_EQ(TheAnchor().job, claim);
+  EXPECT_EQ(TheAnchor().shadow, end);
+  ASSERT_FALSE(center_.cluster().open_reclaims().contains(claim));
+  center_.Advance(end - center_.now() - absl::Minutes(5) - absl::Seconds(30));
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_EQ(center_.cluster().open_reclaims().at(claim).due, end);
+  EXPECT_EQ(center_.state(asked), JobState::kStopping);
+}
+
 // The anchor's tenant cannot own both, whatever could be recalled for the second.
 TEST_F(AnchorTest, KeepsTheEntitlementOfItsTenantFromClaimsToo) {
   center_.AddNode("n1");
