@@ -227,7 +227,7 @@ std::optional<Blocker> RoundBooks::LabelAndLend(const Trial& trial,
 }
 
 std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceRequest& request,
-                                            const std::vector<Placement>& members, bool& delays) {
+                                            std::vector<Placement>& members, bool& delays) {
   const auto found = guards_.find(trial.device_class);
   // An owned claim that is anchored may still start as a borrower.
   if (found == guards_.end() || found->second.anchor().job == trial.job) {
@@ -244,7 +244,8 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
       return std::nullopt;
     }
     const bool late = request.end > anchor.shadow;
-    if (!(late && delays) && guard.TryTake(request, members, request.end)) {
+    if (!(late && delays) &&
+        (guard.TryTake(request, members, request.end) || TakeOthers(guard, request, members))) {
       return std::nullopt;
     }
     delays = !quota_.KeepsAny(trial.device_class);
@@ -253,6 +254,25 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
                  .device_class = trial.device_class,
                  .job = anchor.job,
                  .until = anchor.shadow};
+}
+
+bool RoundBooks::TakeOthers(Guard& guard, PlaceRequest request,
+                            std::vector<Placement>& members) const {
+  if (request.open_device) {
+    return false;
+  }
+  FreeView others = free_;
+  others.Keep(guard.anchor().members);
+  request.nodes = static_cast<int>(members.size());
+  request.fixed = true;
+  Blocker ignored;
+  auto found = others.Place(request, ignored);
+  if (!found.has_value() || CheckBlocks(free_, request, *found).has_value() ||
+      !guard.TryTake(request, *found, request.end)) {
+    return false;
+  }
+  members = *std::move(found);
+  return true;
 }
 
 bool RoundBooks::LeavesQuotaThen(const Guard& guard, const PlaceRequest& request, int64_t devices) {

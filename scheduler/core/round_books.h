@@ -100,11 +100,12 @@ class RoundBooks {
   // The label these members would have, and A4.
   std::optional<Blocker> LabelAndLend(const Trial& trial, const std::vector<Placement>& members,
                                       Grant& grant) const;
-  // The anchor's veto against these places; nothing if it has none.
+  // The anchor's veto, or nothing and places that leave it its own: these, or as many others.
   // `delays`: whether the guard is known to say no to a job that ends after its anchor starts; it
   // learns that here.
   std::optional<Blocker> AskGuard(const Trial& trial, const PlaceRequest& request,
-                                  const std::vector<Placement>& members, bool& delays);
+                                  std::vector<Placement>& members, bool& delays);
+  bool TakeOthers(Guard& guard, PlaceRequest request, std::vector<Placement>& members) const;
   // A share of a device that is open already takes nothing new of the quota.
   bool StartOnOpenDevice(const Trial& trial);
   // Charges the quota and takes the places.

@@ -72,6 +72,21 @@ TEST_F(AnchorTest, IsPassedByTheQuickerOfTwoAlikeInTheirSecondClass) {
   EXPECT_EQ(center_.state(quick), JobState::kStarting);
 }
 
+// The places that suit it best are those of the anchor; others do as well.
+TEST_F(AnchorTest, IsPassedInOtherPlacesThanItsOwn) {
+  center_.AddNode("n1", 8);
+  center_.AddNode("n2", 8);
+  Running({.devices = 6, .time_limit = absl::Hours(4)});
+  Running({.devices = 4, .time_limit = absl::Hours(9)});
+  const JobId anchored = Aged({.tenant = "beta", .devices = 8});
+  ASSERT_EQ(TheAnchor().job, anchored);
+  const absl::Time shadow = TheAnchor().shadow;
+  const JobId slow = Running({.devices = 2, .time_limit = absl::Hours(9)});
+  EXPECT_EQ(center_.state(slow), JobState::kRunning);
+  center_.Round();
+  EXPECT_EQ(TheAnchor().shadow, shadow);
+}
+
 // What an owner never lends is not free for a borrower when the owner's own work ends.
 TEST_F(AnchorTest, StartsNotBeforeTheOwnersKeepWhatIsNeverLent) {
   center_.AddNode("n1");
