@@ -35,6 +35,13 @@ class Guard {
   absl::Time ask_at() const { return anchor_.shadow - longest_notice_; }
   // Holds these places until `end` if the anchor keeps its start then, and says whether it does.
   bool TryTake(const PlaceRequest& request, const std::vector<Placement>& members, absl::Time end);
+  // Notes what was taken by a borrower that may be asked for it from `allowed` on.
+  void NoteBorrowed(absl::Time allowed, absl::Duration notice) {
+    may_ask_taken_ |= recalls_borrowed_ && allowed + notice <= anchor_.shadow;
+  }
+  void NoteRefusal() { has_refused_ = true; }
+  // Whether the next round's anchor may let pass what was refused: it asks for what was taken.
+  bool MayRefuseLess() const { return has_refused_ && may_ask_taken_; }
 
  private:
   Guard(Anchor anchor, const PlaceRequest& request, FreeView at_shadow, const Outlook& outlook)
@@ -54,6 +61,8 @@ class Guard {
   absl::Duration longest_notice_;
   absl::Time last_allowed_ = absl::InfinitePast();
   bool recalls_borrowed_;
+  bool may_ask_taken_ = false;
+  bool has_refused_ = false;
 };
 
 }  // namespace berth

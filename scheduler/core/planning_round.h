@@ -87,6 +87,9 @@ class PlanningRound {
   // Starts the group's next job, or has devices recalled for it; false when the group is done for
   // this phase. `oldest`: of the group's ready jobs.
   bool StartNext(Phase phase, GroupId id, JobId oldest, const Tenant& tenant);
+  // Its next job is provided for. Of a queue that nobody may pass in, who stood behind it may claim
+  // what he owns, and who comes next is told by the next round.
+  void PassHead(GroupState& state, const Tenant& tenant);
   // When it fits nowhere: devices recalled for it, or, of an owned claim, an anchor. True:
   // recalled.
   bool MakeRoom(Phase phase, GroupState& state, JobId job, const std::vector<ClassId>& classes,

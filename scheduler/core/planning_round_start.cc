@@ -36,11 +36,7 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
   for (ClassId device_class : classes) {
     const auto blocker = books_.TryStart({group, job, device_class, phase});
     if (!blocker.has_value()) {
-      // Who stood behind this head may claim what he owns.
-      if (!MayBePassed(tenant)) {
-        books_.PlanAgain();
-      }
-      ++state.tasks_started;
+      PassHead(state, tenant);
       state.blocker = {.code = ReasonCode::kBeingEvaluated};
       return true;
     }
@@ -53,7 +49,7 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
   state.hopeless = !by_quota && !group.key.gang.is_elastic();
   if (MakeRoom(phase, state, job, classes, tenant)) {
     state.hopeless = false;
-    ++state.tasks_started;
+    PassHead(state, tenant);
     return true;
   }
   // Whether it delays an anchor depends on when it ends: that holds for none but itself.
@@ -61,6 +57,13 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
     refusal_.reset();
   }
   return false;
+}
+
+void PlanningRound::PassHead(GroupState& state, const Tenant& tenant) {
+  ++state.tasks_started;
+  if (!MayBePassed(tenant)) {
+    books_.PlanAgain();
+  }
 }
 
 bool PlanningRound::MakeRoom(Phase phase, GroupState& state, JobId job,

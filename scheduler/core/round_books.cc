@@ -239,17 +239,22 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
   const absl::Duration notice = absl::Milliseconds(trial.group.key.grace_ms) + policy_.kill_timeout;
   const bool borrows = request.funding == Funding::kBorrowed;
   if (LeavesQuotaThen(guard, request, request.open_device ? 0 : DevicesOf(members))) {
-    if (borrows && guard.TryLend(now_ + policy_.reclaim_min_run, notice)) {
+    const absl::Time allowed = now_ + policy_.reclaim_min_run;
+    if (borrows && guard.TryLend(allowed, notice)) {
       LookAgainAt(guard.ask_at());
       return std::nullopt;
     }
     const bool late = request.end > anchor.shadow;
     if (!(late && delays) &&
         (guard.TryTake(request, members, request.end) || TakeOthers(guard, request, members))) {
+      if (late && borrows) {
+        guard.NoteBorrowed(allowed, notice);
+      }
       return std::nullopt;
     }
     delays = !quota_.KeepsAny(trial.device_class);
   }
+  guard.NoteRefusal();
   return Blocker{.code = ReasonCode::kBehindAnchor,
                  .device_class = trial.device_class,
                  .job = anchor.job,

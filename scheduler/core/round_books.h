@@ -92,7 +92,8 @@ class RoundBooks {
   // Whether the anchor keeps its start beside what the recall is for.
   bool LeavesAnchor(const Trial& trial, const PlaceRequest& request, const Recall& recall);
   // Whether an anchor lets the next round decide more: what is recalled in this one comes back
-  // before its end only from then on, and what has started may be swapped for a higher priority.
+  // before its end only from then on, what has started may be swapped for a higher priority, and
+  // who is anchored in one class may have started in another.
   bool MayFindMore() const;
   // Whether a claim that must be owned, and was not admitted, may have the label of one that has
   // started in this round: it takes none before the next.

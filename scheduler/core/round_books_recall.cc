@@ -210,6 +210,11 @@ bool RoundBooks::MayFindMore() const {
     return guards_.contains(recall.claim.device_class) &&
            std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.chosen; });
   };
+  const auto is_anchored = [this](const RoundStart& start) {
+    return std::any_of(guards_.begin(), guards_.end(), [&start](const auto& guard) {
+      return guard.second.anchor().job == start.job;
+    });
+  };
   const auto may_be_swapped = [this](const RoundStart& start) {
     const auto guard = guards_.find(start.device_class);
     if (guard == guards_.end()) {
@@ -219,7 +224,10 @@ bool RoundBooks::MayFindMore() const {
     const JobSpec& started = cluster_.GetJob(start.job).spec;
     return started.tenant == anchored.tenant && started.priority < anchored.priority;
   };
-  return std::any_of(plan_.recalls.begin(), plan_.recalls.end(), asks) ||
+  return std::any_of(guards_.begin(), guards_.end(),
+                     [](const auto& guard) { return guard.second.MayRefuseLess(); }) ||
+         std::any_of(plan_.recalls.begin(), plan_.recalls.end(), asks) ||
+         std::any_of(round_starts_.begin(), round_starts_.end(), is_anchored) ||
          std::any_of(round_starts_.begin(), round_starts_.end(), may_be_swapped);
 }
 

@@ -132,6 +132,19 @@ TEST_P(SchedulingHistoryTest, EveryPropertyHolds) {
 
 INSTANTIATE_TEST_SUITE_P(Shards, SchedulingHistoryTest, testing::Range(uint64_t{0}, kShards));
 
+// Rare ones, most of them rounds that nobody asked for.
+TEST(SchedulingHistory, WhatOnceBrokeAPropertyHolds) {
+  for (const uint64_t seed : {122640, 263184, 415736, 1004317, 1007688, 1406639, 1407969}) {
+    HistoryOptions options;
+    options.seed = seed;
+    options.compare_forks = true;
+    SchedulingHistory history(options);
+    const Findings& findings = history.Run();
+    EXPECT_TRUE(findings.ok()) << findings.property << ": " << findings.detail
+                               << " (BERTH_TEST_SEED=" << seed << ")";
+  }
+}
+
 TEST(SchedulingHistory, TheSameSeedDecidesTheSame) {
   for (uint64_t seed = 1; seed <= kRepeated; ++seed) {
     HistoryOptions options;

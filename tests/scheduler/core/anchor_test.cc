@@ -160,6 +160,26 @@ TEST_F(AnchorTest, AsksForWhatIsBackInTime) {
   EXPECT_EQ(center_.state(asked), JobState::kStopping);
 }
 
+// What it kept is for others then.
+TEST_F(AnchorTest, OfOneThatStartsInAnotherClassIsGoneInTheNextRound) {
+  center_.AddNode("n1", 4, "sim");
+  center_.AddNode("n2", 4, "sim");
+  center_.AddNode("n3", 4, "other");
+  center_.SetQuota("acme", {.entitlement = 8});
+  Running({.devices = 3});
+  Running({.devices = 3});
+  const JobId either = center_.Submit({
+      .devices = 2, .classes = {"sim", "other"}
+  });
+  const JobId behind = center_.Submit({.may_borrow = false, .time_limit = absl::Hours(9)});
+  center_.Round();
+  ASSERT_EQ(center_.state(either), JobState::kStarting);
+  ASSERT_EQ(center_.state(behind), JobState::kQueued);
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_EQ(center_.state(behind), JobState::kStarting);
+}
+
 // The anchor's tenant cannot own both, whatever could be recalled for the second.
 TEST_F(AnchorTest, KeepsTheEntitlementOfItsTenantFromClaimsToo) {
   center_.AddNode("n1");
@@ -221,6 +241,28 @@ TEST_F(AnchorTest, IsPassedByABorrowerOnlyIfAllThatIsLentComesBackInTime) {
       {.tenant = "gamma", .devices = 3, .time_limit = absl::Hours(9), .grace = absl::Seconds(10)});
   center_.Round();
   EXPECT_EQ(center_.state(late), JobState::kQueued);
+}
+
+// What starts beside it can be asked for from the next round on, and leaves room for one more.
+TEST_F(AnchorTest, CountsInTheNextRoundOnWhatStartsInThis) {
+  center_.AddNode("n1", 6);
+  center_.AddNode("n2", 6);
+  center_.SetQuota("acme", {.entitlement = 9});
+  Running({.nodes = 2, .devices = 2, .preemptible = false, .time_limit = absl::Minutes(4)});
+  Running({.tenant = "beta", .devices = 4, .time_limit = absl::Hours(9), .grace = absl::Hours(1)});
+  const JobId claim = center_.Submit({.devices = 5});
+  center_.Round();
+  ASSERT_EQ(TheAnchor().job, claim);
+  const TestJob borrower{
+      .tenant = "gamma", .time_limit = absl::Hours(9), .grace = absl::Seconds(10)};
+  const JobId first = center_.Submit(borrower);
+  const JobId second = center_.Submit(borrower);
+  center_.Round();
+  ASSERT_EQ(center_.state(first), JobState::kStarting);
+  ASSERT_EQ(center_.state(second), JobState::kQueued);
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_EQ(center_.state(second), JobState::kStarting);
 }
 
 // An anchor that may not break a block that is owed starts when another place is free.
