@@ -94,11 +94,11 @@ run_ctest() { # FOLDER [CTEST OPTIONS]
 }
 
 # An end-to-end script says PASS, FAIL or SKIP on a line of its own for each thing that it shows. They wait more than
-# they work: as many run at a time as there are cores.
+# they work: one more runs at a time than there are cores.
 run_scripts() { # SCRIPT...
   local logs script log code bad
   logs=$(mktemp -d)
-  printf '%s\0' "$@" | xargs -0 -P "$jobs" -I '{}' sh -c \
+  printf '%s\0' "$@" | xargs -0 -P $((jobs + 1)) -I '{}' sh -c \
     'code=0; timeout --kill-after=20 600 "$1" >"$2/${1##*/}.log" 2>&1 || code=$?; echo "$code" >"$2/${1##*/}.code"' \
     sh '{}' "$logs"
   for script in "$@"; do

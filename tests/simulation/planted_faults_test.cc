@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/strings/string_view.h"
 #include <gtest/gtest.h>
 
 #include "tests/simulation/scheduling_history.h"
@@ -16,10 +17,13 @@ constexpr uint64_t kSeedsMax = 3000;
 // Whether some history finds the property broken.
 bool IsFound(const char* property,
              const std::function<Plan(const Cluster&, const Policy&, absl::Time)>& planner) {
+  const absl::string_view broken = property;
+  const bool forks =
+      broken == "fork plans the same" || broken == "a round is due when it would decide";
   for (uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
     HistoryOptions options;
     options.seed = seed;
-    options.compare_forks = true;
+    options.compare_forks = forks;  // dear, and judges nothing else
     options.planner = planner;
     SchedulingHistory history(options);
     if (history.Run().broken.contains(property)) {
