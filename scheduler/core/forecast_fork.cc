@@ -244,6 +244,10 @@ Fork MakeFork(const Cluster& cluster, JobId id, int pending_max, bool released) 
     if (released && job_id == id) {
       Release(state.nouns.jobs.back());
     }
+    // Nothing of an array that is left out may be told when its task ends.
+    if (job.array && IsPending(cluster.GetJob(job.array)) && !selection.Keeps(job.array)) {
+      state.nouns.jobs.back().array = JobId();
+    }
     state.last_job = job_id;
   }
   if (released) {

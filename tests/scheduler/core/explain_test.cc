@@ -162,6 +162,20 @@ TEST_F(ExplainTest, TheForecastWaitsForWhatHoldsThePlaces) {
   EXPECT_EQ(forecast.waits_for[0].nodes, std::vector<NodeId>{nodes_[1]});
 }
 
+// What waits for devices of another class only is no part of the forecast, but its tasks run there.
+TEST_F(ExplainTest, ATaskMayEndBeforeTheRestOfItsArrayIsLookedAt) {
+  center_.AddNode("n4", 8, "other");
+  center_.SetQuota("acme", {.entitlement = 8}, "other");
+  const JobId array = center_.Submit({.devices = 8, .classes = {"other"}, .array = {.count = 2}});
+  ASSERT_EQ(center_.StartTasks(array).size(), 1u);
+  for (int node = 0; node < 3; ++node) {
+    Running({.devices = 8, .time_limit = absl::Hours(5)});
+  }
+  const Forecast forecast = ExplainIt(Waiting({.devices = 8})).forecast;
+  EXPECT_EQ(forecast.state, ForecastState::kLater);
+  EXPECT_EQ(forecast.latest, center_.now() + absl::Hours(5));
+}
+
 TEST_F(ExplainTest, OffersWhatStartsNow) {
   Running({.devices = 4});
   const JobId id = Waiting({.nodes = 3, .devices = 8});
