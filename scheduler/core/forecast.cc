@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
 
 #include "scheduler/core/plan_application.h"
 #include "scheduler/core/planner.h"
@@ -140,17 +140,20 @@ class LikelyTimes {
 // One run forward of a fork of its own.
 class Run {
  public:
-  Run(Cluster fork, const Policy& policy, absl::Time now, const ForecastLimits& limits)
+  // `takes_notes`: of what AwaitedAt and LikelyStart tell. Without them a run is faster.
+  Run(Cluster fork, const Policy& policy, absl::Time now, const ForecastLimits& limits,
+      bool takes_notes)
       : fork_(std::move(fork)),
         policy_(policy),
         limits_(limits),
+        takes_notes_(takes_notes),
         begin_(now),
         now_(now),
+        at_begin_(LastAllocation()),
         likely_(now, limits) {
     fork_.WakeJobs(now);
     for (JobId id : fork_.active_jobs()) {
       Watch(id);
-      at_begin_.insert(id);
     }
   }
 
@@ -180,9 +183,8 @@ class Run {
     for (const Placement& place : places) {
       std::set<JobId> here;
       for (const DeviceShare& share : place.devices) {
-        const auto [first, last] = held_.equal_range({place.node, share.index});
-        for (auto holder = first; holder != last; ++holder) {
-          here.insert(holder->second);
+        if (const auto held = held_.find({place.node, share.index}); held != held_.end()) {
+          here.insert(held->second.begin(), held->second.end());
         }
       }
       for (JobId id : here) {
@@ -190,7 +192,6 @@ class Run {
       }
     }
     std::vector<AwaitedEnd> list;
-    list.reserve(awaited.size());
     for (auto& [id, end] : awaited) {
       list.push_back(std::move(end));
     }
@@ -201,6 +202,11 @@ class Run {
   }
 
  private:
+  AllocationId LastAllocation() const {
+    const auto& all = fork_.allocations();
+    return all.empty() ? AllocationId() : all.rbegin()->first;
+  }
+
   // When what a job does now is over.
   absl::Time EndOf(const Job& job) const {
     if (job.state == JobState::kStopping || IsShrinking(fork_, job)) {
@@ -232,7 +238,7 @@ class Run {
     }
     next_look_ = plan.next_look;
     cut_ = static_cast<int>(plan.starts.size()) >= policy_.starts_per_round_max;
-    const bool starts = !plan.starts.empty();
+    const AllocationId last = LastAllocation();
     std::set<JobId> recalled;
     for (const Recall& recall : plan.recalls) {
       for (const ReclaimCandidate& candidate : recall.certificate.candidates) {
@@ -247,19 +253,16 @@ class Run {
         Watch(id);
       }
     }
-    if (starts) {
-      RunStarted();
-    }
+    RunStarted(last);
     return std::nullopt;
   }
 
-  // What the round started runs at once.
-  void RunStarted() {
-    std::vector<JobId> started;
-    for (JobId id : fork_.active_jobs()) {
-      if (!end_of_.contains(id)) {
-        started.push_back(id);
-      }
+  // What the round started runs at once: the jobs of the allocations after the `last` before it.
+  void RunStarted(AllocationId last) {
+    std::set<JobId> started;
+    const auto& all = fork_.allocations();
+    for (auto made = all.upper_bound(last); made != all.end(); ++made) {
+      started.insert(made->second.job);
     }
     for (JobId id : started) {
       const std::vector<AllocationId> members = fork_.GetJob(id).allocations;
@@ -275,7 +278,9 @@ class Run {
       fork_.MoveAttempt(id, AttemptState::kRunning);
       fork_.MoveJob(id, JobState::kRunning);
       fork_.SetStarted(id, now_, policy_.kill_timeout);
-      likely_.NoteStart(fork_, fork_.GetJob(id), now_);
+      if (takes_notes_) {
+        likely_.NoteStart(fork_, fork_.GetJob(id), now_);
+      }
       Watch(id);
     }
   }
@@ -303,10 +308,7 @@ class Run {
   }
 
   absl::Time NextEvent() const {
-    absl::Time next = absl::InfiniteFuture();
-    if (!ends_.empty()) {
-      next = ends_.begin()->first;
-    }
+    absl::Time next = ends_.empty() ? absl::InfiniteFuture() : ends_.begin()->first;
     if (next_look_ > now_) {
       next = std::min(next, next_look_);
     }
@@ -317,31 +319,28 @@ class Run {
   void End(JobId id) {
     ends_.erase({end_of_.at(id), id});
     end_of_.erase(id);
-    const Job& job = fork_.GetJob(id);
-    const bool shrinks = IsShrinking(fork_, job);
-    AwaitedEnd end{.job = id, .tenant = job.spec.tenant, .nodes = {}, .by = now_};
-    end.recalled = shrinks || (job.state == JobState::kStopping &&
-                               job.attempt.end.reason == EndReason::kPreempted);
-    NoteHeld(job);
-    ended_.emplace(id, std::move(end));
-    likely_.NoteEnd(fork_, job, now_);
+    if (takes_notes_) {
+      NoteHeld(fork_.GetJob(id));
+      likely_.NoteEnd(fork_, fork_.GetJob(id), now_);
+    }
     EndInFork(fork_, policy_, id, now_);
     if (IsActive(fork_.GetJob(id).state)) {
       Watch(id);  // an elastic gang goes on
     }
   }
 
+  // Of a job that held devices when the run began, the first time.
   void NoteHeld(const Job& job) {
-    if (!at_begin_.contains(job.id) || ended_.contains(job.id)) {
+    if (job.allocations.front() > at_begin_ || ended_.contains(job.id)) {
       return;
     }
+    const bool preempted =
+        job.state == JobState::kStopping && job.attempt.end.reason == EndReason::kPreempted;
+    ended_[job.id] = {job.id, job.spec.tenant, {}, now_, preempted || IsShrinking(fork_, job)};
     for (AllocationId allocation : job.allocations) {
       const Allocation& member = fork_.GetAllocation(allocation);
       for (const DeviceShare& share : member.devices) {
-        held_.insert({
-            {member.node, share.index},
-            job.id
-        });
+        held_[{member.node, share.index}].push_back(job.id);
       }
     }
   }
@@ -349,15 +348,16 @@ class Run {
   Cluster fork_;
   const Policy& policy_;
   const ForecastLimits& limits_;
+  const bool takes_notes_;
   const absl::Time begin_;
   absl::Time now_;
+  const AllocationId at_begin_;  // the last when the run began
   LikelyTimes likely_;
   std::set<std::pair<absl::Time, JobId>> ends_;
   absl::flat_hash_map<JobId, absl::Time> end_of_;  // of active jobs
-  absl::flat_hash_set<JobId> at_begin_;            // that held devices when the run began
-  // The jobs of the fork that ended, or gave devices back, until now, and what they held.
-  std::map<JobId, AwaitedEnd> ended_;
-  std::multimap<std::pair<NodeId, int>, JobId> held_;
+  // The jobs that held devices when the run began and ended, or gave devices back, until now.
+  absl::flat_hash_map<JobId, AwaitedEnd> ended_;
+  absl::flat_hash_map<std::pair<NodeId, int>, absl::InlinedVector<JobId, 1>> held_;
   absl::Time next_look_ = absl::InfiniteFuture();
   bool cut_ = false;
   int rounds_ = 0;
@@ -367,14 +367,14 @@ class Run {
 
 absl::Time ForecastLatest(Cluster fork, const Policy& policy, JobId job, absl::Time now,
                           const ForecastLimits& limits) {
-  Run run(std::move(fork), policy, now, limits);
+  Run run(std::move(fork), policy, now, limits, false);
   return run.UntilStart(job).has_value() ? run.now() : absl::InfiniteFuture();
 }
 
 Forecast ForecastStart(Cluster fork, const Policy& policy, JobId job, absl::Time now,
                        const ForecastLimits& limits) {
   Forecast forecast;
-  Run run(std::move(fork), policy, now, limits);
+  Run run(std::move(fork), policy, now, limits, true);
   const std::optional<Start> start = run.UntilStart(job);
   forecast.rounds = run.rounds();
   if (!start.has_value()) {
