@@ -20,10 +20,10 @@ namespace berth {
 inline constexpr int64_t kTimeMicrosMax = int64_t{253402300799} * 1000 * 1000;
 
 // OK, or InvalidArgument (B1206) that names the noun and both bounds.
-// As CheckRange, told in the units that people write.
+absl::Status CheckRange(absl::string_view noun, int64_t value, int64_t least, int64_t most);
+// The same (B1224), told in the units that people write.
 absl::Status CheckLength(absl::string_view noun, int64_t milliseconds, absl::Duration least,
                          absl::Duration most);
-absl::Status CheckRange(absl::string_view noun, int64_t value, int64_t least, int64_t most);
 
 // Classes are left to the engine: they are names.
 absl::StatusOr<GangShape> ToGangShape(const v1::JobSpec& spec);
