@@ -114,17 +114,19 @@ std::string FormatDuration(absl::Duration duration) {
   if (duration == absl::InfiniteDuration()) {
     return "unlimited";
   }
-  int64_t rest = absl::ToInt64Milliseconds(duration);
-  if (rest == 0) {
+  const int64_t milliseconds = absl::ToInt64Milliseconds(duration);
+  if (milliseconds == 0) {
     return "0s";
   }
-  std::string out = rest < 0 ? "-" : "";
-  rest = rest < 0 ? -rest : rest;
-  constexpr int64_t kDayMs = 86'400'000;
+  std::string out = milliseconds < 0 ? "-" : "";
+  // The lowest number has no positive one of its type.
+  uint64_t rest = static_cast<uint64_t>(milliseconds);
+  rest = milliseconds < 0 ? 0 - rest : rest;
+  constexpr uint64_t kDayMs = 86'400'000;
   if (rest % kDayMs == 0 && rest > kDayMs) {
     return absl::StrCat(out, rest / kDayMs, "d");
   }
-  constexpr std::pair<int64_t, const char*> kParts[] = {
+  constexpr std::pair<uint64_t, const char*> kParts[] = {
       {3'600'000, "h" },
       {60'000,    "m" },
       {1000,      "s" },

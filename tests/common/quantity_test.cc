@@ -1,5 +1,8 @@
 #include "common/quantity.h"
 
+#include <cstdint>
+#include <limits>
+
 #include <gtest/gtest.h>
 
 #include "common/error_detail.h"
@@ -38,6 +41,8 @@ TEST(FormatDuration, SaysExactlyWhatParseReads) {
     EXPECT_EQ(berth::FormatDuration(*ParseDuration(text)), text);
   }
   EXPECT_EQ(berth::FormatDuration(absl::Seconds(-5)), "-5s");
+  EXPECT_EQ(berth::FormatDuration(absl::Milliseconds(std::numeric_limits<int64_t>::min())),
+            "-2562047788015h12m55s808ms");
 }
 
 TEST(ParseMemoryMib, ReadsBinaryUnitsAndRoundsUp) {
