@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 
 #include "client/moment.h"
+#include "client/requeue_options.h"
 #include "client/text.h"
 #include "client/views.h"
 #include "client/workdir_options.h"
@@ -22,8 +23,6 @@
 namespace berth {
 namespace {
 
-constexpr int kRequeuesDefault = 5;
-constexpr int kRequeuesMax = 1000;
 constexpr double kCpusMax = 65536;
 constexpr int kArrayTasksMax = 1000 * 1000;
 constexpr int kArrayIndexMax = 1000 * 1000 * 1000;
@@ -38,7 +37,7 @@ class SpecBuilder {
     for (const auto read :
          {&SpecBuilder::ReadTexts, &SpecBuilder::ReadShape, &SpecBuilder::ReadHost,
           &SpecBuilder::ReadPlacement, &SpecBuilder::ReadArray, &SpecBuilder::ReadTimes,
-          &SpecBuilder::ReadEnvironment, &SpecBuilder::ReadPlaces, &SpecBuilder::ReadRequeue,
+          &SpecBuilder::ReadEnvironment, &SpecBuilder::ReadPlaces, &SpecBuilder::ReadAgain,
           &SpecBuilder::ReadWords, &SpecBuilder::ReadStopSignal}) {
       RETURN_IF_ERROR((this->*read)());
     }
@@ -314,34 +313,8 @@ class SpecBuilder {
     return absl::OkStatus();
   }
 
-  absl::Status ReadRequeue() {
-    v1::RequeuePolicy& policy = *spec_.mutable_requeue();
-    const OptionValue* const list = arguments_.Find("requeue");
-    policy.set_on_node_fault(list == nullptr);
-    policy.set_on_preempt(list == nullptr);
-    if (list != nullptr && list->text != "none") {
-      ASSIGN_OR_RETURN(const std::vector<std::string> causes, ListOf(*list));
-      for (const std::string& cause : causes) {
-        if (cause == "node-fault") {
-          policy.set_on_node_fault(true);
-        } else if (cause == "preempt") {
-          policy.set_on_preempt(true);
-        } else if (cause == "error") {
-          policy.set_on_error(true);
-        } else if (cause == "none") {
-          return ValueError(*list, "none stands alone");
-        } else {
-          return UnknownWord(*list, cause, {"node-fault", "preempt", "error", "none"});
-        }
-      }
-    }
-    ASSIGN_OR_RETURN(const int32_t max_requeues,
-                     Number("max-requeues", kRequeuesDefault, 0, kRequeuesMax));
-    policy.set_max_requeues(max_requeues);
-    for (const OptionValue* value : arguments_.All("requeue-exit")) {
-      ASSIGN_OR_RETURN(const int64_t code, IntegerOf(*value, 1, 255));
-      policy.add_exit_codes(static_cast<int32_t>(code));
-    }
+  absl::Status ReadAgain() {
+    ASSIGN_OR_RETURN(*spec_.mutable_requeue(), ReadRequeue(arguments_));
     return absl::OkStatus();
   }
 

@@ -57,6 +57,7 @@ std::string ShapeText(const v1::GangSpec& gang);
 Json TimeJson(int64_t micros);
 
 Json JobJson(const v1::Job& job);
+Json GangJson(const v1::GangSpec& gang);
 Json SpecJson(const v1::JobSpec& spec);
 Json AllocationJson(const v1::Allocation& allocation);
 Json NodeJson(const v1::Node& node, absl::Time now);
