@@ -6,29 +6,15 @@
 
 #include "common/error_detail.h"
 #include "tests/client/fake_scheduler.h"
+#include "tests/client/sample_job.h"
 #include <nlohmann/json.hpp>
 
 namespace berth {
 namespace {
 
-v1::Job JobOnOneNode(uint64_t id) {
-  v1::Job job;
-  job.set_id(id);
-  job.set_name("llm7b");
-  job.set_tenant("acme");
-  job.set_project("llm");
-  job.set_user("wei");
-  job.set_state(v1::JOB_STATE_RUNNING);
-  job.set_started_at_us(1'700'000'001'500'000);
-  job.mutable_gang()->set_nodes(1);
-  job.mutable_gang()->set_devices_per_node(2);
-  job.add_allocations()->set_node("n1");
-  return job;
-}
-
 TEST(Ps, AnElasticJobCountsWhatItHolds) {
   FakeScheduler scheduler;
-  v1::Job& job = scheduler.service.jobs[7] = JobOnOneNode(7);
+  v1::Job& job = scheduler.service.jobs[7] = RunningJob(7);
   job.mutable_gang()->set_nodes(3);
   job.mutable_gang()->set_min_nodes(1);
   EXPECT_NE(scheduler.Run({"ps"}).out.find("running        2      1 "), std::string::npos)
@@ -41,7 +27,7 @@ TEST(Ps, AnElasticJobCountsWhatItHolds) {
 
 TEST(Show, TellsTheAttemptsApartAndQuotesTheCommand) {
   FakeScheduler scheduler;
-  v1::Job& job = scheduler.service.jobs[7] = JobOnOneNode(7);
+  v1::Job& job = scheduler.service.jobs[7] = RunningJob(7);
   job.set_state(v1::JOB_STATE_CANCELLED);
   job.set_cancel_requested(true);
   job.set_attempt(1);
@@ -58,7 +44,7 @@ TEST(Show, TellsTheAttemptsApartAndQuotesTheCommand) {
 // What an auditor may not see does not take the rest along.
 TEST(Show, AnAuditorSeesAllButWhatTheJobRuns) {
   FakeScheduler scheduler;
-  scheduler.service.jobs[7] = JobOnOneNode(7);
+  scheduler.service.jobs[7] = RunningJob(7);
   const absl::Status hidden = MakeError(
       absl::StatusCode::kPermissionDenied,
       {.code = "B7208", .message = "an auditor may not see what a job runs", .why = "", .fix = ""});
@@ -70,7 +56,7 @@ TEST(Show, AnAuditorSeesAllButWhatTheJobRuns) {
 
 TEST(Show, NamesWhatIsAskedOfTheNodesAndWhenItRunsAgain) {
   FakeScheduler scheduler;
-  v1::Job& job = scheduler.service.jobs[7] = JobOnOneNode(7);
+  v1::Job& job = scheduler.service.jobs[7] = RunningJob(7);
   job.mutable_gang()->mutable_per_node()->set_cpu_milli(2500);
   job.mutable_gang()->mutable_per_node()->set_memory_mib(2048);
   (*job.mutable_gang()->mutable_node_labels())["zone"] = "east";

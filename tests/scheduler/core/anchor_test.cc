@@ -35,6 +35,18 @@ class AnchorTest : public testing::Test {
     center_.Round();
     return id;
   }
+  // An owned claim of 5 in four minutes, and a borrower of 4 who needs an hour to stop.
+  void AnchorBesideASlowBorrower() {
+    center_.AddNode("n1", 6);
+    center_.AddNode("n2", 6);
+    center_.SetQuota("acme", {.entitlement = 9});
+    Running({.nodes = 2, .devices = 2, .preemptible = false, .time_limit = absl::Minutes(4)});
+    Running(
+        {.tenant = "beta", .devices = 4, .time_limit = absl::Hours(9), .grace = absl::Hours(1)});
+    const JobId claim = center_.Submit({.devices = 5});
+    center_.Round();
+    ASSERT_EQ(TheAnchor().job, claim);
+  }
   const Anchor& TheAnchor() { return center_.cluster().anchors().begin()->second; }
 
   TestCenter center_{TestCenter::PatientPolicy()};
@@ -228,14 +240,7 @@ TEST_F(AnchorTest, IsTheOldest) {
 
 // What was let pass as lent must come back in time whoever of the borrowers is asked.
 TEST_F(AnchorTest, IsPassedByABorrowerOnlyIfAllThatIsLentComesBackInTime) {
-  center_.AddNode("n1", 6);
-  center_.AddNode("n2", 6);
-  center_.SetQuota("acme", {.entitlement = 9});
-  Running({.nodes = 2, .devices = 2, .preemptible = false, .time_limit = absl::Minutes(4)});
-  Running({.tenant = "beta", .devices = 4, .time_limit = absl::Hours(9), .grace = absl::Hours(1)});
-  const JobId claim = center_.Submit({.devices = 5});
-  center_.Round();
-  ASSERT_EQ(TheAnchor().job, claim);
+  AnchorBesideASlowBorrower();
   // Its own notice would fit, but by R3 it is beta who is asked.
   const JobId late = center_.Submit(
       {.tenant = "gamma", .devices = 3, .time_limit = absl::Hours(9), .grace = absl::Seconds(10)});
@@ -245,14 +250,7 @@ TEST_F(AnchorTest, IsPassedByABorrowerOnlyIfAllThatIsLentComesBackInTime) {
 
 // What starts beside it can be asked for from the next round on, and leaves room for one more.
 TEST_F(AnchorTest, CountsInTheNextRoundOnWhatStartsInThis) {
-  center_.AddNode("n1", 6);
-  center_.AddNode("n2", 6);
-  center_.SetQuota("acme", {.entitlement = 9});
-  Running({.nodes = 2, .devices = 2, .preemptible = false, .time_limit = absl::Minutes(4)});
-  Running({.tenant = "beta", .devices = 4, .time_limit = absl::Hours(9), .grace = absl::Hours(1)});
-  const JobId claim = center_.Submit({.devices = 5});
-  center_.Round();
-  ASSERT_EQ(TheAnchor().job, claim);
+  AnchorBesideASlowBorrower();
   const TestJob borrower{
       .tenant = "gamma", .time_limit = absl::Hours(9), .grace = absl::Seconds(10)};
   const JobId first = center_.Submit(borrower);
