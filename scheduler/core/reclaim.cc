@@ -124,7 +124,8 @@ bool Reclaimer::IsHopeless(const ReclaimRequest& request) {
 }
 
 void Reclaimer::NoteFailure(const ReclaimRequest& request) {
-  if (request.key.gang.device_share_milli == 0 && cluster_.bookings().empty() &&
+  const bool may_ask_all = request.back_by == absl::InfiniteFuture();
+  if (may_ask_all && request.key.gang.device_share_milli == 0 && cluster_.bookings().empty() &&
       !round_.MayBreakBlocks(request.place) && policy_.reclaim_min_run == absl::ZeroDuration()) {
     failed_.push_back(
         {&request.key, request.scope, request.devices_at_least, request.from_project});

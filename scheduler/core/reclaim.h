@@ -49,8 +49,7 @@ struct ReclaimRequest {
   ReclaimScope scope = ReclaimScope::kBorrowers;
   int64_t devices_at_least = 0;  // to give back, for the quota's sake
   ProjectId from_project = {};   // only of it, where its own limit is what stands in the way
-  // Of borrowers that would still be there then, none is asked. Ask for this of a copy: others may
-  // find it in the list of those that may be asked.
+  // Of borrowers that would still be there then, none is asked.
   absl::Time back_by = absl::InfiniteFuture();
 };
 
@@ -161,8 +160,9 @@ class Reclaimer {
   bool counted_ = false;  // what is expected
   std::vector<Failure> failed_;
   std::optional<bool> has_rings_;  // found when asked for
-  // Who asks whom: all borrowers, or below a priority inside a tenant, of one project or of all.
-  using Askers = std::tuple<ReclaimScope, TenantId, int, ProjectId>;
+  // Who asks whom: all borrowers that are back in time, or below a priority inside a tenant, of one
+  // project or of all.
+  using Askers = std::tuple<ReclaimScope, TenantId, int, ProjectId, absl::Time>;
   // As long as nothing that they were found from changes: a tenant asks in both phases.
   std::map<Askers, Candidates> candidates_;
   const Candidates* asked_ = nullptr;  // of the last request

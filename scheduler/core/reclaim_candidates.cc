@@ -87,9 +87,10 @@ void Reclaimer::AddUnits(const Job& job, Candidates& candidates) {
 }
 
 const Reclaimer::Candidates& Reclaimer::FindCandidates(const ReclaimRequest& request) {
-  Askers askers{request.scope, request.key.tenant, request.key.priority, request.from_project};
+  Askers askers{request.scope, request.key.tenant, request.key.priority, request.from_project,
+                request.back_by};
   if (request.scope == ReclaimScope::kBorrowers) {
-    askers = {request.scope, TenantId(), 0, ProjectId()};
+    askers = {request.scope, TenantId(), 0, ProjectId(), request.back_by};
   }
   // Every owner may ask the same borrowers, as soon as they may be asked at all.
   const bool same =

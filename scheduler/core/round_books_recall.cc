@@ -156,7 +156,7 @@ bool RoundBooks::RecallInTime(const Trial& trial, const PlaceRequest& request, a
   Reclaimer reclaimer = ReclaimerOf(trial.device_class);
   reclaimer.ExpectEndsBy(shadow);
   std::optional<Recall> recall = reclaimer.Find(
-      {trial.group.key, trial.job, request, ReclaimScope::kBorrowers, 0, {}, shadow});
+      {.key = trial.group.key, .job = trial.job, .place = request, .back_by = shadow});
   LookAgainAt(reclaimer.next_look());
   const bool asks = recall.has_value() && recall->certificate.due > now_;
   if (!asks) {
