@@ -18,13 +18,21 @@ ExplainedBlocker InWords(const Cluster& cluster, const JobSpec& spec, const Bloc
   return {blocker, cluster.Describe(spec, blocker).message};
 }
 
+// Of devices that nobody was asked for, as the job may not start yet.
+ExplainedBlocker WouldBeRecalled(const Cluster& cluster, const Blocker& blocker, absl::Time now) {
+  return {blocker, absl::StrFormat("%d %s would be given back for it, within %s", blocker.asked,
+                                   cluster.ClassName(blocker.device_class),
+                                   absl::FormatDuration(blocker.until - now))};
+}
+
 std::string BorrowNote(const Stuck& stuck, ClassId device_class) {
   const JobSpec& spec = stuck.job.spec;
   const QuotaKey key{spec.tenant, ProjectId(), device_class};
   const int64_t entitlement = stuck.cluster.quota().Limits(key).entitlement;
   const int64_t used = stuck.cluster.quota().Use(key).used();
   const int64_t would_use = used + spec.gang.devices();
-  if (would_use <= entitlement) {
+  const bool may_borrow = spec.may_borrow && spec.preemptible;
+  if (would_use <= entitlement || !may_borrow) {
     return "";
   }
   return absl::StrFormat(
@@ -151,7 +159,8 @@ void ExplainPending(const Cluster& cluster, const Policy& policy, const Job& job
   const Cluster& shown = stays ? after : fork.cluster;
   AddClasses(cluster, {shown, policy, shown.GetJob(job.id), now}, stays, explanation);
   if (!starts && recall.has_value()) {
-    explanation.blockers.push_back(InWords(cluster, job.spec, *recall));
+    explanation.blockers.push_back(waits ? WouldBeRecalled(cluster, *recall, now)
+                                         : InWords(cluster, job.spec, *recall));
     std::stable_sort(explanation.blockers.begin(), explanation.blockers.end(),
                      [](const auto& a, const auto& b) { return a.blocker.code < b.blocker.code; });
   }

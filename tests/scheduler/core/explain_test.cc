@@ -1,5 +1,9 @@
 #include "scheduler/core/explain.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include <gtest/gtest.h>
 
@@ -109,6 +113,31 @@ TEST_F(ExplainTest, WhatARecallDoesNotSolveIsListedBesideIt) {
   EXPECT_EQ(CodesOf(ExplainIt(id)), (Codes{ReasonCode::kRecalling}));
   center_.SetQuota("acme", {.entitlement = 4, .limit = 4});
   EXPECT_EQ(CodesOf(ExplainIt(id)), (Codes{ReasonCode::kTenantLimit, ReasonCode::kRecalling}));
+}
+
+// Nobody is asked for anything yet.
+TEST_F(ExplainTest, OfAHeldJobARecallIsOnlyForeseen) {
+  Running({.tenant = "beta", .nodes = 3, .devices = 8});
+  const JobId id = Waiting({.devices = 8, .hold = true});
+  const Explanation explanation = ExplainIt(id);
+  ASSERT_EQ(CodesOf(explanation), (Codes{ReasonCode::kHeld, ReasonCode::kRecalling}));
+  const std::string& message = explanation.blockers[1].sentence;
+  EXPECT_NE(message.find("8 sim would be given back for it, within"), std::string::npos) << message;
+}
+
+// It borrows nothing, nor can it be recalled.
+TEST_F(ExplainTest, NoNoteSaysThatAJobBorrowsThatMayNot) {
+  center_.SetQuota("acme", {.entitlement = 24});
+  Running({.devices = 8});
+  const auto says_so = [this](const TestJob& job) {
+    const std::vector<std::string> notes = ExplainIt(Waiting(job)).notes;
+    return std::any_of(notes.begin(), notes.end(), [](const std::string& note) {
+      return note.find("can be recalled") != std::string::npos;
+    });
+  };
+  EXPECT_FALSE(says_so({.nodes = 3, .devices = 8, .may_borrow = false}));
+  EXPECT_FALSE(says_so({.nodes = 3, .devices = 8, .preemptible = false}));
+  EXPECT_TRUE(says_so({.nodes = 3, .devices = 8}));
 }
 
 TEST_F(ExplainTest, WhatIsBeingRecalledForAClaimUsesItsTenantsQuota) {
