@@ -13,85 +13,11 @@
 #include "common/status_macros.h"
 #include "scheduler/core/center_requests.h"
 #include "scheduler/core/names.h"
+#include "scheduler/core/quota_checks.h"
 #include "scheduler/core/utc_text.h"
 
 namespace berth {
 namespace {
-
-constexpr int64_t kDevicesMax = 1000000000;
-
-absl::Status Refuse(absl::string_view code, const std::string& message, const std::string& why,
-                    const std::string& fix) {
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   {.code = code, .message = message, .why = why, .fix = fix});
-}
-
-absl::Status CheckNumbers(const QuotaLimits& limits) {
-  const int64_t limit = limits.limit.value_or(kDevicesMax);
-  const int64_t weight = limits.weight.value_or(0);
-  if (std::min({limits.entitlement, limit, limits.non_lendable, weight}) < 0 ||
-      std::max({limits.entitlement, limit, weight}) > kDevicesMax) {
-    return Refuse("B2311", "quota numbers are whole devices, 0 to 1,000,000,000", "", "");
-  }
-  if (limits.entitlement > limit) {
-    return Refuse(
-        "B2312", absl::StrFormat("entitlement %d is above the limit %d", limits.entitlement, limit),
-        "a tenant may always use what it owns",
-        absl::StrFormat("use --limit %d or more", limits.entitlement));
-  }
-  if (limits.non_lendable > limits.entitlement) {
-    return Refuse("B2313",
-                  absl::StrFormat("the non-lendable part %d is above the entitlement %d",
-                                  limits.non_lendable, limits.entitlement),
-                  "only what is owned can be kept back", "");
-  }
-  return absl::OkStatus();
-}
-
-// Projects together own no more than their tenant.
-absl::Status CheckProjects(const Cluster& cluster, const QuotaKey& key, const QuotaLimits& limits) {
-  const QuotaKey tenant_key{key.tenant, ProjectId(), key.device_class};
-  int64_t sum = cluster.quota().ProjectEntitlementSum(key.tenant, key.device_class);
-  int64_t owned = cluster.quota().Limits(tenant_key).entitlement;
-  if (key.project) {
-    sum += limits.entitlement - cluster.quota().Limits(key).entitlement;
-  } else {
-    owned = limits.entitlement;
-  }
-  if (sum <= owned) {
-    return absl::OkStatus();
-  }
-  return Refuse(
-      "B2314",
-      absl::StrFormat("the projects of \"%s\" would own %d of %s together, the tenant owns %d",
-                      cluster.quota().FindTenant(key.tenant)->name, sum,
-                      cluster.ClassName(key.device_class), owned),
-      "a tenant's projects share what it owns", "lower a project's entitlement first");
-}
-
-absl::Status CheckOversell(const Cluster& cluster, const QuotaKey& key, const QuotaLimits& limits) {
-  if (key.project) {
-    return absl::OkStatus();
-  }
-  const int64_t sum = cluster.quota().EntitlementSum(key.device_class) -
-                      cluster.quota().Limits(key).entitlement + limits.entitlement;
-  const int64_t capacity = cluster.KnownDevices(key.device_class);
-  if (sum <= capacity || limits.entitlement <= cluster.quota().Limits(key).entitlement) {
-    return absl::OkStatus();
-  }
-  return Refuse("B2315",
-                absl::StrFormat("entitlements of %s would become %d of %d devices",
-                                cluster.ClassName(key.device_class), sum, capacity),
-                "not every tenant could get what it owns at the same time",
-                "use a smaller entitlement, or say --allow-oversell");
-}
-
-// What depends on the other quotas and the capacity of the moment.
-absl::Status CheckSums(const Cluster& cluster, const QuotaKey& key, const QuotaLimits& limits,
-                       bool allow_oversell) {
-  RETURN_IF_ERROR(CheckProjects(cluster, key, limits));
-  return allow_oversell ? absl::OkStatus() : CheckOversell(cluster, key, limits);
-}
 
 absl::StatusOr<QuotaKey> ResolveKey(const Step& step, const Actor& actor, const SetQuota& request) {
   ASSIGN_OR_RETURN(const Tenant* tenant, FindVisibleTenant(step.cluster, actor, request.tenant));
@@ -124,10 +50,12 @@ absl::StatusOr<QuotaKey> ResolveKey(const Step& step, const Actor& actor, const 
     for (const auto& [id, name] : step.cluster.classes()) {
       known.push_back(name);
     }
-    return Refuse("B2316",
-                  absl::StrCat("no node has devices of class \"", request.device_class, "\""),
-                  absl::StrCat("known classes: ", absl::StrJoin(known, ", ")),
-                  "for nodes still to come say --allow-oversell");
+    return MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.code = "B2316",
+         .message = absl::StrCat("no node has devices of class \"", request.device_class, "\""),
+         .why = absl::StrCat("known classes: ", absl::StrJoin(known, ", ")),
+         .fix = "for nodes still to come say --allow-oversell"});
   }
   return key;
 }
@@ -173,7 +101,8 @@ Outcome KeepForLater(const Step& step, const Actor& actor, const QuotaKey& key,
   outcome.quota_after = outcome.quota_before;
   outcome.quota_after.limits = request.limits;
   outcome.notes.push_back(absl::StrCat("takes effect at ", UtcText(request.effective_at)));
-  const absl::Status now = CheckSums(step.cluster, key, request.limits, request.allow_oversell);
+  const absl::Status now =
+      CheckQuotaSums(step.cluster, key, request.limits, request.allow_oversell);
   if (!now.ok()) {
     outcome.notes.push_back(
         absl::StrCat("as things are now it would be dropped then: ", now.message()));
@@ -192,11 +121,11 @@ Outcome KeepForLater(const Step& step, const Actor& actor, const QuotaKey& key,
 
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const SetQuota& request) {
-  RETURN_IF_ERROR(CheckNumbers(request.limits));
+  RETURN_IF_ERROR(CheckQuotaNumbers(request.limits));
   ASSIGN_OR_RETURN(QuotaKey key, ResolveKey(step, actor, request));
   const bool later = request.effective_at > step.now;
   if (!later) {
-    RETURN_IF_ERROR(CheckSums(step.cluster, key, request.limits, request.allow_oversell));
+    RETURN_IF_ERROR(CheckQuotaSums(step.cluster, key, request.limits, request.allow_oversell));
   }
   // A preview is the same edit on a copy.
   Cluster fork;
@@ -238,7 +167,7 @@ void ApplyQuotaEdits(const Step& step) {
     left = due.size();
     std::erase_if(due, [&](const QuotaEdit& edit) {
       const absl::Status status =
-          CheckSums(step.cluster, edit.key, edit.limits, edit.allow_oversell);
+          CheckQuotaSums(step.cluster, edit.key, edit.limits, edit.allow_oversell);
       if (!status.ok()) {
         refused[edit.key] = status;
         return false;

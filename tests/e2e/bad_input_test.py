@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from center import BIN, Center, expect, finish, shows, skip, wait_until
+from center import BIN, CLASS, Center, expect, finish, shows, skip, wait_until
 
 USAGE, NOT_FOUND, ENTITLEMENT, UNREACHABLE = 2, 3, 6, 7
 
@@ -92,6 +92,35 @@ def check_options(center, token):
                             token=token)
         expect(center.try_berth("wait", str(job), token=token).code == 0, "the job with odd characters failed")
         expect(center.berth("logs", str(job), token=token) == "; $(id) `id`", "the argument was changed")
+
+
+def check_quotas(center):
+    """Of a center with one node of 8 devices, all of them acme's, who may not hold more."""
+    before = center.items("quota", "acme")
+    refused = {
+        "an entitlement above the limit": (["--entitlement", "9"], "entitlement 9 is above the limit 8"),
+        "more kept back than owned": (["--non-lendable", "9"], "part 9 is above the entitlement 8"),
+        "more than the center has": (["--entitlement", "9", "--limit", "9"],
+                                     "would become 9 of 8 devices"),
+        "more blocks than there are": (["--block-level", "node", "--blocks", "2"],
+                                       "of 2 in all the center can give 1"),
+        "a project that owns more than its tenant": (["--project", "research", "--entitlement", "9"],
+                                                     "would own 9 of"),
+        "blocks of a project": (["--project", "research", "--entitlement", "8", "--block-level", "node", "--blocks", "1"],
+                                "a project cannot be owed"),
+    }
+    for name, (options, says) in refused.items():
+        with shows("a quota is refused with its numbers: %s" % name):
+            expect_error(center.try_berth("quota", "set", "acme", "--class", CLASS, *options), [USAGE], says)
+    with shows("a quota is refused with its numbers: more devices in the blocks than the tenant owns"):
+        owns_less = ["--entitlement", "7", "--block-level", "node", "--blocks", "1"]
+        expect_error(center.try_berth("quota", "set", "acme", "--class", CLASS, *owns_less), [USAGE],
+                     "8 devices of %s at least, above the entitlement 7" % CLASS)
+    with shows("a quota of a class that no node has is refused with those there are"):
+        expect_error(center.try_berth("quota", "set", "acme", "--class", "h900", "--entitlement", "1"), [USAGE],
+                     "known classes: %s" % CLASS)
+    with shows("what was refused has changed nothing"):
+        expect(center.items("quota", "acme") == before, str(center.items("quota", "acme")))
 
 
 def check_launch_errors(center, token):
@@ -201,6 +230,7 @@ def main():
         token = center.add_tenant("acme", 8, 8)
         check_scripts(center, token)
         check_options(center, token)
+        check_quotas(center)
         check_launch_errors(center, token)
         check_unreachable(center, token)
         check_configurations(center)
