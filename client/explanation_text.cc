@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 #include "client/node_list.h"
 #include "client/text.h"
@@ -317,6 +318,10 @@ std::string PlanText(const v1::Explanation& explanation, const std::string& name
       absl::StrCat("PLAN  ", CleanText(name), "   ", ShapeText(explanation.gang()), "   tenant ",
                    CleanText(explanation.tenant()), "/", CleanText(explanation.project()), "\n");
   text += WaitingText(explanation, false, now);
+  if (const double hours = explanation.device_hours_most(); hours > 0) {
+    text += Line("COST", absl::StrFormat("up to %.*f device-hours, by its time limit",
+                                         hours < 100 ? 2 : 0, hours));
+  }
   for (const std::string& note : explanation.submission_notes()) {
     const bool is_said =
         std::any_of(explanation.notes().begin(), explanation.notes().end(),

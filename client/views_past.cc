@@ -165,6 +165,7 @@ Json ExplanationJson(const v1::Explanation& explanation) {
   json["funding"] = FundingJson(explanation.funding());
   json["submission_notes"] = std::vector<std::string>(explanation.submission_notes().begin(),
                                                       explanation.submission_notes().end());
+  json["device_hours_most"] = explanation.device_hours_most();
   json["attempts"] = Json::array();
   for (const v1::Attempt& attempt : explanation.job().attempts()) {
     json["attempts"].push_back(AttemptJson(attempt));

@@ -309,6 +309,11 @@ TEST(Submit, APlanExitsWithItsVerdict) {
   EXPECT_EQ(now.code, 0);
   EXPECT_NE(now.out.find("nothing was submitted"), std::string::npos);
   EXPECT_EQ(now.out.find("EXPECTED START"), std::string::npos) << "it starts now";
+  EXPECT_EQ(now.out.find("COST"), std::string::npos) << "without devices it costs none";
+  scheduler.service.explanation.set_device_hours_most(1152);
+  EXPECT_NE(scheduler.Run({"submit", "--plan", "--", "true"})
+                .out.find("up to 1152 device-hours, by its time limit"),
+            std::string::npos);
   scheduler.service.explanation.add_notes()->set_message("needs 16, you own 8");
   scheduler.service.explanation.add_submission_notes("needs 16, you own 8");
   const std::string noted = scheduler.Run({"submit", "--plan", "--", "true"}).out;

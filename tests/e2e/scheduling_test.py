@@ -217,6 +217,9 @@ def show_edits(center, owner):
         expect(waited.code == 0, str(waited))
         now = center.try_berth("submit", "--plan", "--project", "research", "--", "true", token=owner)
         expect(now.code == 0, str(now))
+        plan = center.try_berth("submit", "--plan", "-o", "json", "--array", "0-9", "--nodes", "2", "--devices", "4",
+                                "--time", "90m", "--", "true", token=owner)
+        expect(json.loads(plan.out)["items"][0]["device_hours_most"] == 10 * 2 * 4 * 1.5, str(plan))
         never = center.try_berth("submit", "--plan", "--project", "research", "--nodes", "9", "--devices",
                                  str(DEVICES), "--", "true", token=owner)
         expect(never.code == 6, str(never))
