@@ -79,7 +79,7 @@ bool IsSuitable(const Cluster& cluster, const GangShape& gang, ClassId device_cl
   const int known = CountDevices(cluster.free_index().Site(node.id).Known(device_class));
   const bool enough = !device_class || known >= gang.devices_per_node;
   return enough && node.state != NodeState::kRemoved && gang.per_node.Fits(node.facts.capacity) &&
-         MatchesLabels(gang, node);
+         IsSuitable(gang, node);
 }
 
 // It takes jobs, or is expected to in a moment.
@@ -93,7 +93,7 @@ bool IsNear(NodeState state) {
 int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_class) {
   int count = 0;
   const auto judge = [&](const Node& node) {
-    count += gang.per_node.Fits(node.facts.capacity) && MatchesLabels(gang, node) ? 1 : 0;
+    count += gang.per_node.Fits(node.facts.capacity) && IsSuitable(gang, node) ? 1 : 0;
     return count < gang.nodes;
   };
   if (device_class) {
@@ -260,7 +260,13 @@ std::vector<std::string> AdmissionNotes(const Cluster& cluster, const JobSpec& s
     entitlement = std::max(
         entitlement, cluster.quota().Limits({spec.tenant, ProjectId(), device_class}).entitlement);
   }
-  if (devices > entitlement) {
+  const int64_t least = spec.gang.least_devices();
+  if (devices > entitlement && least < devices && least <= entitlement) {
+    notes.push_back(absl::StrFormat(
+        "needs %d to %d, you own %d: on more than that it is borrowed, and with %s notice shrinks "
+        "to %d, then is recalled as a whole",
+        least, devices, entitlement, absl::FormatDuration(spec.grace), least));
+  } else if (devices > entitlement) {
     notes.push_back(absl::StrFormat(
         "needs %d, you own %d: the whole job can be recalled with %s notice%s", devices,
         entitlement, absl::FormatDuration(spec.grace),

@@ -318,7 +318,11 @@ bool MatchesLabels(const GangShape& gang, const Node& node) {
       return false;
     }
   }
-  return std::find(gang.excluded_nodes.begin(), gang.excluded_nodes.end(), node.name) ==
+  return true;
+}
+
+bool IsExcluded(const GangShape& gang, const Node& node) {
+  return std::find(gang.excluded_nodes.begin(), gang.excluded_nodes.end(), node.name) !=
          gang.excluded_nodes.end();
 }
 

@@ -13,12 +13,21 @@ std::string Shape(const GangShape& gang, const std::string& class_name) {
   if (gang.device_share_milli > 0) {
     return absl::StrFormat("a share of %d/1000 of a %s", gang.device_share_milli, class_name);
   }
+  const int nodes = gang.least_nodes();
+  const char* const least = gang.is_elastic() ? "at least " : "";
   if (gang.devices_per_node == 0) {
-    return gang.nodes == 1 ? "one node" : absl::StrFormat("%d nodes", gang.nodes);
+    return nodes == 1 ? absl::StrCat(least, "one node")
+                      : absl::StrFormat("%s%d nodes", least, nodes);
   }
-  return gang.nodes == 1 ? absl::StrFormat("%d %s on one node", gang.devices_per_node, class_name)
-                         : absl::StrFormat("%d nodes with %d %s each", gang.nodes,
-                                           gang.devices_per_node, class_name);
+  return nodes == 1
+             ? absl::StrFormat("%s%d %s on one node", least, gang.devices_per_node, class_name)
+             : absl::StrFormat("%s%d nodes with %d %s each", least, nodes, gang.devices_per_node,
+                               class_name);
+}
+
+// An elastic gang asks for its least.
+const char* Asks(const JobSpec& spec) {
+  return spec.gang.is_elastic() ? "asks at least" : "asks";
 }
 
 // What a sentence is made of.
@@ -66,15 +75,15 @@ constexpr Sentence kSentences[] = {
      }                                                                                    },
     {ReasonCode::kTenantLimit,
      [](const Words& w) {
-       return absl::StrFormat("tenant \"%s\" may hold %d %s, uses %d, job asks %d",
+       return absl::StrFormat("tenant \"%s\" may hold %d %s, uses %d, job %s %d",
                               w.quota.FindTenant(w.spec.tenant)->name, w.blocker.bound, w.name,
-                              w.blocker.have, w.blocker.asked);
+                              w.blocker.have, Asks(w.spec), w.blocker.asked);
      }                                                                                    },
     {ReasonCode::kProjectLimit,
      [](const Words& w) {
-       return absl::StrFormat("project \"%s\" may hold %d %s, uses %d, job asks %d",
+       return absl::StrFormat("project \"%s\" may hold %d %s, uses %d, job %s %d",
                               w.quota.FindProject(w.spec.project)->name, w.blocker.bound, w.name,
-                              w.blocker.have, w.blocker.asked);
+                              w.blocker.have, Asks(w.spec), w.blocker.asked);
      }                                                                                    },
     {ReasonCode::kNonPreemptible,
      [](const Words& w) {

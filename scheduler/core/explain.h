@@ -42,7 +42,8 @@ struct AlternativeClass {
 // What stands first between a node and a member of the gang, in this order.
 enum class NodeStanding {
   kOut,            // not ready: node.state and node.state_detail say why
-  kLabels,         // its labels or name do not suit
+  kLabels,         // its labels do not suit
+  kExcluded,       // the job leaves it out by name
   kSuspect,        // an attempt of the job ended there by the node's fault
   kBooked,         // promised away before the job would end
   kTooSmall,       // fewer healthy devices of the class than a member needs

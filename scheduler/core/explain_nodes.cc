@@ -11,8 +11,8 @@
 namespace berth {
 namespace {
 
-constexpr std::array<const char*, 10> kStandingNames = {
-    "out",  "labels",      "suspect",   "booked", "too-small", "host-resources",
+constexpr std::array<const char*, 11> kStandingNames = {
+    "out",  "labels",      "excluded",  "suspect", "booked", "too-small", "host-resources",
     "busy", "partly-busy", "nominated", "free"};
 
 NodeStanding StandingOf(NodeVerdict verdict, int64_t free_devices) {
@@ -22,6 +22,8 @@ NodeStanding StandingOf(NodeVerdict verdict, int64_t free_devices) {
       return NodeStanding::kOut;
     case NodeVerdict::kLabels:
       return NodeStanding::kLabels;
+    case NodeVerdict::kExcluded:
+      return NodeStanding::kExcluded;
     case NodeVerdict::kSuspect:
       return NodeStanding::kSuspect;
     case NodeVerdict::kBooked:

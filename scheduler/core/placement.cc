@@ -150,7 +150,7 @@ NodeSet FreeView::BuildFilter(const FilterKey& key) const {
   gang.excluded_nodes = excluded;
   NodeSet nodes;
   index_->ready().ForEach(nullptr, [&](NodeId id) {
-    if (MatchesLabels(gang, cluster_->GetNode(id))) {
+    if (IsSuitable(gang, cluster_->GetNode(id))) {
       nodes.insert(id);
     }
     return true;

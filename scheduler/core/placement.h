@@ -51,7 +51,8 @@ struct PlaceRequest {
 enum class NodeVerdict {
   kWrongClass,     // has no device of the class
   kOut,            // not ready
-  kLabels,         // its labels or name do not suit
+  kLabels,         // its labels do not suit
+  kExcluded,       // the job leaves it out by name
   kSuspect,        // an attempt of the job ended there by the node's fault
   kBooked,         // promised away before the job would end
   kTooSmall,       // fewer usable devices than a member needs

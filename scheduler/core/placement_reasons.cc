@@ -99,6 +99,9 @@ NodeVerdict FreeView::Judge(const PlaceRequest& request, const Node& node) const
   if (!MatchesLabels(request.gang, node)) {
     return NodeVerdict::kLabels;
   }
+  if (IsExcluded(request.gang, node)) {
+    return NodeVerdict::kExcluded;
+  }
   const std::vector<NodeId>& suspects = request.suspects();
   if (std::find(suspects.begin(), suspects.end(), node.id) != suspects.end()) {
     return NodeVerdict::kSuspect;

@@ -87,6 +87,32 @@ TEST_F(ExplainTest, NodesAreCountedOnceByTheirFirstReason) {
   EXPECT_EQ(explanation.parts.back().named[0].free_devices, 5);
 }
 
+TEST_F(ExplainTest, ANodeLeftOutByNameIsNotSaidToLackALabel) {
+  Running({.nodes = 2, .devices = 8});
+  const JobId id = Waiting({.nodes = 2, .devices = 8});
+  center_.Change([id](const Step& step) {
+    JobSpec spec = step.cluster.GetJob(id).spec;
+    spec.gang.excluded_nodes = {"n3"};
+    step.cluster.SetSpec(id, std::move(spec));
+  });
+  EXPECT_EQ(CountsOf(ExplainIt(id)), (std::map<NodeStanding, int64_t>{
+                                         {NodeStanding::kExcluded, 1},
+                                         {NodeStanding::kBusy,     2}
+  }));
+}
+
+TEST_F(ExplainTest, AnElasticGangIsSaidToNeedItsLeast) {
+  center_.SetQuota("acme", {.entitlement = 12, .limit = 20});
+  Running({.nodes = 2, .devices = 8});
+  const JobId id = Waiting({.nodes = 3, .devices = 8, .min_nodes = 2});
+  const Explanation explanation = ExplainIt(id);
+  ASSERT_EQ(CodesOf(explanation), (Codes{ReasonCode::kTenantLimit, ReasonCode::kDevicesBusy}));
+  EXPECT_EQ(explanation.blockers[0].sentence,
+            "tenant \"acme\" may hold 20 sim, uses 16, job asks at least 16");
+  EXPECT_EQ(explanation.blockers[1].sentence,
+            "needs at least 2 nodes with 8 sim each; 8 of 24 are free");
+}
+
 // Whatever else holds the job: that no rack has enough nodes is not seen by waiting.
 TEST_F(ExplainTest, NodesThatAreNeverCloseEnoughAreAReasonBesideBusyOnes) {
   for (NodeId node : nodes_) {
