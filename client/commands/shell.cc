@@ -43,7 +43,7 @@ absl::StatusOr<InsideEnd> OpenShell(Context& context, const JobRank& place, JobS
   for (const char* word : kShellWords) {
     command.add_argv(word);
   }
-  command.set_terminal(true);
+  command.set_terminal(CanPassTerminal(context, "shell"));
   return RunInJobHere(context, std::move(request), true, signals);
 }
 
