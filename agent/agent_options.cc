@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
+#include "common/address.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -203,7 +204,10 @@ absl::StatusOr<AgentOptions> ReadAgentOptions(ConfigFile& file) {
       file.Fail("", key, "is required");
     }
   }
-  if (options.ca_file.empty() && !IsLoopback(options.server)) {
+  const bool is_socket = absl::StartsWith(options.server, "unix:");
+  if (const absl::Status form = CheckAddress(options.server, 1); !form.ok() && !is_socket) {
+    file.Fail("", "server", form.message());
+  } else if (options.ca_file.empty() && !IsLoopback(options.server)) {
     file.Fail("", "server",
               "is not on this machine: set ca, so that the token does not travel in the clear");
   }

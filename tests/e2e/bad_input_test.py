@@ -136,13 +136,31 @@ def check_unreachable(center, token):
 def check_configurations(center):
     cases = {b"listen = 5\n": "listen", b"lissten = \"127.0.0.1:0\"\n": "listen", b"listen = \"x\n": ":1:",
              b"listen = \"0.0.0.0:0\"\ndata_dir = \"/tmp/x\"\n": "tls",
+             b"listen = \"127.0.0.1:99999\"\ndata_dir = \"/tmp/x\"\n": "from 0 to 65535",
              b"data_dir = \"/tmp/x\"\n[nodes]\nlost_after = \"1s\"\n": "lost_after"}
+
+    def check(program, content):
+        path = write(center, "bad.toml", content)
+        return subprocess.run([os.path.join(BIN, program), "--config", path, "--check-config"], capture_output=True,
+                              text=True, timeout=20)
+
     for content, says in cases.items():
-        with shows("berthd refuses the configuration %s" % content.decode().split("\n")[0]):
-            path = write(center, "bad.toml", content)
-            done = subprocess.run([os.path.join(BIN, "berthd"), "--config", path, "--check-config"],
-                                  capture_output=True, text=True, timeout=20)
-            expect(done.returncode != 0 and says in done.stderr, "%d %s" % (done.returncode, done.stderr))
+        with shows("berthd refuses the configuration %s: exit 2" % content.decode().split("\n")[0]):
+            done = check("berthd", content)
+            expect(done.returncode == USAGE and says in done.stderr, "%d %s" % (done.returncode, done.stderr))
+    with shows("berth-agent refuses an address that nobody can dial: exit 2"):
+        keys = "node = \"n1\"\ntoken_file = \"/tmp/x\"\nserver = \"%s\"\n"
+        for server, says in (("127.0.0.1:99999", "3:1: \"server\": \"127.0.0.1:99999\": a port is a number from 1"),
+                             ("127.0.0.1:0", "a port is a number"), ("127.0.0.300:1", "neither a name nor an address")):
+            done = check("berth-agent", (keys % server).encode())
+            expect(done.returncode == USAGE and says in done.stderr, "%d %s" % (done.returncode, done.stderr))
+        done = check("berth-agent", (keys % "127.0.0.1:7443").encode())
+        expect(done.returncode == 0, "%d %s" % (done.returncode, done.stderr))
+    with shows("an unknown option of any program: exit 2"):
+        for program in ("berthd", "berth-agent", "berth-shim", "berth-sim", "berth-bench", "berth"):
+            path = os.path.join(BIN, program)
+            done = subprocess.run([path, "--no-such-option"], capture_output=True, text=True, timeout=20)
+            expect(done.returncode == USAGE and done.stderr, "%s: %d" % (program, done.returncode))
     with shows("a second scheduler on the same database is refused"):
         path = write(center, "second.toml", b"data_dir = \"%s\"\n" % center.path("data").encode())
         done = subprocess.run([os.path.join(BIN, "berthd"), "--config", path], capture_output=True, text=True,
