@@ -20,7 +20,6 @@ namespace berth {
 namespace {
 
 constexpr absl::Duration kFenceAfterDefault = absl::Minutes(2);
-constexpr int64_t kBytesPerMib = 1024L * 1024;
 // The bound on the clocks' rate error in the lease rule (policy.h).
 constexpr double kClockRateError = 0.01;
 
