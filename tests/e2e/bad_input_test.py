@@ -82,6 +82,15 @@ def check_options(center, token):
     with shows("an unknown project: exit 2 or 3, named"):
         expect_error(center.try_berth("submit", "--project", "nosuch", "--", "true", token=token),
                      [USAGE, NOT_FOUND], "nosuch")
+    with shows("a node or a label that nobody has: exit 3 with the nearest, exit 6 with the label"):
+        submit = lambda *options: center.try_berth("submit", "--project", "research", *options, "--", "true",
+                                                   token=token)
+        for options in ([], ["--plan"]):
+            expect_error(submit("--exclude", "node-1,nod-1", *options), [NOT_FOUND], "did you mean \"node-1\"?")
+        expect_error(submit("--label", "zone=nowhere"), [ENTITLEMENT], "no node has the label zone=nowhere")
+    with shows("sizes beyond all bounds are told in the units that they are written in: exit 2"):
+        for options in (["--memory", "1025TiB"], ["--disk", "1025TiB"]):
+            expect_error(submit(*options), [USAGE], "the most is 1024 TiB")
     with shows("a class that does not exist, and more devices than a node has: exit 6 with the bound"):
         for options in (["--class", "no-such-class"], ["--devices", "64"]):
             expect_error(center.try_berth("submit", "--project", "research", *options, "--", "true", token=token),
