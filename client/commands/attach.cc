@@ -4,6 +4,7 @@
 #include "client/exit_codes.h"
 #include "client/follow.h"
 #include "client/job_rank.h"
+#include "client/terminal_text.h"
 #include "client/text.h"
 #include "client/unreachable.h"
 #include "client/views.h"
@@ -13,6 +14,10 @@ namespace berth {
 namespace {
 
 constexpr int64_t kTailLines = 20;
+
+constexpr Option kAttachOptions[] = {
+    Flag("raw", "what the job writes, byte for byte, at a terminal, too"),
+};
 
 // As `berth run` does from the moment that the job runs. The log is what a job's processes write
 // to; they read from nothing.
@@ -27,10 +32,12 @@ absl::StatusOr<int> RunAttach(Context& context) {
   request.set_rank(place.rank);
   request.set_follow(true);
   request.set_tail_lines(kTailLines);
+  TerminalText terminal(context.arguments.Has("raw") || !context.console.out_is_terminal());
   const absl::Status status = CopyLog(*api, request, limits, [&](const std::string& data) {
-    context.console.Out(data);
+    context.console.Out(terminal.Pass(data));
     context.console.Flush();
   });
+  context.console.Out(terminal.End());
   if (IsUnreachable(status)) {
     context.PrintError(status);
     return kExitServerLost;
@@ -44,7 +51,8 @@ absl::StatusOr<int> RunAttach(Context& context) {
     return kExitServerLost;
   }
   RETURN_IF_ERROR(result.status());
-  context.console.Err(absl::StrCat("job ", place.job, " ", StateSummary(result->job), "\n"));
+  context.console.Err(
+      absl::StrCat("job ", place.job, " ", CleanText(StateSummary(result->job)), "\n"));
   return ExitCodeOfJob(result->job);
 }
 
@@ -55,12 +63,12 @@ const Command kAttachCommand = {
     .plural = nullptr,
     .group = CommandGroup::kInside,
     .summary = "follow a job's output to its end, take no input, exit with its code",
-    .usage = "JOB[/RANK]",
+    .usage = "JOB[/RANK] [--raw]",
     .examples =
         "berth attach 4812\n"
         "berth attach last\n"
         "berth attach 4812/16\n",
-    .options = {},
+    .options = kAttachOptions,
     .takes_job_options = false,
     .run = RunAttach,
 };
