@@ -131,6 +131,10 @@ void ReadLogs(ConfigFile& file, AgentOptions& options) {
   if (!options.log_dir.empty() && options.log_dir.front() != '/') {
     file.Fail("logs", "log_dir", "must be an absolute path, or empty");
   }
+  options.log_keep = file.Duration("logs", "keep", options.log_keep);
+  if (file.Has("logs", "keep") && (options.log_keep < absl::Hours(1) || options.log_dir.empty())) {
+    file.Fail("logs", "keep", "must be at least 1h, and needs log_dir");
+  }
   options.log_segments_max = file.Integer("logs", "segments_per_rank", options.log_segments_max);
   if (options.log_segments_max < 2) {
     file.Fail("logs", "segments_per_rank", "must be at least 2");
