@@ -85,6 +85,14 @@ def idleness(center, token):
         expect(process.returncode == 122 and re.search(r"^here\r?$", out, re.M), (process.returncode, out, err))
         expect("timeout idle: nobody used it" in err, "the end is not told: " + err)
         expect(center.end_of(job, token) == ("timeout", "idle"), center.job(job, token=token))
+    with shows("so does one whose input is no terminal, which the stop ends before its job"):
+        process = center.shell("-d", "1", "--idle", "2s", "--grace", "5s", token=token)
+        job = submitted(process)
+        say(process, "echo here\n")
+        process.wait(timeout=60)
+        out, err = process.stdout.read(), process.stderr.read()
+        expect(process.returncode == 122 and out == "here\n" and "timeout idle" in err, (process.returncode, out, err))
+        expect(center.end_of(job, token) == ("timeout", "idle"), center.job(job, token=token))
     with shows("input and output keep it"):
         process = center.shell("-d", "1", "--idle", "3s", "--grace", "1s", token=token)
         job = submitted(process)
