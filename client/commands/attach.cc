@@ -19,6 +19,20 @@ constexpr Option kAttachOptions[] = {
     Flag("raw", "what the job writes, byte for byte, at a terminal, too"),
 };
 
+// Nothing that is typed into a shell is in its job's log.
+absl::Status TellOfShell(Context& context, ApiClient& api, uint64_t job_id) {
+  v1::GetJobRequest request;
+  request.set_job_id(job_id);
+  request.set_with_spec(true);
+  ASSIGN_OR_RETURN(const v1::GetJobResponse response, api.GetJob(request));
+  if (response.spec().idle_ms() > 0 && !IsEnded(response.job().state())) {
+    context.PrintNotes(
+        {absl::StrCat("job ", job_id, " is a shell's, of which nothing is seen here; ",
+                      "berth shell ", job_id, " opens another in it")});
+  }
+  return absl::OkStatus();
+}
+
 // As `berth run` does from the moment that the job runs. The log is what a job's processes write
 // to; they read from nothing.
 absl::StatusOr<int> RunAttach(Context& context) {
@@ -26,6 +40,7 @@ absl::StatusOr<int> RunAttach(Context& context) {
   ASSIGN_OR_RETURN(const FollowLimits limits, FollowLimitsOf(context));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const JobRank place, FindJobRank(*api, context.arguments.words[0]));
+  RETURN_IF_ERROR(TellOfShell(context, *api, place.job));
   v1::StreamLogsRequest request;
   request.set_job_id(place.job);
   request.set_attempt(-1);

@@ -112,6 +112,8 @@ def idleness(center, token):
         process.communicate()
         result = center.try_berth("exec", str(job), "--", "true", token=token)
         expect(result.code == 0, str(result))
+        result = center.try_berth("attach", str(job), token=token, timeout=40)
+        expect(result.code == 122 and "berth shell %d opens" % job in result.err, str(result))
         expect(center.end_of(job, token) == ("timeout", "idle"), center.job(job, token=token))
     with shows("the rule holds without an agent, too"):
         process = center.shell("-d", "1", "--idle", "4s", "--grace", "1s", token=token)
