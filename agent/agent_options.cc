@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
+#include "common/address.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -130,6 +131,10 @@ void ReadLogs(ConfigFile& file, AgentOptions& options) {
   if (!options.log_dir.empty() && options.log_dir.front() != '/') {
     file.Fail("logs", "log_dir", "must be an absolute path, or empty");
   }
+  options.log_keep = file.Duration("logs", "keep", options.log_keep);
+  if (file.Has("logs", "keep") && (options.log_keep < absl::Hours(1) || options.log_dir.empty())) {
+    file.Fail("logs", "keep", "must be at least 1h, and needs log_dir");
+  }
   options.log_segments_max = file.Integer("logs", "segments_per_rank", options.log_segments_max);
   if (options.log_segments_max < 2) {
     file.Fail("logs", "segments_per_rank", "must be at least 2");
@@ -203,7 +208,10 @@ absl::StatusOr<AgentOptions> ReadAgentOptions(ConfigFile& file) {
       file.Fail("", key, "is required");
     }
   }
-  if (options.ca_file.empty() && !IsLoopback(options.server)) {
+  const bool is_socket = absl::StartsWith(options.server, "unix:");
+  if (const absl::Status form = CheckAddress(options.server, 1); !form.ok() && !is_socket) {
+    file.Fail("", "server", form.message());
+  } else if (options.ca_file.empty() && !IsLoopback(options.server)) {
     file.Fail("", "server",
               "is not on this machine: set ca, so that the token does not travel in the clear");
   }

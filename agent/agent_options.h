@@ -37,7 +37,8 @@ struct AgentOptions {
   int64_t workdir_cache_bytes = int64_t{4} << 30;  // of uploaded folders; 0: none are kept
   int64_t log_segment_bytes = 64L << 20;
   int64_t log_segments_max = 16;
-  std::string log_dir;  // the center's archive of logs; empty: none
+  std::string log_dir;                                 // the center's archive of logs; empty: none
+  absl::Duration log_keep = absl::InfiniteDuration();  // in the archive
   PortRange ports;
   std::map<std::string, std::string> environment;
   NodeFactsOptions facts;

@@ -90,7 +90,7 @@ absl::Status Agent::Prepare() {
           .make_room = [cache] { return cache->Clear(); }});
   disk_->Start();
   archiver_ = std::make_unique<LogArchiver>(
-      options_.data_dir, options_.log_dir, loop_,
+      options_.data_dir, options_.log_dir, options_.log_keep, loop_,
       LogArchiver::Actions{.is_under_way = [this](uint64_t id) { return core_->Knows(id); },
                            .on_change = [this](bool works) { OnArchive(works); }});
   runner_->SetWorkdirs([this, cache](WorkdirOrder order) {

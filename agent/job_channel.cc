@@ -28,8 +28,6 @@ constexpr size_t kFrameBytes = 64 << 10;
 constexpr int kProbeMs = 250;
 // How long the scheduler may take to end the call after the last frame.
 constexpr int kFarewellMs = 10000;
-// What ends the input of a program at a terminal.
-constexpr char kEndOfTransmission = 4;
 
 }  // namespace
 
@@ -162,13 +160,15 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
     }
   }
 
-  // The kinds differ in how a program learns that its input is over. Before a terminal or a
-  // connection is there, it waits for that.
+  // The kinds differ in how a program learns that its input is over. Before a connection is there,
+  // it waits for that. At a terminal every reader of lines is told, see OnTimeout: a shell there
+  // outlives the end of what it has started.
   void EndInput() {
     input_ended_ = true;
     if (order_.rows > 0) {
-      pending_ = kEndOfTransmission;
-    } else if (order_.port == 0) {
+      return;
+    }
+    if (order_.port == 0) {
       process_->input.Close();
     } else if (process_->input.is_open()) {
       shutdown(process_->input.get(), SHUT_WR);
@@ -216,7 +216,13 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       return kFarewellMs;
     }
     const bool drains = end_.has_value() && has_output();
-    return !writing_ && (drains || !pending_.empty()) ? kProbeMs : -1;
+    return tells_end() || (!writing_ && (drains || !pending_.empty())) ? kProbeMs : -1;
+  }
+
+  // At a terminal, all of whose input has been passed on.
+  bool tells_end() const {
+    return order_.rows > 0 && input_ended_ && pending_.empty() && process_ != nullptr &&
+           !end_.has_value();
   }
 
   void OnTimeout() {
@@ -228,6 +234,10 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       // Everything that the command started has ended; somebody else has its output open.
       process_->output.Close();
       process_->error_output.Close();
+      return;
+    }
+    if (tells_end()) {
+      TypeEndOfInput(process_->input.get());
       return;
     }
     out_.set_data("");

@@ -3,6 +3,9 @@
 #include <memory>
 #include <utility>
 
+#include "absl/time/clock.h"
+
+#include "agent/executor/archived_logs.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include <unistd.h>
@@ -13,13 +16,15 @@ namespace {
 constexpr absl::Duration kArchiveLook = absl::Seconds(2);
 constexpr absl::Duration kRetryFirst = absl::Seconds(4);
 constexpr absl::Duration kRetryMost = absl::Minutes(5);
+constexpr absl::Duration kRemovalPause = absl::Minutes(10);
 
 }  // namespace
 
-LogArchiver::LogArchiver(std::string data_dir, std::string log_dir, EventLoop& loop,
-                         Actions actions)
+LogArchiver::LogArchiver(std::string data_dir, std::string log_dir, absl::Duration keep,
+                         EventLoop& loop, Actions actions)
     : data_dir_(std::move(data_dir)),
       log_dir_(std::move(log_dir)),
+      keep_(keep),
       loop_(loop),
       actions_(std::move(actions)),
       backoff_(kRetryFirst, kRetryMost, static_cast<uint64_t>(getpid())) {}
@@ -41,19 +46,28 @@ void LogArchiver::Look() {
   std::erase_if(ended, [this](const UnarchivedLogs& logs) {
     return actions_.is_under_way(logs.allocation_id);
   });
-  if (!ended.empty() || !works_) {
-    Archive(std::move(ended));
+  const bool removes =
+      keep_ < absl::InfiniteDuration() && SystemClock().SinceBoot() >= next_removal_;
+  if (!ended.empty() || !works_ || removes) {
+    Archive(std::move(ended), removes);
   }
 }
 
-void LogArchiver::Archive(std::vector<UnarchivedLogs> ended) {
+void LogArchiver::Archive(std::vector<UnarchivedLogs> ended, bool removes) {
   archiving_ = true;
-  threads_.Start([this, ended = std::move(ended)] {
+  if (removes) {
+    next_removal_ = SystemClock().SinceBoot() + kRemovalPause;
+  }
+  threads_.Start([this, ended = std::move(ended), removes] {
     absl::Status status = CheckArchive(log_dir_);
     int left = static_cast<int>(ended.size());
+    if (removes && status.ok()) {
+      RemoveOld();
+    }
     const size_t count = status.ok() ? ended.size() : 0;
     for (size_t i = 0; i < count && !stop_; ++i) {
-      const absl::Status archived = ArchiveLogs(data_dir_, log_dir_, ended[i], stop_);
+      const absl::Status archived =
+          ArchiveLogs(data_dir_, log_dir_, ended[i], keep_ < absl::InfiniteDuration(), stop_);
       left -= archived.ok() ? 1 : 0;
       status.Update(archived);
     }
@@ -61,6 +75,18 @@ void LogArchiver::Archive(std::vector<UnarchivedLogs> ended) {
       loop_.Post([this, left, status] { OnArchived(left, status); });
     }
   });
+}
+
+void LogArchiver::RemoveOld() {
+  const absl::Time before = absl::Now() - keep_;
+  if (const absl::Status status = RemoveArchived(data_dir_, log_dir_, before, stop_);
+      !status.ok()) {
+    LogWarning("old logs stay in the archive",
+               {
+                   {"log_dir", log_dir_                     },
+                   {"error",   std::string(status.message())}
+    });
+  }
 }
 
 void LogArchiver::OnArchived(int left, const absl::Status& status) {

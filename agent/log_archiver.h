@@ -32,8 +32,9 @@ class LogArchiver {
     std::function<void(bool works)> on_change;  // the archive takes logs now, or does not any more
   };
 
-  // `log_dir`: empty: there is no archive.
-  LogArchiver(std::string data_dir, std::string log_dir, EventLoop& loop, Actions actions);
+  // `log_dir`: empty: there is no archive. `keep`: how long logs stay there that this node brings.
+  LogArchiver(std::string data_dir, std::string log_dir, absl::Duration keep, EventLoop& loop,
+              Actions actions);
   LogArchiver(const LogArchiver&) = delete;
   LogArchiver& operator=(const LogArchiver&) = delete;
   // Gives up the copy that is under way.
@@ -48,15 +49,18 @@ class LogArchiver {
 
  private:
   void Look();
-  void Archive(std::vector<UnarchivedLogs> ended);
+  void Archive(std::vector<UnarchivedLogs> ended, bool removes);
+  void RemoveOld();
   void OnArchived(int left, const absl::Status& status);
 
   const std::string data_dir_;
   const std::string log_dir_;
+  const absl::Duration keep_;
   EventLoop& loop_;
   const Actions actions_;
   Backoff backoff_;
-  absl::Duration next_try_;  // since boot
+  absl::Duration next_try_;      // since boot
+  absl::Duration next_removal_;  // since boot
   bool works_ = false;
   bool archiving_ = false;
   std::atomic<bool> stop_ = false;

@@ -1,6 +1,7 @@
 // berth-agent: one per node. See deploy/config/agent.toml for its configuration.
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,7 +19,9 @@ namespace {
 
 constexpr char kVersion[] = "0.1.0";
 
-int Complain(const absl::Status& status) {
+constexpr int kExitUsage = 2;
+
+void PrintError(const absl::Status& status) {
   const auto detail = berth::FindDetail(status);
   std::fprintf(stderr, "error[%s]: %s\n", detail.has_value() ? detail->code.c_str() : "B9001",
                std::string(status.message()).c_str());
@@ -30,7 +33,6 @@ int Complain(const absl::Status& status) {
       std::fprintf(stderr, "  fix:  %s\n", fix.c_str());
     }
   }
-  return 1;
 }
 
 absl::StatusOr<berth::AgentOptions> ReadOptions(const std::string& path,
@@ -61,10 +63,15 @@ int main(int argc, char** argv) {
   app.add_option("--set", assignments, "KEY=VALUE that overrides the file; may be repeated");
   app.add_flag("--check-config", check_only, "read the configuration, say what is wrong, and end");
   app.set_version_flag("--version", std::string("berth-agent ") + kVersion);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : kExitUsage;
+  }
   absl::StatusOr<berth::AgentOptions> options = ReadOptions(path, assignments);
   if (!options.ok()) {
-    return Complain(options.status());
+    PrintError(options.status());
+    return kExitUsage;
   }
   if (check_only) {
     std::printf("%s is good\n", path.c_str());
@@ -74,7 +81,8 @@ int main(int argc, char** argv) {
   berth::InitLog("berth-agent", LevelOf(options->log_level));
   auto agent = berth::Agent::Start(*options);
   if (!agent.ok()) {
-    return Complain(agent.status());
+    PrintError(agent.status());
+    return EXIT_FAILURE;
   }
   std::thread signals([&agent] {
     berth::WaitForShutdownSignal();

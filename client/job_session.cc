@@ -194,6 +194,14 @@ InsideEnd ToInsideEnd(Context& context, const v1::ChannelEnd& end) {
 
 JobSignals::JobSignals() : InterruptWatcher({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) {}
 
+bool CanPassTerminal(Context& context, absl::string_view what) {
+  const bool can = isatty(context.input) == 1;
+  if (!can) {
+    context.PrintNotes({absl::StrCat("the ", what, " gets no terminal: the input here is none")});
+  }
+  return can;
+}
+
 absl::StatusOr<InsideEnd> RunInJob(Context& context, const v1::EnterJobRequest& request,
                                    const JobStreams& streams, JobSignals& signals) {
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 #include "client/command.h"
 #include "client/interrupt.h"
@@ -43,6 +44,10 @@ struct InsideEnd {
   How how = How::kCommand;
   int code = 0;
 };
+
+// Whether the caller's input is a terminal; if not, says that `what` gets none: the end of a pipe
+// or a file cannot be told for certain to a program at a terminal, which may read it as a key.
+bool CanPassTerminal(Context& context, absl::string_view what);
 
 // Runs the command of `request` to its end.
 absl::StatusOr<InsideEnd> RunInJob(Context& context, const v1::EnterJobRequest& request,

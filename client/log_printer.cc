@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 
 #include "client/rank_set.h"
+#include "client/terminal_text.h"
 #include "client/text.h"
 
 namespace berth {
@@ -32,11 +33,12 @@ std::string JsonOf(const LogGroup& group, int32_t rank) {
 
 }  // namespace
 
-LogPrinter::LogPrinter(Console& console, OutputKind kind, bool with_ranks,
+LogPrinter::LogPrinter(Console& console, OutputKind kind, bool with_ranks, bool is_raw,
                        const std::vector<int32_t>& ranks)
     : console_(console),
       kind_(kind),
       with_ranks_(with_ranks),
+      is_raw_(is_raw || !console.out_is_terminal()),
       prefix_cells_(absl::StrCat("[r", ranks.empty() ? 0 : ranks.back(), "]").size()) {}
 
 std::string LogPrinter::PrefixOf(const std::vector<int32_t>& ranks) const {
@@ -72,11 +74,10 @@ void LogPrinter::Print(const LogGroup& group) {
     }
     return;
   }
-  if (with_ranks_) {
-    console_.Out(absl::StrCat(PrefixOf(group.ranks), LastWritten(group.text), "\n"));
-  } else {
-    console_.Out(absl::StrCat(group.text, "\n"));
-  }
+  TerminalText terminal(is_raw_);
+  const std::string text =
+      terminal.Pass(with_ranks_ ? LastWritten(group.text) : absl::string_view(group.text));
+  console_.Out(absl::StrCat(with_ranks_ ? PrefixOf(group.ranks) : "", text, terminal.End(), "\n"));
 }
 
 }  // namespace berth

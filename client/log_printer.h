@@ -17,8 +17,10 @@ namespace berth {
 // Owned by a command; used from its thread.
 class LogPrinter {
  public:
-  // `with_ranks`: for people, each line begins with who wrote it; `ranks` may turn up.
-  LogPrinter(Console& console, OutputKind kind, bool with_ranks, const std::vector<int32_t>& ranks);
+  // `with_ranks`: for people, each line begins with who wrote it; `ranks` may turn up. `is_raw`: as
+  // the job wrote it, at a terminal, too.
+  LogPrinter(Console& console, OutputKind kind, bool with_ranks, bool is_raw,
+             const std::vector<int32_t>& ranks);
 
   // What stands before the first and behind the last line.
   void Begin();
@@ -31,6 +33,7 @@ class LogPrinter {
   Console& console_;
   const OutputKind kind_;
   const bool with_ranks_;
+  const bool is_raw_;
   const size_t prefix_cells_;
   bool any_ = false;
 };

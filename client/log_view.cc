@@ -13,6 +13,7 @@
 #include "client/log_printer.h"
 #include "client/log_sources.h"
 #include "client/rank_failures.h"
+#include "client/terminal_text.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -36,7 +37,8 @@ class LogView {
         collapse_(logs_.size(),
                   query.request.follow() ? LogCollapse::kWindow : absl::InfiniteDuration()),
         failures_(logs_.size()),
-        printer_(context.console, context.output.kind, query.with_ranks, query.ranks) {}
+        printer_(context.console, context.output.kind, query.with_ranks, query.is_raw,
+                 query.ranks) {}
 
   absl::StatusOr<int> Run() {
     for (size_t log = 0; log < logs_.size(); ++log) {
@@ -160,15 +162,17 @@ absl::Status ShowLogBytes(Context& context, const LogQuery& query, const FollowL
   v1::StreamLogsRequest request = query.request;
   request.set_rank(query.ranks.front());
   sources.Open(0, request);
+  TerminalText terminal(query.is_raw || !context.console.out_is_terminal());
   while (context.console.Flush()) {
     const auto event = sources.Next(absl::InfiniteFuture());
     if (!event.has_value() || event->log.ended) {
+      context.console.Out(terminal.End());
       return event.has_value() ? event->log.status : absl::OkStatus();
     }
     if (event->lost_bytes > 0) {
       TellLostBytes(context, event->log.piece.rank(), event->lost_bytes);
     }
-    context.console.Out(event->log.piece.data());
+    context.console.Out(terminal.Pass(event->log.piece.data()));
     sources.Want(0);
   }
   return absl::OkStatus();

@@ -21,6 +21,7 @@ struct LogQuery {
   std::vector<int32_t> ranks;        // rising; -1 alone: the one that the scheduler chooses
   bool with_ranks = false;           // for people, say who wrote what
   std::optional<LinePattern> lines;  // of these only
+  bool is_raw = false;               // a terminal gets escapes, too
 };
 
 // Shows the lines to the end of the logs. A rank whose log cannot be read, or no further, is told
@@ -28,7 +29,7 @@ struct LogQuery {
 absl::StatusOr<int> ShowLogLines(Context& context, const LogQuery& query,
                                  const FollowLimits& limits);
 
-// Writes the first rank's log as the job wrote it.
+// Writes the first rank's log as the job wrote it; to a terminal what is safe there.
 absl::Status ShowLogBytes(Context& context, const LogQuery& query, const FollowLimits& limits);
 
 // Says that bytes have left a log before they could be read.

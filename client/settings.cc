@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
+#include "common/address.h"
 #include "common/config_file.h"
 #include "common/credentials.h"
 #include "common/error_detail.h"
@@ -63,13 +63,6 @@ void Replace(std::string& target, const std::string& value) {
   }
 }
 
-bool IsHostAndPort(absl::string_view server) {
-  const size_t colon = server.rfind(':');
-  int port = 0;
-  return colon != absl::string_view::npos && colon > 0 &&
-         absl::SimpleAtoi(server.substr(colon + 1), &port) && port > 0 && port < 65536;
-}
-
 }  // namespace
 
 std::string Variable(const Environment& environment, absl::string_view name) {
@@ -101,10 +94,10 @@ absl::StatusOr<Connection> MakeConnection(const Settings& settings) {
                       .fix = "export BERTH_SERVER=HOST:PORT, or write server = \"HOST:PORT\" into "
                              "~/.config/berth/config.toml"});
   }
-  if (!IsHostAndPort(settings.server)) {
+  if (const absl::Status form = CheckAddress(settings.server, 1); !form.ok()) {
     return MakeError(absl::StatusCode::kInvalidArgument,
                      {.code = "B1101",
-                      .message = absl::StrCat("\"", settings.server, "\" is not HOST:PORT"),
+                      .message = form.message(),
                       .why = "",
                       .fix = "name the scheduler like berth.center.example:7443"});
   }

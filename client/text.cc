@@ -8,29 +8,6 @@
 namespace berth {
 namespace {
 
-constexpr uint32_t kBroken = 0xfffd;
-
-// Takes one code point off the front; kBroken and one byte where the bytes are not UTF-8.
-uint32_t TakeCodePoint(absl::string_view& text) {
-  const auto first = static_cast<uint8_t>(text[0]);
-  const size_t length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0x80) {
-    text.remove_prefix(1);
-    return first;
-  }
-  uint32_t code = first & (0x7fU >> length);
-  bool good = first >= 0xc2 && first <= 0xf4 && text.size() >= length;
-  for (size_t i = 1; good && i < length; ++i) {
-    const auto next = static_cast<uint8_t>(text[i]);
-    good = (next & 0xc0U) == 0x80;
-    code = (code << 6U) | (next & 0x3fU);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  good = good && code >= kLeast[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-  text.remove_prefix(good ? length : 1);
-  return good ? code : kBroken;
-}
-
 struct Range {
   uint32_t first;
   uint32_t last;
@@ -98,6 +75,26 @@ int CellsOf(uint32_t code) {
 
 }  // namespace
 
+uint32_t TakeCodePoint(absl::string_view& text) {
+  const auto first = static_cast<uint8_t>(text[0]);
+  const size_t length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0x80) {
+    text.remove_prefix(1);
+    return first;
+  }
+  uint32_t code = first & (0x7fU >> length);
+  bool good = first >= 0xc2 && first <= 0xf4 && text.size() >= length;
+  for (size_t i = 1; good && i < length; ++i) {
+    const auto next = static_cast<uint8_t>(text[i]);
+    good = (next & 0xc0U) == 0x80;
+    code = (code << 6U) | (next & 0x3fU);
+  }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  good = good && code >= kLeast[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+  text.remove_prefix(good ? length : 1);
+  return good ? code : kBrokenCodePoint;
+}
+
 std::string CleanText(absl::string_view text) {
   std::string clean;
   clean.reserve(text.size());
@@ -106,7 +103,7 @@ std::string CleanText(absl::string_view text) {
     const uint32_t code = TakeCodePoint(text);
     if (code == '\t') {
       clean.push_back(' ');
-    } else if (code == kBroken) {
+    } else if (code == kBrokenCodePoint) {
       clean.append("\xef\xbf\xbd");
     } else if (IsUnsafe(code)) {
       absl::StrAppend(&clean, code < 0x100 ? "\\x" : "\\u",

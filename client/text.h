@@ -3,6 +3,7 @@
 
 // Text from other people on a terminal: safe, and measured in cells.
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -13,6 +14,11 @@ namespace berth {
 // `text` without anything that moves a cursor or hides text: control characters, escapes, direction
 // marks and broken UTF-8 become visible replacements. Tabs become blanks.
 std::string CleanText(absl::string_view text);
+
+inline constexpr uint32_t kBrokenCodePoint = 0xfffd;
+// Takes one code point off the front; kBrokenCodePoint and one byte where the bytes are not UTF-8.
+// Requires: text is not empty.
+uint32_t TakeCodePoint(absl::string_view& text);
 
 // Terminal cells that clean UTF-8 takes: two for East Asian wide characters, none for combining
 // ones.

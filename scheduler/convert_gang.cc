@@ -1,6 +1,7 @@
 #include "scheduler/convert_gang.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -20,7 +21,7 @@ constexpr int kDevicesPerNodeMax = 64;
 constexpr int kClassesMax = 16;
 constexpr int kAskedLabelsMax = 32;
 constexpr int64_t kCpuMilliMax = int64_t{10} * 1000 * 1000;
-constexpr int64_t kMemoryMibMax = int64_t{1} << 30;
+constexpr int64_t kSizeMibMax = int64_t{1} << 30;
 constexpr int kArrayTasksMax = 1000 * 1000;
 constexpr int kArrayIndexMax = 1000 * 1000 * 1000;
 constexpr int kDependenciesMax = 1000;
@@ -89,8 +90,7 @@ absl::Status CheckGang(const v1::GangSpec& gang) {
   RETURN_IF_ERROR(CheckShare(gang));
   RETURN_IF_ERROR(CheckRange("the processor need per node (in thousandths of a core)",
                              gang.per_node().cpu_milli(), 0, kCpuMilliMax));
-  return CheckRange("the memory need per node (in MiB)", gang.per_node().memory_mib(), 0,
-                    kMemoryMibMax);
+  return CheckSize("the memory need per node", gang.per_node().memory_mib());
 }
 
 }  // namespace
@@ -102,6 +102,16 @@ absl::Status CheckRange(absl::string_view noun, int64_t value, int64_t least, in
   return Refused("B1206", absl::StrCat(noun, " cannot be ", value),
                  absl::StrCat("the least is ", least, " and the most is ", most),
                  absl::StrCat("choose a number from ", least, " to ", most));
+}
+
+absl::Status CheckSize(absl::string_view noun, int64_t mib) {
+  if (mib >= 0 && mib <= kSizeMibMax) {
+    return absl::OkStatus();
+  }
+  constexpr int64_t kShownMax = INT64_MAX / kBytesPerMib;
+  const int64_t shown = std::clamp(mib, -kShownMax, kShownMax);
+  return Refused("B1206", absl::StrCat(noun, " cannot be ", FormatSize(shown * kBytesPerMib)),
+                 absl::StrCat("the most is ", FormatSize(kSizeMibMax * kBytesPerMib)), "");
 }
 
 absl::Status CheckLength(absl::string_view noun, int64_t milliseconds, absl::Duration least,

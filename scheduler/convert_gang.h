@@ -21,6 +21,8 @@ inline constexpr int64_t kTimeMicrosMax = int64_t{253402300799} * 1000 * 1000;
 
 // OK, or InvalidArgument (B1206) that names the noun and both bounds.
 absl::Status CheckRange(absl::string_view noun, int64_t value, int64_t least, int64_t most);
+// The same of an amount of memory or disk, told in the units that people write.
+absl::Status CheckSize(absl::string_view noun, int64_t mib);
 // The same (B1224), told in the units that people write.
 absl::Status CheckLength(absl::string_view noun, int64_t milliseconds, absl::Duration least,
                          absl::Duration most);

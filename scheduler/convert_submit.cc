@@ -33,7 +33,6 @@ constexpr size_t kEnvironmentBytesMax = 256 << 10;
 constexpr size_t kPathBytesMax = 4095;
 constexpr size_t kImageBytesMax = 1024;
 constexpr size_t kIdempotencyKeyBytesMax = 128;
-constexpr int64_t kDiskMibMax = int64_t{1} << 30;
 constexpr int kPriorityMax = 1000;
 constexpr int kRequeuesMax = 100;
 constexpr int kExitCodesMax = 32;
@@ -296,7 +295,7 @@ absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request) {
   RETURN_IF_ERROR(CheckPayload(spec));
   RETURN_IF_ERROR(CheckTimes(spec));
   RETURN_IF_ERROR(CheckInteractive(spec));
-  RETURN_IF_ERROR(CheckRange("the disk limit (in MiB)", spec.disk_mib(), 0, kDiskMibMax));
+  RETURN_IF_ERROR(CheckSize("the disk limit", spec.disk_mib()));
   RETURN_IF_ERROR(CheckRange("the priority", spec.priority(), -kPriorityMax, kPriorityMax));
   SubmitJob event;
   event.tenant = request.on_behalf_of_tenant();

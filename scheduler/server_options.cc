@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
+#include "common/address.h"
 #include "common/error_detail.h"
 #include "common/quantity.h"
 #include "common/status_macros.h"
@@ -19,7 +20,6 @@ namespace berth {
 namespace {
 
 constexpr absl::Duration kFenceAfterDefault = absl::Minutes(2);
-constexpr int64_t kBytesPerMib = 1024L * 1024;
 // The bound on the clocks' rate error in the lease rule (policy.h).
 constexpr double kClockRateError = 0.01;
 
@@ -54,9 +54,8 @@ bool IsLoopback(absl::string_view listen) {
 }
 
 absl::Status CheckListen(const ServerOptions& options) {
-  const size_t colon = options.listen.find_last_of(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == options.listen.size()) {
-    return Impossible(absl::StrCat("listen = \"", options.listen, "\" is not HOST:PORT"), "",
+  if (const absl::Status form = CheckAddress(options.listen, 0); !form.ok()) {
+    return Impossible(absl::StrCat("listen = ", form.message()), "",
                       "for example listen = \"127.0.0.1:7443\"");
   }
   if (options.tls_certificate.empty() != options.tls_key.empty()) {

@@ -11,10 +11,9 @@
 
 #include "agent/devices/dcmi_library.h"
 #include "agent/devices/device_probe.h"
+#include "agent/devices/npu_smi_tool.h"
 
 namespace berth {
-
-inline constexpr char kNpuSmi[] = "npu-smi";
 
 class AscendProbe : public DeviceProbe {
  public:

@@ -188,7 +188,14 @@ std::unique_ptr<DeviceMeter> MakeDeviceMeter(const DeviceOptions& options) {
   if (!options.sample_script.empty()) {
     return std::make_unique<SampleScript>(options.sample_script);
   }
-  return OpenVendor<DeviceMeter, NvidiaMeter, AscendMeter>(options);
+  auto by_library = OpenVendor<DeviceMeter, NvidiaMeter, AscendMeter>(options);
+  const bool may_be_ascend =
+      options.source == DeviceSource::kAuto || options.source == DeviceSource::kAscend;
+  if (by_library != nullptr || !may_be_ascend) {
+    return by_library;
+  }
+  absl::StatusOr<std::unique_ptr<NpuSmiMeter>> by_tool = NpuSmiMeter::Open(options.npu_smi);
+  return by_tool.ok() ? *std::move(by_tool) : std::unique_ptr<DeviceMeter>();
 }
 
 }  // namespace berth

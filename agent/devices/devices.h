@@ -49,8 +49,8 @@ absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options
 // Watches those devices. None where nothing can be told of them.
 std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options);
 
-// Tells what they are busy with. None where that cannot be told: with npu-smi only, say, which
-// takes a second or two each time.
+// Tells what they are busy with. None where that cannot be told. With npu-smi only, each look takes
+// a second or two.
 std::unique_ptr<DeviceMeter> MakeDeviceMeter(const DeviceOptions& options);
 
 }  // namespace berth

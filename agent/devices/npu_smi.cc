@@ -29,20 +29,33 @@ std::vector<std::string> Words(const std::string& cell) {
   return absl::StrSplit(cell, ' ', absl::SkipEmpty());
 }
 
-// "0           0    / 0          3416 / 65536": the total of the last pair that has one.
-int64_t TotalMemory(const std::string& cell) {
+// "0           0    / 0          3416 / 65536": the last pair that has a total.
+void ReadMemory(const std::string& cell, NpuChip& chip) {
   const std::string text = absl::StrReplaceAll(cell, {
                                                          {"/", " / "}
   });
   const std::vector<std::string> words = Words(text);
-  int64_t total = 0;
-  for (size_t i = 1; i < words.size(); ++i) {
-    int64_t value = 0;
-    if (words[i - 1] == "/" && absl::SimpleAtoi(words[i], &value) && value > 0) {
-      total = value;
+  for (size_t i = 2; i < words.size(); ++i) {
+    int64_t used = 0;
+    int64_t total = 0;
+    if (words[i - 1] == "/" && absl::SimpleAtoi(words[i - 2], &used) && used >= 0 &&
+        absl::SimpleAtoi(words[i], &total) && total > 0) {
+      chip.memory_used_mib = used;
+      chip.memory_mib = total;
     }
   }
-  return total;
+}
+
+// The number that the cell begins with; "-" is none.
+std::optional<int> FirstNumber(const std::string& cell) {
+  constexpr double kNumberMax = 1e6;
+  const std::vector<std::string> words = Words(cell);
+  double number = 0;
+  if (words.empty() || !absl::SimpleAtod(words[0], &number) || !(number >= 0) ||
+      number > kNumberMax) {
+    return std::nullopt;
+  }
+  return static_cast<int>(number);
 }
 
 // "| 0     910B3 | OK | ..."
@@ -53,6 +66,7 @@ bool ReadFirstRow(const std::vector<std::string>& cells, NpuChip& chip) {
   }
   chip.name = words[1];
   chip.health = cells[1];
+  chip.power_watts = FirstNumber(cells[2]);
   return true;
 }
 
@@ -68,7 +82,8 @@ bool ReadSecondRow(const std::vector<std::string>& cells, NpuChip& chip) {
     return false;
   }
   chip.bus_id = cells[1];
-  chip.memory_mib = TotalMemory(cells[2]);
+  chip.utilization_percent = FirstNumber(cells[2]);
+  ReadMemory(cells[2], chip);
   return true;
 }
 

@@ -4,6 +4,7 @@
 // The table that Huawei's `npu-smi info` writes, read. Pure.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct NpuChip {
   std::string health;      // "OK", "Warning", "Alarm", "Critical", "UNKNOWN"
   std::string bus_id;      // "0000:C1:00.0"
   int64_t memory_mib = 0;  // HBM, or the chip's other memory where it has none
+  int64_t memory_used_mib = 0;
+  std::optional<int> utilization_percent;  // of the AI cores
+  std::optional<int> power_watts;
   std::vector<int64_t> pids;
 };
 

@@ -14,9 +14,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 namespace berth {
@@ -97,6 +99,21 @@ absl::StatusOr<Descriptor> OpenInit(pid_t init, pid_t shim) {
     return absl::NotFoundError("the task has ended");
   }
   return descriptor;
+}
+
+void TypeEndOfInput(int terminal) {
+  termios modes{};
+  if (tcgetattr(terminal, &modes) != 0 || (modes.c_lflag & ICANON) == 0) {
+    return;
+  }
+  // Only the other end tells what is unread. It is open for a moment: else nobody would see that
+  // its last user has closed it.
+  const Descriptor peer(ioctl(terminal, TIOCGPTPEER, O_RDONLY | O_NOCTTY | O_CLOEXEC));
+  pollfd unread{peer.get(), POLLIN, 0};
+  if (peer.is_open() && poll(&unread, 1, 0) == 0) {
+    const ssize_t typed = write(terminal, &modes.c_cc[VEOF], 1);
+    static_cast<void>(typed);
+  }
 }
 
 absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::Start(const EntryTarget& target,

@@ -35,6 +35,11 @@ struct EntryTarget {
 // meanwhile is not it. NotFound: it is gone.
 absl::StatusOr<Descriptor> OpenInit(pid_t init, pid_t shim);
 
+// Types the end of input at a terminal, given its master, if whoever reads there takes lines and
+// has read all that was typed before: a program that takes keys would read it as one, and of two
+// that are unread the second would be another program's.
+void TypeEndOfInput(int terminal);
+
 class EntryProcess {
  public:
   // The order's folder, rank and init are the target's.

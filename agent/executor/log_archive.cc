@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
+#include "agent/executor/archived_logs.h"
 #include "agent/executor/task_folder.h"
 #include "agent/shim/shim_protocol.h"
 #include "common/descriptor.h"
@@ -30,9 +31,12 @@ std::string MarksPath(absl::string_view data_dir) {
   return absl::StrCat(data_dir, "/unarchived");
 }
 
+std::string MarkName(const UnarchivedLogs& logs) {
+  return absl::StrCat(logs.job, ".", logs.attempt, ".", logs.allocation_id);
+}
+
 std::string MarkPath(absl::string_view data_dir, const UnarchivedLogs& logs) {
-  return absl::StrCat(MarksPath(data_dir), "/", logs.job, ".", logs.attempt, ".",
-                      logs.allocation_id);
+  return absl::StrCat(MarksPath(data_dir), "/", MarkName(logs));
 }
 
 absl::Status CannotArchive(absl::string_view what) {
@@ -142,14 +146,17 @@ absl::StatusOr<Descriptor> OpenArchive(const std::string& log_dir) {
   return archive;
 }
 
-absl::Status CopyLogs(const TaskFolder& source, const std::string& log_dir,
-                      const UnarchivedLogs& logs, const Reader& reader,
-                      const std::atomic<bool>& stop) {
+// Returns the names of what it has copied.
+absl::StatusOr<std::vector<std::string>> CopyLogs(const TaskFolder& source,
+                                                  const std::string& log_dir,
+                                                  const UnarchivedLogs& logs, const Reader& reader,
+                                                  const std::atomic<bool>& stop) {
   ASSIGN_OR_RETURN(Descriptor folder, OpenArchive(log_dir));
   for (const std::string& name :
        {reader.tenant, absl::StrCat(logs.job), absl::StrCat(logs.attempt)}) {
     ASSIGN_OR_RETURN(folder, EnterFolder(folder, name));
   }
+  std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator entry(source.path(), error), end; !error && entry != end;
        entry.increment(error)) {
@@ -157,14 +164,17 @@ absl::Status CopyLogs(const TaskFolder& source, const std::string& log_dir,
     std::error_code gone;
     if (absl::StartsWith(name, kLogPrefix) && fs::is_regular_file(entry->symlink_status(gone))) {
       RETURN_IF_ERROR(CopyLog(source.descriptor(), folder, name, reader.group_id, stop));
+      names.push_back(name);
     }
   }
   if (error) {
     return absl::UnavailableError(absl::StrCat("cannot list ", source.path()));
   }
   GiveToGroup(folder, reader.group_id, 0700, 0050);
-  return fsync(folder.get()) == 0 ? absl::OkStatus()
-                                  : CannotArchive("force the archive to its disk");
+  if (fsync(folder.get()) != 0) {
+    return CannotArchive("force the archive to its disk");
+  }
+  return names;
 }
 
 }  // namespace
@@ -213,12 +223,18 @@ absl::Status CheckArchive(const std::string& log_dir) {
 }
 
 absl::Status ArchiveLogs(const std::string& data_dir, const std::string& log_dir,
-                         const UnarchivedLogs& logs, const std::atomic<bool>& stop) {
+                         const UnarchivedLogs& logs, bool records, const std::atomic<bool>& stop) {
   const std::string mark = MarkPath(data_dir, logs);
   ASSIGN_OR_RETURN(const Reader reader, ReadMark(mark));
   const auto source = TaskFolder::Open(data_dir, logs.job, logs.attempt);
   if (source.ok()) {
-    RETURN_IF_ERROR(CopyLogs(*source, log_dir, logs, reader, stop));
+    ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                     CopyLogs(*source, log_dir, logs, reader, stop));
+    if (records) {
+      RETURN_IF_ERROR(RecordArchived(data_dir, MarkName(logs),
+                                     absl::StrCat(reader.tenant, "/", logs.job, "/", logs.attempt),
+                                     names));
+    }
   } else if (!absl::IsNotFound(source.status())) {
     return source.status();
   }

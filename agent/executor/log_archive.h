@@ -39,9 +39,10 @@ absl::Status CheckArchive(const std::string& log_dir);
 // Copies the logs, each under another name first and forced to the disk, and takes the mark away.
 // Belongs to root or the agent's own user; through no link below LOG_DIR. What is there under a
 // log's name is replaced. Cancelled: `stop` was set. Else what is missing is tried again by another
-// call. Requires: nothing of the attempt writes any more.
+// call. `records`: RemoveArchived finds them later. Requires: nothing of the attempt writes any
+// more.
 absl::Status ArchiveLogs(const std::string& data_dir, const std::string& log_dir,
-                         const UnarchivedLogs& logs, const std::atomic<bool>& stop);
+                         const UnarchivedLogs& logs, bool records, const std::atomic<bool>& stop);
 
 // The folder of an attempt in the archive. NotFound: it is not there.
 absl::StatusOr<std::string> FindArchivedLogs(const std::string& log_dir, uint64_t job, int attempt);

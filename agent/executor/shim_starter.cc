@@ -74,6 +74,7 @@ absl::Status ShimStarter::StartTemplate() {
     return pid.status();
   }
   template_ = *pid;
+  std::erase(orphaned_, template_);  // that group was empty: its number has been given out again
   setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &kReplyTimeout, sizeof(kReplyTimeout));
   return absl::OkStatus();
 }
@@ -87,6 +88,15 @@ void ShimStarter::EndTemplate() {
     kill(template_, SIGKILL);
     waitpid(std::exchange(template_, -1), nullptr, 0);
   }
+}
+
+void ShimStarter::ReapOrphans() {
+  std::erase_if(orphaned_, [](pid_t group) {
+    pid_t dead = 0;
+    while ((dead = waitpid(-group, nullptr, WNOHANG)) > 0) {
+    }
+    return dead < 0;  // it has no children any more
+  });
 }
 
 absl::Status ShimStarter::SendOrder(const std::string& folder, int conversation) {
@@ -115,6 +125,7 @@ absl::Status ShimStarter::SendOrder(const std::string& folder, int conversation)
 }
 
 absl::StatusOr<ShimProcess> ShimStarter::Start(const std::string& folder) {
+  ReapOrphans();
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     return absl::ErrnoToStatus(errno, "cannot make a socket for the shim");
@@ -125,6 +136,7 @@ absl::StatusOr<ShimProcess> ShimStarter::Start(const std::string& folder) {
   RETURN_IF_ERROR(sent);
   TemplateReply reply;
   if (recv(socket_, &reply, sizeof(reply), 0) != static_cast<ssize_t>(sizeof(reply))) {
+    orphaned_.push_back(template_);
     EndTemplate();
     return shim;
   }

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,7 +29,8 @@ class ShimStarter {
   // Starts the template, if there is none. Start does so, too: this is for who wants to know early.
   absl::Status StartTemplate();
   // A shim for the task described in `folder`. An error: there is none. If the template dies over
-  // it, there may be one or none: the conversation is closed then, or the shim speaks.
+  // it, there may be one or none: the conversation is closed then, or the shim speaks; once dead it
+  // is taken away by a later call.
   absl::StatusOr<ShimProcess> Start(const std::string& folder);
 
   // -1: there is none.
@@ -37,11 +39,17 @@ class ShimStarter {
  private:
   absl::Status SendOrder(const std::string& folder, int conversation);
   void EndTemplate();
+  // Takes away dead children that nobody else can, for their pids are not known. Of the others that
+  // it finds, it only comes before who waits for them.
+  void ReapOrphans();
 
   const std::string shim_path_;
   const bool drop_capabilities_;
   int socket_ = -1;
   pid_t template_ = -1;
+  // Process groups of templates that died over an order, with the shims that they had forked: one
+  // of these may be a child whose pid nobody was told.
+  std::vector<pid_t> orphaned_;
 };
 
 }  // namespace berth

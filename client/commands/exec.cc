@@ -4,7 +4,6 @@
 #include "client/job_rank.h"
 #include "client/job_session.h"
 #include "common/status_macros.h"
-#include <unistd.h>
 
 namespace berth {
 namespace {
@@ -25,12 +24,8 @@ absl::StatusOr<int> RunExec(Context& context) {
   request.set_rank(place.rank);
   v1::EnterJobRequest::Command& command = *request.mutable_command();
   command.mutable_argv()->Assign(arguments.after_dashes.begin(), arguments.after_dashes.end());
-  // A program that makes its terminal raw as it starts may miss that the input here has ended.
-  const bool is_deaf = arguments.Has("interactive") && isatty(context.input) != 1;
-  if (arguments.Has("tty") && is_deaf) {
-    context.PrintNotes({"the command gets no terminal: the input here is none"});
-  }
-  command.set_terminal(arguments.Has("tty") && !is_deaf);
+  command.set_terminal(arguments.Has("tty") &&
+                       (!arguments.Has("interactive") || CanPassTerminal(context, "command")));
   ASSIGN_OR_RETURN(const InsideEnd end, RunInJobHere(context, std::move(request),
                                                      arguments.Has("interactive"), signals));
   return end.code;

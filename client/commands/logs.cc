@@ -33,6 +33,7 @@ constexpr Option kLogsOptions[] = {
     Value("since", "TIME", "only what came since: 10m, 08:00, \"2026-12-06 08:00\""),
     Value("tail", "N", "only the last N lines of each rank"),
     Value("grep", "REGEX", "only lines in which this is found"),
+    Flag("raw", "what the job wrote, byte for byte, at a terminal, too"),
     Value("download", "DIR", "into a file DIR/rank-N.log for each rank (all of them)"),
 };
 
@@ -55,6 +56,7 @@ absl::StatusOr<LogQuery> ReadQuery(const Arguments& arguments, const JobRank& pl
   query.request.set_follow(arguments.Has("follow"));
   query.request.set_attempt(-1);
   query.request.set_tail_lines(-1);
+  query.is_raw = arguments.Has("raw");
   RETURN_IF_ERROR(ReadRanks(arguments, place.rank, query));
   if (const OptionValue* const value = arguments.Find("attempt"); value != nullptr) {
     ASSIGN_OR_RETURN(const int64_t attempt, IntegerOf(*value, 0, INT32_MAX));

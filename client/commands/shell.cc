@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 
 #include "client/commands/commands.h"
 #include "client/commands/submit.h"
@@ -31,19 +32,24 @@ constexpr absl::Duration kShellTime = absl::Hours(2);
 // The best shell that is there.
 constexpr const char* kShellWords[] = {"/bin/sh", "-c",
                                        "command -v bash >/dev/null 2>&1 && exec bash; exec sh"};
+// Whether the job has been asked to stop: the file is there before the signal.
+constexpr const char* kStopCheckWords[] = {"/bin/sh", "-c", "test -e \"$BERTH_STOP_FILE\""};
 // Holds the devices, through the grace as well: else the end of this command would end the shell
 // when it is only asked to stop. The largest number that every sleep takes.
 constexpr const char* kHolderWords[] = {"/bin/sh", "-c", "trap '' TERM; exec sleep 2147483647"};
 
-absl::StatusOr<InsideEnd> OpenShell(Context& context, const JobRank& place, JobSignals& signals) {
+v1::EnterJobRequest MakeEntry(const JobRank& place, absl::Span<const char* const> words) {
   v1::EnterJobRequest request;
   request.set_job_id(place.job);
   request.set_rank(place.rank);
+  request.mutable_command()->mutable_argv()->Assign(words.begin(), words.end());
+  return request;
+}
+
+absl::StatusOr<InsideEnd> OpenShell(Context& context, const JobRank& place, JobSignals& signals) {
+  v1::EnterJobRequest request = MakeEntry(place, kShellWords);
   v1::EnterJobRequest::Command& command = *request.mutable_command();
-  for (const char* word : kShellWords) {
-    command.add_argv(word);
-  }
-  command.set_terminal(true);
+  command.set_terminal(CanPassTerminal(context, "shell"));
   return RunInJobHere(context, std::move(request), true, signals);
 }
 
@@ -119,7 +125,7 @@ class ShellJob {
       RETURN_IF_ERROR(Cancel("its shell could not be opened"));
     }
     RETURN_IF_ERROR(end.status());
-    return Leave(*end);
+    return Leave(*end, signals);
   }
 
  private:
@@ -131,19 +137,37 @@ class ShellJob {
     return api_.CancelJob(request).status();
   }
 
-  absl::StatusOr<int> Leave(const InsideEnd& end) {
+  // A shell at a terminal ignores the signal that asks a job to stop; another ends by it, before
+  // the job does.
+  bool IsAskedToStop(const InsideEnd& end, JobSignals& signals) {
+    if (end.code != kExitSignalBase + SIGTERM) {
+      return false;
+    }
+    const auto check = RunInJobHere(
+        context_, MakeEntry({.job = job_id_, .rank = 0}, kStopCheckWords), false, signals);
+    return check.ok() ? check->how == InsideEnd::How::kJob || check->code == kExitDone
+                      : absl::IsFailedPrecondition(check.status());
+  }
+
+  absl::StatusOr<int> AwaitEnd() {
+    v1::WaitJobRequest request;
+    request.set_job_id(job_id_);
+    ASSIGN_OR_RETURN(const WaitResult result, WaitForJob(api_, request, limits_, nullptr));
+    return TellOfEnd(result.job);
+  }
+
+  absl::StatusOr<int> Leave(const InsideEnd& end, JobSignals& signals) {
     switch (end.how) {
       case InsideEnd::How::kCommand:
+        if (IsAskedToStop(end, signals)) {
+          return AwaitEnd();
+        }
         if (const absl::Status status = Cancel("its shell was left"); !status.ok()) {
           context_.PrintError(status);
         }
         return end.code;
-      case InsideEnd::How::kJob: {
-        v1::WaitJobRequest request;
-        request.set_job_id(job_id_);
-        ASSIGN_OR_RETURN(const WaitResult result, WaitForJob(api_, request, limits_, nullptr));
-        return TellOfEnd(result.job);
-      }
+      case InsideEnd::How::kJob:
+        return AwaitEnd();
       case InsideEnd::How::kSignal:
       case InsideEnd::How::kLost:
         context_.console.Err(absl::StrCat(

@@ -113,6 +113,20 @@ int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_
   return count;
 }
 
+// "; no node has the label zone=est" for those that none has.
+std::string UnknownLabels(const Cluster& cluster, const GangShape& gang) {
+  std::string text;
+  for (const auto& [key, value] : gang.node_labels) {
+    const bool is_known =
+        std::any_of(cluster.nodes().begin(), cluster.nodes().end(), [&](const auto& entry) {
+          const auto label = entry.second.facts.labels.find(key);
+          return label != entry.second.facts.labels.end() && label->second == value;
+        });
+    text += is_known ? "" : absl::StrFormat("; no node has the label %s=%s", key, value);
+  }
+  return text;
+}
+
 std::optional<Objection> CheckCapacity(const Cluster& cluster, const GangShape& gang,
                                        ClassId device_class) {
   const int suitable = SuitableNodes(cluster, gang, device_class);
@@ -129,11 +143,12 @@ std::optional<Objection> CheckCapacity(const Cluster& cluster, const GangShape& 
                                        Shape(gang, name), suitable)
                      : absl::StrFormat("job asks for %d nodes, but the center has %d that suit it",
                                        gang.least_nodes(), suitable),
-      .why = device_class
-                 ? absl::StrFormat(
-                       "%d %s on all nodes together%s", cluster.KnownDevices(device_class), name,
-                       constrained ? "; labels, exclusions, cores and memory count too" : "")
-                 : "labels, exclusions, cores and memory per node count",
+      .why = (device_class
+                  ? absl::StrFormat(
+                        "%d %s on all nodes together%s", cluster.KnownDevices(device_class), name,
+                        constrained ? "; labels, exclusions, cores and memory count too" : "")
+                  : "labels, exclusions, cores and memory per node count") +
+             UnknownLabels(cluster, gang),
       .fix = "ask for another shape; `berth nodes` shows what there is"};
 }
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
+#include "common/quantity.h"
 #include "scheduler/core/cluster.h"
 #include "scheduler/core/utc_text.h"
 
@@ -139,11 +140,11 @@ constexpr Sentence kSentences[] = {
     {ReasonCode::kHostResources,
      [](const Words& w) {
        return absl::StrFormat(
-           "needs %d nodes with %.1f free cores and %d MiB of free memory each; %d have "
+           "needs %d nodes with %.1f free cores and %s of free memory each; %d have "
            "both and "
            "the devices",
            w.spec.gang.least_nodes(), static_cast<double>(w.spec.gang.per_node.cpu_milli) / 1000,
-           w.spec.gang.per_node.memory_mib, w.blocker.have);
+           FormatSize(w.spec.gang.per_node.memory_mib * kBytesPerMib), w.blocker.have);
      }                                                                                    },
     {ReasonCode::kDevicesBusy,
      [](const Words& w) {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 
 #include "common/error_detail.h"
+#include "common/nearest_name.h"
 #include "common/status_macros.h"
 #include "scheduler/core/admission.h"
 #include "scheduler/core/job_requests.h"
@@ -124,6 +125,27 @@ absl::StatusOr<std::optional<JobEnd>> SettleDependencies(const Step& step, const
   return end;
 }
 
+// A job that is queued keeps the names of nodes that leave later: that excludes nothing.
+absl::Status CheckExcludedNodes(const Cluster& cluster, const GangShape& gang) {
+  const auto unknown = std::find_if(
+      gang.excluded_nodes.begin(), gang.excluded_nodes.end(),
+      [&](const std::string& name) { return cluster.FindNodeByName(name) == nullptr; });
+  if (unknown == gang.excluded_nodes.end()) {
+    return absl::OkStatus();
+  }
+  std::vector<std::string> known;
+  for (const auto& [id, node] : cluster.nodes()) {
+    known.push_back(node.name);
+  }
+  const std::string nearest = NearestName(*unknown, known);
+  return MakeError(
+      absl::StatusCode::kNotFound,
+      {.code = "B2003",
+       .message = absl::StrCat("no node \"", *unknown, "\" to exclude"),
+       .why = "",
+       .fix = nearest.empty() ? "berth nodes" : absl::StrCat("did you mean \"", nearest, "\"?")});
+}
+
 // Names to ids, defaults filled in.
 absl::StatusOr<JobSpec> ResolveSpec(const Step& step, const Actor& actor,
                                     const SubmitJob& request) {
@@ -228,6 +250,7 @@ absl::Status CheckShape(const Policy& policy, const GangShape& gang) {
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const SubmitJob& request) {
   ASSIGN_OR_RETURN(JobSpec spec, ResolveSpec(step, actor, request));
+  RETURN_IF_ERROR(CheckExcludedNodes(step.cluster, spec.gang));
   ASSIGN_OR_RETURN(const auto end, SettleDependencies(step, request, spec));
   RETURN_IF_ERROR(CheckAdmission(step.cluster, spec));
   Outcome outcome;

@@ -81,8 +81,10 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& /*actor*/,
     return NoSuchNode(request.node);
   }
   step.cluster.UpdateNode(node->id, [&request](Node& changed) {
+    // A second drain that says nothing has nothing against the reason of the first.
+    const bool keeps_reason = changed.drain_requested && request.reason.empty();
     changed.drain_requested = true;
-    if (changed.state != NodeState::kQuarantined) {
+    if (changed.state != NodeState::kQuarantined && !keeps_reason) {
       changed.state_detail = request.reason;
     }
   });

@@ -152,10 +152,10 @@ class EnterStream final : public ChannelStream<v1::ChannelInput, v1::ChannelOutp
     message.set_allocation_id(place.allocation.value());
     *message.mutable_request() = request_;
     message.mutable_request()->set_rank(place.rank);
-    channel_->Expect(place.node, place.node_name);
-    if (const absl::Status status = entry_.open(place.node, message); !status.ok()) {
+    channel_->Expect(place.node.id, place.node.name);
+    if (const absl::Status status = entry_.open(place.node.id, message); !status.ok()) {
       channel_->End(
-          Unreachable("B5303", absl::StrCat("node ", place.node_name, " is not connected")));
+          Unreachable("B5303", absl::StrCat("node ", place.node.name, " is not connected")));
     }
   }
 

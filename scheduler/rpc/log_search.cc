@@ -13,6 +13,10 @@
 namespace berth {
 namespace {
 
+// As agents tell it of nodes whose archive works.
+constexpr char kFacilityLogArchive[] = "log-archive";
+constexpr size_t kArchiveReadersMax = 3;
+
 absl::Status NoLog(absl::StatusCode code, absl::string_view message, absl::string_view why,
                    absl::string_view fix) {
   return MakeError(code, {.code = "B4301", .message = message, .why = why, .fix = fix});
@@ -104,6 +108,19 @@ bool IsPast(const Job& job, const v1::StreamLogsRequest& request) {
          job.attempt.started_at > absl::InfinitePast();
 }
 
+// All nodes share one archive: any of them may be asked for what is there.
+std::vector<LogNode> FindArchiveReaders(const Cluster& cluster) {
+  std::vector<LogNode> readers;
+  for (const auto& [id, node] : cluster.nodes()) {
+    const std::vector<std::string>& facilities = node.facts.facilities;
+    if (node.session && readers.size() < kArchiveReadersMax &&
+        std::find(facilities.begin(), facilities.end(), kFacilityLogArchive) != facilities.end()) {
+      readers.push_back({id, node.name});
+    }
+  }
+  return readers;
+}
+
 absl::Status NotStarted(const JobRecord& record) {
   return NoLog(absl::StatusCode::kFailedPrecondition,
                absl::StrCat("job ", record.job.id.value(), " has not started: there is no log yet"),
@@ -148,12 +165,17 @@ absl::StatusOr<LogPlace> FindLog(const ReadView& view, const Actor& actor,
   for (const Allocation& allocation : allocations) {
     if (allocation.rank == rank / ranks_per_node) {
       const Node* node = view.cluster().FindNode(allocation.node);
-      return LogPlace{.started = true,
-                      .node = allocation.node,
-                      .node_name = node == nullptr ? "" : node->name,
-                      .allocation = allocation.id,
-                      .attempt = attempt,
-                      .rank = rank};
+      const bool is_away = node == nullptr || !node->session;
+      const bool is_over = allocation.state == AllocationState::kReleased;
+      return LogPlace{
+          .started = true,
+          .node = {allocation.node, node == nullptr ? "" : node->name},
+          .readers =
+              is_away && is_over ? FindArchiveReaders(view.cluster()) : std::vector<LogNode>(),
+          .allocation = allocation.id,
+          .attempt = attempt,
+          .rank = rank
+      };
     }
   }
   return NoLog(absl::StatusCode::kFailedPrecondition,

@@ -4,6 +4,7 @@
 // Which node has the log that a reader asks for.
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -13,10 +14,17 @@
 
 namespace berth {
 
+struct LogNode {
+  NodeId id;
+  std::string name;
+};
+
 struct LogPlace {
   bool started = true;  // false: the attempt has not started; the rest is not set
-  NodeId node = NodeId();
-  std::string node_name = {};
+  LogNode node = {};
+  // If that node is away and the attempt is over: some that are there and read the center's
+  // archive.
+  std::vector<LogNode> readers = {};
   AllocationId allocation = AllocationId();
   int attempt = 0;
   int rank = 0;  // resolved

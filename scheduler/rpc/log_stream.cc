@@ -21,11 +21,12 @@ constexpr std::chrono::seconds kOpenTimeout{10};
 constexpr absl::Duration kWaitSlice = absl::Seconds(4);
 
 absl::Status Unreachable(absl::string_view message) {
-  return WithDetail(absl::UnavailableError(message),
-                    {.code = "B5301",
-                     .why = {"a log is kept on the node that runs the job"},
-                     .fix = {"try again when the node is back: berth nodes"},
-                     .retryable = true});
+  return WithDetail(
+      absl::UnavailableError(message),
+      {.code = "B5301",
+       .why = {"a log is kept on the node that ran the job, and no node reads an archive of it"},
+       .fix = {"try again when the node is back: berth nodes"},
+       .retryable = true});
 }
 
 // The way from a request to an open pipe. Shared by the closures that wait for the loop; when the
@@ -99,19 +100,29 @@ class LogRequest : public std::enable_shared_from_this<LogRequest> {
     message.set_offset_bytes(parts_.request.offset_bytes());
     message.set_since_us(parts_.request.since_us());
     message.set_with_stamps(parts_.request.with_stamps());
-    parts_.pipe->Expect(place.node, place.rank);
-    if (const absl::Status status = source_.open(place.node, message); !status.ok()) {
-      parts_.pipe->Close(Unreachable(absl::StrCat("node ", place.node_name, " is not connected")));
-      return;
+    bool asked = Ask(place.node, place.rank, message);
+    for (size_t i = 0; !asked && i < place.readers.size(); ++i) {
+      asked = Ask(place.readers[i], place.rank, message);
     }
-    asked_ = true;
-    parts_.alarm->Set(
-        std::chrono::system_clock::now() + kOpenTimeout,
-        [pipe = parts_.pipe, node = place.node_name](bool expired) {
-          if (expired) {
-            pipe->CloseUnlessOpened(Unreachable(absl::StrCat("node ", node, " does not answer")));
-          }
-        });
+    if (!asked) {
+      parts_.pipe->Close(Unreachable(absl::StrCat("node ", place.node.name, " is not connected")));
+    }
+  }
+
+  // False: the node is not connected.
+  bool Ask(const LogNode& node, int rank, const v1::OpenLog& message) {
+    parts_.pipe->Expect(node.id, rank);
+    asked_ = source_.open(node.id, message).ok();
+    if (asked_) {
+      parts_.alarm->Set(
+          std::chrono::system_clock::now() + kOpenTimeout,
+          [pipe = parts_.pipe, name = node.name](bool expired) {
+            if (expired) {
+              pipe->CloseUnlessOpened(Unreachable(absl::StrCat("node ", name, " does not answer")));
+            }
+          });
+    }
+    return asked_;
   }
 
   const Parts parts_;

@@ -60,7 +60,11 @@ int main(int argc, char** argv) {
   core->add_option("--ends", core_options.ends, "jobs that end one by one");
   core->add_option("--jobs", core_options.jobs, "jobs of the simulation");
   core->add_option("--nodes", core_options.nodes, "nodes of the simulation, with 8 devices each");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   options.folder = folder;
   agent_options.folder = folder;
   const absl::Status status = *core    ? berth::RunCoreBench(core_options)

@@ -16,7 +16,7 @@ namespace {
 // path belongs to the layer with the longest matching prefix.
 constexpr const char* kArrows = R"(
 common/                 proto/
-scheduler/core/         common/strong_id.h common/check.h common/status_macros.h common/error_detail.h common/planted_bug.h
+scheduler/core/         common/strong_id.h common/check.h common/status_macros.h common/error_detail.h common/nearest_name.h common/planted_bug.h common/quantity.h
 scheduler/store/        scheduler/core/ common/
 scheduler/agent_link    scheduler/core/
 scheduler/read_view     scheduler/core/ scheduler/store/ common/

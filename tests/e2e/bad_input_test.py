@@ -82,6 +82,15 @@ def check_options(center, token):
     with shows("an unknown project: exit 2 or 3, named"):
         expect_error(center.try_berth("submit", "--project", "nosuch", "--", "true", token=token),
                      [USAGE, NOT_FOUND], "nosuch")
+    with shows("a node or a label that nobody has: exit 3 with the nearest, exit 6 with the label"):
+        submit = lambda *options: center.try_berth("submit", "--project", "research", *options, "--", "true",
+                                                   token=token)
+        for options in ([], ["--plan"]):
+            expect_error(submit("--exclude", "node-1,nod-1", *options), [NOT_FOUND], "did you mean \"node-1\"?")
+        expect_error(submit("--label", "zone=nowhere"), [ENTITLEMENT], "no node has the label zone=nowhere")
+    with shows("sizes beyond all bounds are told in the units that they are written in: exit 2"):
+        for options in (["--memory", "1025TiB"], ["--disk", "1025TiB"]):
+            expect_error(submit(*options), [USAGE], "the most is 1024 TiB")
     with shows("a class that does not exist, and more devices than a node has: exit 6 with the bound"):
         for options in (["--class", "no-such-class"], ["--devices", "64"]):
             expect_error(center.try_berth("submit", "--project", "research", *options, "--", "true", token=token),
@@ -165,13 +174,31 @@ def check_unreachable(center, token):
 def check_configurations(center):
     cases = {b"listen = 5\n": "listen", b"lissten = \"127.0.0.1:0\"\n": "listen", b"listen = \"x\n": ":1:",
              b"listen = \"0.0.0.0:0\"\ndata_dir = \"/tmp/x\"\n": "tls",
+             b"listen = \"127.0.0.1:99999\"\ndata_dir = \"/tmp/x\"\n": "from 0 to 65535",
              b"data_dir = \"/tmp/x\"\n[nodes]\nlost_after = \"1s\"\n": "lost_after"}
+
+    def check(program, content):
+        path = write(center, "bad.toml", content)
+        return subprocess.run([os.path.join(BIN, program), "--config", path, "--check-config"], capture_output=True,
+                              text=True, timeout=20)
+
     for content, says in cases.items():
-        with shows("berthd refuses the configuration %s" % content.decode().split("\n")[0]):
-            path = write(center, "bad.toml", content)
-            done = subprocess.run([os.path.join(BIN, "berthd"), "--config", path, "--check-config"],
-                                  capture_output=True, text=True, timeout=20)
-            expect(done.returncode != 0 and says in done.stderr, "%d %s" % (done.returncode, done.stderr))
+        with shows("berthd refuses the configuration %s: exit 2" % content.decode().split("\n")[0]):
+            done = check("berthd", content)
+            expect(done.returncode == USAGE and says in done.stderr, "%d %s" % (done.returncode, done.stderr))
+    with shows("berth-agent refuses an address that nobody can dial: exit 2"):
+        keys = "node = \"n1\"\ntoken_file = \"/tmp/x\"\nserver = \"%s\"\n"
+        for server, says in (("127.0.0.1:99999", "3:1: \"server\": \"127.0.0.1:99999\": a port is a number from 1"),
+                             ("127.0.0.1:0", "a port is a number"), ("127.0.0.300:1", "neither a name nor an address")):
+            done = check("berth-agent", (keys % server).encode())
+            expect(done.returncode == USAGE and says in done.stderr, "%d %s" % (done.returncode, done.stderr))
+        done = check("berth-agent", (keys % "127.0.0.1:7443").encode())
+        expect(done.returncode == 0, "%d %s" % (done.returncode, done.stderr))
+    with shows("an unknown option of any program: exit 2"):
+        for program in ("berthd", "berth-agent", "berth-shim", "berth-sim", "berth-bench", "berth"):
+            path = os.path.join(BIN, program)
+            done = subprocess.run([path, "--no-such-option"], capture_output=True, text=True, timeout=20)
+            expect(done.returncode == USAGE and done.stderr, "%s: %d" % (program, done.returncode))
     with shows("a second scheduler on the same database is refused"):
         path = write(center, "second.toml", b"data_dir = \"%s\"\n" % center.path("data").encode())
         done = subprocess.run([os.path.join(BIN, "berthd"), "--config", path], capture_output=True, text=True,

@@ -54,6 +54,13 @@ def main():
                               ["token", "create", "--node", "node-9"], ["node", "drain", "node-1"]):
                 expect_code(center.try_berth(*arguments, token=globex), 4)
 
+        with shows("an operator drains a node; a second drain without a reason keeps that of the first"):
+            center.berth("node", "drain", "node-1", "--reason", "fan")
+            center.berth("node", "drain", "node-1")
+            nodes = {node["name"]: node["state_detail"] for node in center.items("nodes")}
+            expect(nodes["node-1"] == "fan", str(nodes))
+            center.berth("node", "undrain", "node-1")
+
         with shows("a job is not submitted into another tenant or its project"):
             result = center.try_berth("submit", "--tenant", "acme", "--project", "research", "--", "true",
                                       token=globex)

@@ -13,19 +13,20 @@ from center import BIN, Center, NotHere, alive, expect, finish, shows, wait_unti
 
 
 class Archiving(Center):
-    def restart_agent(self, *lines):
-        """agent-1 with more lines in its configuration than dev-cluster.sh gives it."""
-        pid = self.pid("agent-1")
-        os.kill(pid, signal.SIGTERM)
+    def restart_agent(self, *lines, agent="agent-1"):
+        """An agent with more lines in its configuration than dev-cluster.sh gives it."""
+        pid = self.pid(agent)
+        if alive(pid):
+            os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not alive(pid), 20, "the agent ends")
-        with open(self.path("agent-1.toml")) as file:
+        with open(self.path(agent + ".toml")) as file:
             text = file.read().split("[logs]")[0]
-        with open(self.path("agent-1.toml"), "w") as file:
+        with open(self.path(agent + ".toml"), "w") as file:
             file.write(text + "[logs]\n" + "\n".join(lines) + "\n")
-        with open(self.path("agent-1.log"), "ab") as log:
-            process = subprocess.Popen([os.path.join(BIN, "berth-agent"), "--config", self.path("agent-1.toml")],
+        with open(self.path(agent + ".log"), "ab") as log:
+            process = subprocess.Popen([os.path.join(BIN, "berth-agent"), "--config", self.path(agent + ".toml")],
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        with open(self.path("agent-1.pid"), "w") as file:
+        with open(self.path(agent + ".pid"), "w") as file:
             file.write("%d\n" % process.pid)
         wait_until(lambda: "ready" in self.berth("nodes"), 30, "the node is ready")
         return process
@@ -54,12 +55,14 @@ def archived(center, archive, job):
 def main():
     is_root = os.geteuid() == 0
     archive = tempfile.mkdtemp(prefix="berth-archive-") + "/logs"
-    with Archiving("--nodes", "1", "--devices", "4", "--isolation", "allow" if is_root else "off") as center:
+    with Archiving("--nodes", "2", "--devices", "4", "--isolation", "allow" if is_root else "off") as center:
         token = center.add_tenant("acme", 4, 4)
+        center.berth("node", "drain", "node-2")  # the jobs run on the first
         try:
             show_all(center, token, archive, is_root)
         finally:
-            os.kill(center.pid("agent-1"), signal.SIGTERM)
+            for agent in ("agent-1", "agent-2"):
+                os.kill(center.pid(agent), signal.SIGTERM)
             subprocess.run(["umount", archive], capture_output=True)
             shutil.rmtree(os.path.dirname(archive), ignore_errors=True)
     finish()
@@ -127,6 +130,35 @@ def show_all(center, token, archive, is_root):
         subprocess.run(["mount", "-o", "remount,size=32m", archive], check=True)
         path = archived(center, archive, job)
         expect(os.path.getsize(os.path.join(path, "rank-00000.log")) == 3000004, "not all of it")
+    with shows("what the node brought longer ago than logs.keep leaves the archive, and what others brought stays"):
+        center.restart_agent('log_dir = "%s"' % archive, 'keep = "1h"')
+        old, _ = center.run_job(token, "echo", "old")
+        shared, _ = center.run_job(token, "echo", "shared")
+        young, _ = center.run_job(token, "echo", "young")
+        paths = [archived(center, archive, job) for job in (old, shared, young)]
+        with open(os.path.join(paths[1], "rank-00008.log"), "w") as file:
+            file.write("another node's")
+        records = center.path("agent-1", "archived")
+        for name in os.listdir(records):
+            if int(name.split(".")[0]) != young:
+                os.utime(os.path.join(records, name), (time.time() - 7200,) * 2)
+        center.restart_agent('log_dir = "%s"' % archive, 'keep = "1h"')
+        wait_until(lambda: not os.path.exists(os.path.dirname(paths[0])), 20, "the old log is removed")
+        wait_until(lambda: files_of(paths[1]) == ["rank-00008.log"], 20, "the other's log alone")
+        expect("rank-00000.log" in files_of(paths[2]), "the young log is gone")
+    with shows("while the node is away any other with an archive reads it, and none reads it for a job that goes on"):
+        center.restart_agent('log_dir = "%s"' % archive, agent="agent-2")
+        job, _ = center.run_job(token, "echo", "read elsewhere")
+        archived(center, archive, job)
+        running = center.submit("--devices", "1", "--", "sleep", "300", token=token)
+        center.await_state(running, ["running"], 20, token=token)
+        wait_until(lambda: "log-archive" in center.items("nodes")[1]["facilities"], 20, "the other node has it, too")
+        center.kill("agent-1")
+        wait_until(lambda: center.try_berth("logs", str(job), token=token).out == "read elsewhere\n", 20, "the log is read")
+        result = center.try_berth("logs", str(running), token=token)
+        expect(result.code == 7 and "node-1" in result.err, str(result))
+        center.restart_agent('log_dir = "%s"' % archive)
+        center.berth("cancel", "--now", str(running), token=token)
     with shows("without an archive in the configuration nothing waits for one"):
         center.restart_agent()
         wait_until(lambda: not os.path.exists(center.path("agent-1", "unarchived")), 10, "the marks are gone")

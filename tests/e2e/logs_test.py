@@ -4,6 +4,7 @@
 import datetime
 import json
 import os
+import pty
 import re
 import subprocess
 
@@ -144,6 +145,41 @@ def lose_a_node(center, token, job):
     center.up()
 
 
+def at_a_terminal(center, token, *arguments):
+    """What `berth` writes to its terminal, which turns line breaks into two bytes."""
+    master, terminal = pty.openpty()
+    process = subprocess.Popen([os.path.join(BIN, "berth"), *arguments], stdin=subprocess.DEVNULL, stdout=terminal,
+                               stderr=subprocess.DEVNULL, env=center.environment(token))
+    os.close(terminal)
+    out = b""
+    try:
+        while piece := os.read(master, 65536):
+            out += piece
+    except OSError:  # nobody has it open any more
+        pass
+    os.close(master)
+    expect(process.wait(timeout=30) == 0, "exit code %d" % process.returncode)
+    return out.replace(b"\r\n", b"\n")
+
+
+def escapes(center, token):
+    written = b"\x1b[31mred\x1b[0m\t\xe4\xbd\xa0\n10 %\r20 %\n\x1b]0;title\x07\x1b[2J\xc2\x9b\n"
+    octal = "".join("\\%03o" % byte for byte in written).replace("\\045", "%%")
+    job = center.submit("--nodes", "2", "--", "printf", octal, token=token)
+    center.await_state(job, ["succeeded"], 30, token=token)
+    shown = written.replace(b"\x1b]0;title\x07\x1b[2J\xc2\x9b", b"^[]0;title^G^[[2J\\x9b")
+    piped = subprocess.run([os.path.join(BIN, "berth"), "logs", str(job)], capture_output=True,
+                           env=center.environment(token), timeout=30).stdout
+    expect(piped == written, piped)
+    for verb in ("logs", "attach"):
+        out = at_a_terminal(center, token, verb, str(job))
+        expect(out == shown, "%s: %r" % (verb, out))
+        out = at_a_terminal(center, token, verb, str(job), "--raw")
+        expect(out == written, "%s --raw: %r" % (verb, out))
+    merged = at_a_terminal(center, token, "logs", str(job), "--all")
+    expect(b"^[]0;title" in merged and b"\x1b]" not in merged, merged)
+
+
 def read_much(center, token):
     """Memory is that of some pieces of each log, not that of the logs."""
     count = 400000
@@ -182,6 +218,8 @@ def main():
             download(center, token, job)
         with shows("what a lost node keeps is told, and the others are shown and downloaded"):
             lose_a_node(center, token, job)
+        with shows("at a terminal colours pass and other escapes are shown, unless --raw; a pipe gets every byte"):
+            escapes(center, token)
         with shows("large logs are merged in bounded memory"):
             read_much(center, token)
     finish()

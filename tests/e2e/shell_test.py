@@ -15,8 +15,8 @@ from center import BIN, Center, expect, finish, shows, wait_until
 class Shells(Center):
     def shell(self, *arguments, token, **options):
         return subprocess.Popen([os.path.join(BIN, "berth"), "shell", "--project", "research", *arguments],
-                                env=self.environment(token), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, **options)
+                                env=self.environment(token), stdin=options.pop("stdin", subprocess.PIPE),
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
     def end_of(self, job, token):
         row = self.await_state(job, ["succeeded", "failed", "cancelled", "timeout"], 40, token=token)
@@ -74,13 +74,24 @@ def sessions(center, token):
 
 def idleness(center, token):
     with shows("a shell that nobody uses ends as idle, with exit code 122"):
-        process = center.shell("-d", "1", "--idle", "2s", "--grace", "1s", token=token)
+        master, terminal = pty.openpty()
+        process = center.shell("-d", "1", "--idle", "2s", "--grace", "1s", token=token, stdin=terminal)
         job = submitted(process)
-        say(process, "echo here\n")
+        os.write(master, b"echo here\n")
         process.wait(timeout=60)  # its input stays open: the end of that would be the shell's
+        os.close(terminal)
+        os.close(master)
         out, err = process.stdout.read(), process.stderr.read()
         expect(process.returncode == 122 and re.search(r"^here\r?$", out, re.M), (process.returncode, out, err))
         expect("timeout idle: nobody used it" in err, "the end is not told: " + err)
+        expect(center.end_of(job, token) == ("timeout", "idle"), center.job(job, token=token))
+    with shows("so does one whose input is no terminal, which the stop ends before its job"):
+        process = center.shell("-d", "1", "--idle", "2s", "--grace", "5s", token=token)
+        job = submitted(process)
+        say(process, "echo here\n")
+        process.wait(timeout=60)
+        out, err = process.stdout.read(), process.stderr.read()
+        expect(process.returncode == 122 and out == "here\n" and "timeout idle" in err, (process.returncode, out, err))
         expect(center.end_of(job, token) == ("timeout", "idle"), center.job(job, token=token))
     with shows("input and output keep it"):
         process = center.shell("-d", "1", "--idle", "3s", "--grace", "1s", token=token)
@@ -101,6 +112,8 @@ def idleness(center, token):
         process.communicate()
         result = center.try_berth("exec", str(job), "--", "true", token=token)
         expect(result.code == 0, str(result))
+        result = center.try_berth("attach", str(job), token=token, timeout=40)
+        expect(result.code == 122 and "berth shell %d opens" % job in result.err, str(result))
         expect(center.end_of(job, token) == ("timeout", "idle"), center.job(job, token=token))
     with shows("the rule holds without an agent, too"):
         process = center.shell("-d", "1", "--idle", "4s", "--grace", "1s", token=token)

@@ -390,6 +390,13 @@ def gang(center, token):
     with shows("a command whose input is no terminal gets none, and ends with that input"):
         result = center.try_berth("exec", "-it", str(job), "--", "bash", token=token, timeout=20)
         expect(result.code == 0 and "gets no terminal" in result.err, str(result))
+        process = center.start("shell", str(job), token=token, stdin=subprocess.PIPE)
+        out, err = process.communicate(b"echo $((40 + 2)); tty", timeout=20)
+        expect(out.decode().startswith("42\nnot a tty") and b"the shell gets no terminal" in err, (out, err))
+    with shows("at a terminal without input every reader of lines is told so, also the second"):
+        result = center.try_berth("exec", "-t", str(job), "--", "sh", "-c", "cat; cat; echo both ended", token=token,
+                                  timeout=20)
+        expect(result.code == 0 and "both ended" in result.out, str(result))
     with shows("rsh reaches the other node from inside, with a token that the job was given"):
         token_text = open(token).read()
         process = center.start("exec", "-i", str(job), "--", "sh", "-c", "umask 077; cat > token", token=token,

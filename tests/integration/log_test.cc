@@ -295,6 +295,29 @@ TEST_F(Logs, AnAgentThatLeavesIsUnavailable) {
   EXPECT_EQ(code, grpc::StatusCode::UNAVAILABLE);
 }
 
+TEST_F(Logs, AnotherNodeReadsTheArchiveForOneThatIsAway) {
+  const uint64_t id = StartJob();
+  agent_->Tell(assignment_, v1::REPORT_KIND_EXITED);
+  User().Wait(id, v1::WaitJobRequest::UNTIL_ENDED);
+  agent_->Disconnect();
+  // Until the scheduler notices that, the agent is only slow.
+  EXPECT_EQ(CodeOf(Follow(id), user_token_), grpc::StatusCode::UNAVAILABLE);
+  ScriptedAgent second(server_.address(), "n2", server_.AddNodeToken("n2"), 0);
+  v1::Hello hello = second.MakeHello();
+  hello.mutable_facts()->add_facilities("log-archive");
+  second.SayHello(hello);
+  second.ReadUntil(v1::SchedulerMessage::kHelloAck);
+  LogReader reader(User(), Follow(id));
+  const v1::OpenLog open = second.ReadUntil(v1::SchedulerMessage::kOpenLog).open_log();
+  EXPECT_EQ(open.job_id(), id);
+  LogWriter writer(second);
+  ASSERT_TRUE(writer.Write(open.request_id(), "archived\n", true));
+  v1::StreamLogsResponse piece;
+  ASSERT_TRUE(reader.Read(&piece));
+  EXPECT_EQ(piece.data(), "archived\n");
+  EXPECT_TRUE(reader.Finish().ok());
+}
+
 TEST_F(Logs, ARefusalReachesTheReader) {
   const uint64_t id = StartJob();
   LogReader reader(User(), Follow(id));

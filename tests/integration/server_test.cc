@@ -68,6 +68,7 @@ TEST(ServerOptions, RefusesWhatCannotWork) {
   for (const char* text : {
            "lisen = \"x\"",
            "listen = \"nowhere\"",
+           "listen = \"127.0.0.1:99999\"",
            "listen = \"0.0.0.0:7443\"",
            "listen = \"[::]:7443\"",
            "listen = \"127.evil.example:80\"",

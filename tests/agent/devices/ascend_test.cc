@@ -81,6 +81,9 @@ TEST(NpuSmi, ChipsAndTheirProcessesAreRead) {
   EXPECT_EQ(chips[0].health, "OK");
   EXPECT_EQ(chips[0].bus_id, "0000:6B:02.0");
   EXPECT_EQ(chips[0].memory_mib, 65536);
+  EXPECT_EQ(chips[0].memory_used_mib, 35738);
+  EXPECT_EQ(chips[0].utilization_percent, 6);
+  EXPECT_EQ(chips[0].power_watts, 118);
   EXPECT_EQ(chips[0].pids, (std::vector<int64_t>{6513, 33776}));
   EXPECT_EQ(chips[1].physical_id, 1);
   EXPECT_EQ(chips[1].pids, (std::vector<int64_t>{33777}));
@@ -95,6 +98,9 @@ TEST(NpuSmi, ACardMayHaveTwoChips) {
   EXPECT_EQ(chips[2].npu, 1);
   EXPECT_EQ(chips[2].physical_id, 2);
   EXPECT_EQ(chips[2].memory_mib, 65536);
+  EXPECT_EQ(chips[0].power_watts, 162);
+  EXPECT_EQ(chips[1].power_watts, std::nullopt);
+  EXPECT_EQ(chips[1].memory_used_mib, 2874);
 }
 
 TEST(NpuSmi, AnIdleCardHasNoProcess) {
@@ -165,6 +171,27 @@ TEST_F(AscendProbeTest, NoToolIsNoAscendAndABrokenOneIsAnError) {
   EXPECT_TRUE(absl::IsUnavailable(AscendProbe("n1", tool).Probe().status()));
   Install("no table\n");
   EXPECT_TRUE(absl::IsUnavailable(AscendProbe("n1", tool).Probe().status()));
+}
+
+TEST_F(AscendProbeTest, IsAMeterToo) {
+  Install(kWithProcesses);
+  const DeviceOptions options{
+      .source = DeviceSource::kAscend, .npu_smi = tool, .dcmi_library = "no-such-library.so"};
+  const auto meter = MakeDeviceMeter(options);
+  ASSERT_NE(meter, nullptr);
+  std::vector<v1::DeviceSample> samples = meter->Read();
+  ASSERT_EQ(samples.size(), 2u);
+  EXPECT_EQ(samples[1].index(), 1);
+  EXPECT_EQ(samples[1].utilization_percent(), 11);
+  EXPECT_EQ(samples[1].memory_used_mib(), 35761);
+  EXPECT_EQ(samples[1].power_watts(), 143);
+  Install(kTwoChipsPerCard);
+  samples = meter->Read();
+  ASSERT_EQ(samples.size(), 3u);
+  EXPECT_FALSE(samples[1].has_power_watts());
+  EXPECT_TRUE(samples[1].has_utilization_percent());
+  Install(kWithProcesses, "exit 1");
+  EXPECT_TRUE(meter->Read().empty());
 }
 
 TEST_F(AscendProbeTest, IsFoundByItself) {

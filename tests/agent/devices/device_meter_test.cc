@@ -158,6 +158,7 @@ TEST(MakeDeviceMeter, TakesTheOneThatIsThere) {
   nvml->devices = {BusyGpu(7)};
   DeviceOptions options{.source = DeviceSource::kAuto,
                         .nvml_library = BERTH_FAKE_NVML,
+                        .npu_smi = "/nonexistent/npu-smi",
                         .dcmi_library = BERTH_FAKE_DCMI};
   EXPECT_EQ(TextOf(MakeDeviceMeter(options)->Read()), "0: 7 % 58000 MiB 410 W\n");
   options.nvml_library = "no-such-library.so";

@@ -5,8 +5,10 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/time/clock.h"
 #include <gtest/gtest.h>
 
+#include "agent/executor/archived_logs.h"
 #include "agent/executor/old_folders.h"
 #include "tests/testing/temp_dir.h"
 #include <sys/stat.h>
@@ -33,7 +35,7 @@ class LogArchiveTest : public testing::Test {
   void Write(const std::string& name, const std::string& text) const {
     std::ofstream(attempt_ + "/" + name) << text;
   }
-  absl::Status Archive() { return ArchiveLogs(dir_.path(), archive_, kLogs, stop_); }
+  absl::Status Archive() { return ArchiveLogs(dir_.path(), archive_, kLogs, true, stop_); }
   std::string Read(const std::string& name) const {
     std::ostringstream text;
     text << std::ifstream(archive_ + "/acme/17/2/" + name).rdbuf();
@@ -80,6 +82,42 @@ TEST_F(LogArchiveTest, WhatCannotBeArchivedIsTriedAgain) {
   ASSERT_TRUE(Archive().ok());
   EXPECT_EQ(Read("rank-00003.log"), "first\n");
   EXPECT_EQ(std::distance(fs::directory_iterator(archive_ + "/acme/17/2"), {}), 3);
+}
+
+TEST_F(LogArchiveTest, ANodeRemovesWhatItHasBroughtItselfWhenItIsOld) {
+  const absl::Time now = absl::Now();
+  ASSERT_TRUE(Archive().ok());
+  const std::string others = archive_ + "/acme/17/2/rank-00008.log";
+  std::ofstream(others) << "another node's\n";
+  const auto remove_before = [&](absl::Time before) {
+    return RemoveArchived(dir_.path(), archive_, before, stop_);
+  };
+  ASSERT_TRUE(remove_before(now - absl::Hours(1)).ok());
+  EXPECT_EQ(Read("rank-00003.log"), "first\n");
+  fs::rename(archive_, archive_ + ".away");
+  EXPECT_FALSE(remove_before(now + absl::Hours(1)).ok());
+  fs::rename(archive_ + ".away", archive_);
+  ASSERT_TRUE(remove_before(now + absl::Hours(1)).ok());
+  EXPECT_EQ(std::distance(fs::directory_iterator(archive_ + "/acme/17/2"), {}), 1);
+  EXPECT_TRUE(fs::exists(others));
+  // It has no record any more; what the node still has comes again as it would after a crash.
+  EXPECT_TRUE(fs::is_empty(dir_.File("archived")));
+  fs::remove(others);
+  ASSERT_TRUE(MarkUnarchived(dir_.path(), kLogs, "acme", group_).ok());
+  ASSERT_TRUE(Archive().ok());
+  ASSERT_TRUE(remove_before(now + absl::Hours(1)).ok());
+  EXPECT_FALSE(fs::exists(archive_ + "/acme"));
+  EXPECT_TRUE(fs::exists(archive_));
+}
+
+TEST_F(LogArchiveTest, NoRecordLeadsOutOfTheArchive) {
+  fs::create_directories(dir_.File("elsewhere/17/2"));
+  std::ofstream(dir_.File("elsewhere/17/2/rank-00003.log")) << "precious\n";
+  fs::create_directory_symlink(dir_.File("elsewhere"), archive_ + "/acme");
+  ASSERT_TRUE(RecordArchived(dir_.path(), "1.0.1", "acme/17/2", {"rank-00003.log"}).ok());
+  ASSERT_TRUE(RecordArchived(dir_.path(), "2.0.2", "../elsewhere/17", {"2/rank-00003.log"}).ok());
+  EXPECT_FALSE(RemoveArchived(dir_.path(), archive_, absl::InfiniteFuture(), stop_).ok());
+  EXPECT_TRUE(fs::exists(dir_.File("elsewhere/17/2/rank-00003.log")));
 }
 
 TEST_F(LogArchiveTest, NoLinkIsFollowed) {

@@ -3,6 +3,7 @@
 #include "agent/shim/shim_template.h"
 
 #include <atomic>
+#include <cerrno>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/agent/shim/shim_harness.h"
+#include <sched.h>
 #include <sys/stat.h>
 
 namespace berth {
@@ -99,6 +101,26 @@ TEST_F(ShimTemplateTest, AnOrderThatATemplateTakesToItsGraveEndsItsConversation)
   StartShim();
   ExpectStarted();
   ASSERT_TRUE(AwaitEnd().has_value());
+}
+
+TEST_F(ShimTemplateTest, AChildThatADeadTemplateDidNotTellOfIsTakenAway) {
+  const std::string program = dir.File("template");
+  std::ofstream(program) << "#!/usr/bin/perl\n"
+                         << "open(my $socket, '<&=', 3); sysread($socket, my $order, 4096);\n"
+                         << "exit 0 if syscall(" << SYS_clone << ", " << (CLONE_PARENT | SIGCHLD)
+                         << ", 0, 0, 0, 0) == 0;\n"
+                         << "kill 'KILL', $$;\n";
+  ASSERT_EQ(chmod(program.c_str(), 0700), 0);
+  ShimStarter starter(program, false);
+  ASSERT_TRUE(starter.Start(dir.path()).ok());
+  siginfo_t orphan{};
+  ASSERT_EQ(waitid(P_ALL, 0, &orphan, WEXITED | WNOWAIT), 0);
+  ASSERT_TRUE(starter.Start(dir.path()).ok());
+  EXPECT_EQ(kill(orphan.si_pid, 0), -1);
+  EXPECT_EQ(errno, ESRCH);
+  // The second one's.
+  while (waitpid(-1, nullptr, 0) > 0) {
+  }
 }
 
 TEST_F(ShimTemplateTest, ATemplateEndsWithItsAgent) {

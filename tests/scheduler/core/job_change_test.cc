@@ -1,9 +1,13 @@
 // What may be changed of a job that is queued or runs: its spec, another attempt, its size.
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include <gtest/gtest.h>
 
+#include "common/error_detail.h"
 #include "tests/testing/test_center.h"
 
 namespace berth {
@@ -75,6 +79,32 @@ TEST_F(JobChangeTest, AdmissionLooksAtTheChangedJob) {
       center_.Try(UpdateJob{.job = job, .device_classes = std::vector<std::string>{"none"}}).ok());
   EXPECT_EQ(center_.GetJob(job).spec.gang.nodes, 1);
   ExpectInvariants();
+}
+
+TEST_F(JobChangeTest, ANodeThatNobodyKnowsIsNotExcluded) {
+  SubmitJob submit;
+  submit.device_classes = {"sim"};
+  submit.spec.gang.devices_per_node = 1;
+  submit.spec.gang.excluded_nodes = {"n1", "n11"};
+  const absl::Status refused = center_.TryAs(center_.UserOf("acme"), submit).status();
+  EXPECT_EQ(refused.message(), "no node \"n11\" to exclude");
+  const auto detail = FindDetail(refused);
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->code, "B2003");
+  EXPECT_EQ(detail->fix, std::vector<std::string>{"did you mean \"n1\"?"});
+  submit.spec.gang.excluded_nodes = {"n1"};
+  EXPECT_TRUE(center_.TryAs(center_.UserOf("acme"), submit).ok());
+}
+
+TEST_F(JobChangeTest, ALabelThatNoNodeHasIsNamed) {
+  SubmitJob submit;
+  submit.device_classes = {"sim"};
+  submit.spec.gang.devices_per_node = 1;
+  submit.spec.gang.node_labels["zone"] = "est";
+  const auto detail = FindDetail(center_.TryAs(center_.UserOf("acme"), submit).status());
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->code, "B3301");
+  EXPECT_TRUE(absl::StrContains(detail->why.at(0), "no node has the label zone=est"));
 }
 
 TEST_F(JobChangeTest, ARunningJobsLimitCanOnlyShrink) {

@@ -349,5 +349,18 @@ TEST_F(NodeProtocolTest, ADrainingNodeIsDrainedWhenItsLastTaskEnds) {
   EXPECT_EQ(center_.cluster().GetNode(node).state, NodeState::kDrained);
 }
 
+TEST_F(NodeProtocolTest, AReasonOfADrainStaysUntilThereIsAnother) {
+  const NodeId node = center_.cluster().FindNodeByName("n1")->id;
+  const auto reason = [&] { return center_.cluster().GetNode(node).state_detail; };
+  center_.Must(DrainNode{"n1", "fan"});
+  center_.Must(DrainNode{"n1", ""});
+  EXPECT_EQ(reason(), "fan");
+  center_.Must(DrainNode{"n1", "fan and disk"});
+  EXPECT_EQ(reason(), "fan and disk");
+  center_.Must(UndrainNode{"n1"});
+  center_.Must(DrainNode{"n1", ""});
+  EXPECT_EQ(reason(), "");
+}
+
 }  // namespace
 }  // namespace berth
