@@ -33,6 +33,8 @@ constexpr Option kJobOptions[] = {
     Value("on-node-loss", "WHAT", "a silent node: requeue, hold or fail (requeue)"),
     Value("lease", "TIME", "how long a cut-off node may go on, e.g. 2h"),
     Value("array", "RANGE", "many tasks, e.g. 0-99, 0-98:2 or 0-99%8 (8 at a time)"),
+    Repeated("matrix", "NAME=VALUES",
+             "a task for each combination, e.g. lr=1e-4,3e-4 and seed=1..3"),
     Repeated("after", "KIND:JOB", "not before ok:, any:, fail: or started: of another job"),
     Value("begin", "TIME", "not before, e.g. 22:00, \"2026-12-06 08:00\" or +2h"),
     Flag("hold", "wait for `berth release`"),

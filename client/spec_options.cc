@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
+#include "client/array_options.h"
 #include "client/moment.h"
 #include "client/requeue_options.h"
 #include "client/text.h"
@@ -24,8 +25,6 @@ namespace berth {
 namespace {
 
 constexpr double kCpusMax = 65536;
-constexpr int kArrayTasksMax = 1000 * 1000;
-constexpr int kArrayIndexMax = 1000 * 1000 * 1000;
 
 // Reads the options one after the other into a request; the first error stays.
 class SpecBuilder {
@@ -36,7 +35,7 @@ class SpecBuilder {
   absl::StatusOr<v1::SubmitJobRequest> Build() {
     for (const auto read :
          {&SpecBuilder::ReadTexts, &SpecBuilder::ReadShape, &SpecBuilder::ReadHost,
-          &SpecBuilder::ReadPlacement, &SpecBuilder::ReadArray, &SpecBuilder::ReadTimes,
+          &SpecBuilder::ReadPlacement, &SpecBuilder::ReadTasks, &SpecBuilder::ReadTimes,
           &SpecBuilder::ReadEnvironment, &SpecBuilder::ReadPlaces, &SpecBuilder::ReadAgain,
           &SpecBuilder::ReadWords, &SpecBuilder::ReadStopSignal}) {
       RETURN_IF_ERROR((this->*read)());
@@ -160,44 +159,7 @@ class SpecBuilder {
     return UnknownWord(value, level, known);
   }
 
-  // FIRST-LAST[:STEP][%AT_ONCE], or one index.
-  absl::Status ReadArray() {
-    const OptionValue* const value = arguments_.Find("array");
-    if (value == nullptr) {
-      return absl::OkStatus();
-    }
-    const auto refuse = [value](absl::string_view why) {
-      return ValueError(*value, absl::StrCat("\"", CleanText(value->text), "\" ", why),
-                        "write it like 0-99, 0-98:2 or 0-99%8 (at most 8 at a time)");
-    };
-    const std::vector<std::string> halves = absl::StrSplit(value->text, absl::MaxSplits('%', 1));
-    const std::vector<std::string> parts = absl::StrSplit(halves[0], absl::MaxSplits(':', 1));
-    const std::vector<std::string> ends = absl::StrSplit(parts[0], absl::MaxSplits('-', 1));
-    int32_t first = 0;
-    int32_t last = 0;
-    int32_t step = 1;
-    int32_t at_once = 0;
-    if (!absl::SimpleAtoi(ends[0], &first) || !absl::SimpleAtoi(ends.back(), &last) ||
-        (parts.size() == 2 && !absl::SimpleAtoi(parts[1], &step)) ||
-        (halves.size() == 2 && !absl::SimpleAtoi(halves[1], &at_once))) {
-      return refuse("is no range of indexes");
-    }
-    if (first < 0 || last < first || last > kArrayIndexMax) {
-      return refuse("is empty or too large");
-    }
-    if (step < 1 || (halves.size() == 2 && at_once < 1)) {
-      return refuse("has a step or a bound below 1");
-    }
-    v1::ArraySpec& array = *spec_.mutable_array();
-    array.set_first(first);
-    array.set_count((last - first) / step + 1);
-    array.set_step(step);
-    array.set_concurrent_max(at_once);
-    if (array.count() > kArrayTasksMax) {
-      return refuse(absl::StrCat("has ", array.count(), " tasks; the most is ", kArrayTasksMax));
-    }
-    return absl::OkStatus();
-  }
+  absl::Status ReadTasks() { return ReadArray(arguments_, spec_); }
 
   absl::Status ReadHost() {
     v1::HostResources& host = *spec_.mutable_gang()->mutable_per_node();

@@ -5,6 +5,7 @@
 // JSON is frozen; fields are only added.
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -59,6 +60,11 @@ Json TimeJson(int64_t micros);
 Json JobJson(const v1::Job& job);
 Json GangJson(const v1::GangSpec& gang);
 Json SpecJson(const v1::JobSpec& spec);
+// A matrix as --matrix takes it: "lr=1e-4,3e-4", "seed=1..3".
+std::vector<std::string> MatrixWords(const v1::JobSpec& spec);
+// Names and values of a task; empty: it has none, or is none.
+std::vector<std::pair<std::string, std::string>> ParametersOf(const v1::Job& job,
+                                                              const v1::JobSpec& spec);
 Json AllocationJson(const v1::Allocation& allocation);
 Json NodeJson(const v1::Node& node, absl::Time now);
 Json QuotaJson(const v1::QuotaRow& row);

@@ -1,15 +1,19 @@
 // The part of the views that tells what a job asks for.
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 
 #include "client/views.h"
+#include "common/matrix.h"
 
 namespace berth {
 namespace {
@@ -31,7 +35,64 @@ std::string NodeLossWord(v1::NodeLossPolicy policy) {
                                                : "requeue";
 }
 
+Json MatrixJson(const v1::JobSpec& spec) {
+  Json json = Json::array();
+  for (const v1::MatrixParameter& parameter : spec.matrix()) {
+    json.push_back({
+        {"name",                                              parameter.name()         },
+        { "values",
+         std::vector<std::string>(parameter.values().begin(), parameter.values().end())}
+    });
+  }
+  return json;
+}
+
+bool IsNumber(const std::string& text, int64_t number) {
+  return absl::StrCat(number) == text;
+}
+
+// As --matrix takes it: numbers that follow each other as a series.
+std::string ValuesText(const std::vector<std::string>& values) {
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < values.size();) {
+    int64_t first = 0;
+    size_t end = i + 1;
+    if (absl::SimpleAtoi(values[i], &first) && IsNumber(values[i], first)) {
+      while (end < values.size() && first < INT32_MAX &&
+             IsNumber(values[end], first + static_cast<int64_t>(end - i))) {
+        ++end;
+      }
+    }
+    const bool series = end - i > 2;
+    parts.push_back(series ? absl::StrCat(values[i], "..", values[end - 1]) : values[i]);
+    i = series ? end : i + 1;
+  }
+  return absl::StrJoin(parts, ",");
+}
+
 }  // namespace
+
+std::vector<std::string> MatrixWords(const v1::JobSpec& spec) {
+  std::vector<std::string> words;
+  for (const MatrixParameter& parameter : ToMatrix(spec.matrix())) {
+    words.push_back(absl::StrCat(parameter.name, "=", ValuesText(parameter.values)));
+  }
+  return words;
+}
+
+std::vector<std::pair<std::string, std::string>> ParametersOf(const v1::Job& job,
+                                                              const v1::JobSpec& spec) {
+  std::vector<std::pair<std::string, std::string>> parameters;
+  if (job.array_id() == 0) {
+    return parameters;
+  }
+  const Matrix matrix = ToMatrix(spec.matrix());
+  const std::vector<std::string> values = CombinationAt(matrix, job.array_index());
+  for (size_t i = 0; i < values.size(); ++i) {
+    parameters.emplace_back(matrix[i].name, values[i]);
+  }
+  return parameters;
+}
 
 Json GangJson(const v1::GangSpec& gang) {
   Json json{
@@ -111,6 +172,7 @@ Json SpecJson(const v1::JobSpec& spec) {
       spec.workdir_sha256().empty() ? Json() : Json(absl::BytesToHexString(spec.workdir_sha256()));
   json["image"] = spec.image().empty() ? Json() : Json(spec.image());
   json["launch"] = spec.launch() == v1::LAUNCH_MODE_DEVICE ? "device" : "node";
+  json["matrix"] = MatrixJson(spec);
   json["requeue"] = spec.has_requeue() ? RequeueJson(spec.requeue()) : Json();
   json["on_node_loss"] = NodeLossWord(spec.on_node_loss());
   json["lease_seconds"] =

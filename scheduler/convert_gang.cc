@@ -22,8 +22,6 @@ constexpr int kClassesMax = 16;
 constexpr int kAskedLabelsMax = 32;
 constexpr int64_t kCpuMilliMax = int64_t{10} * 1000 * 1000;
 constexpr int64_t kSizeMibMax = int64_t{1} << 30;
-constexpr int kArrayTasksMax = 1000 * 1000;
-constexpr int kArrayIndexMax = 1000 * 1000 * 1000;
 constexpr int kDependenciesMax = 1000;
 
 static_assert(SameEnum<v1::TopologyRequest::Level>(TopologyLevel::kRing) ==
@@ -148,27 +146,6 @@ absl::StatusOr<GangShape> ToGangShape(const v1::JobSpec& spec) {
   shape.node_labels = {gang.node_labels().begin(), gang.node_labels().end()};
   shape.excluded_nodes = {gang.excluded_nodes().begin(), gang.excluded_nodes().end()};
   return shape;
-}
-
-absl::StatusOr<ArrayRange> ToArrayRange(const v1::JobSpec& spec) {
-  ArrayRange range;
-  if (!spec.has_array()) {
-    return range;
-  }
-  const v1::ArraySpec& array = spec.array();
-  RETURN_IF_ERROR(CheckRange("the first index of an array", array.first(), 0, kArrayIndexMax));
-  RETURN_IF_ERROR(CheckRange("the number of tasks of an array", array.count(), 1, kArrayTasksMax));
-  RETURN_IF_ERROR(CheckRange("the step of an array", array.step(), 0, kArrayIndexMax));
-  RETURN_IF_ERROR(CheckRange("the number of tasks that run at once", array.concurrent_max(), 0,
-                             kArrayTasksMax));
-  range.first = array.first();
-  range.count = array.count();
-  range.step = std::max(array.step(), 1);
-  range.concurrent_max = array.concurrent_max();
-  RETURN_IF_ERROR(CheckRange("the last index of an array",
-                             range.first + int64_t{range.count - 1} * range.step, 0,
-                             kArrayIndexMax));
-  return range;
 }
 
 absl::StatusOr<std::vector<Dependency>> ToDependencies(const v1::JobSpec& spec) {

@@ -29,8 +29,6 @@ absl::Status CheckLength(absl::string_view noun, int64_t milliseconds, absl::Dur
 
 // Classes are left to the engine: they are names.
 absl::StatusOr<GangShape> ToGangShape(const v1::JobSpec& spec);
-// count is 0 where the job is no array.
-absl::StatusOr<ArrayRange> ToArrayRange(const v1::JobSpec& spec);
 // Each once, ascending.
 absl::StatusOr<std::vector<Dependency>> ToDependencies(const v1::JobSpec& spec);
 // InfinitePast: at once.

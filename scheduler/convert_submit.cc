@@ -17,6 +17,7 @@
 #include "common/sha256_sum.h"
 #include "common/status_macros.h"
 #include "scheduler/convert.h"
+#include "scheduler/convert_array.h"
 #include "scheduler/convert_gang.h"
 #include "scheduler/convert_text.h"
 #include "scheduler/core/names.h"
@@ -216,7 +217,8 @@ absl::Status CheckTimes(const v1::JobSpec& spec) {
 absl::Status CheckInteractive(const v1::JobSpec& spec) {
   RETURN_IF_ERROR(CheckRange("the idle limit in milliseconds", spec.idle_ms(), 0,
                              absl::ToInt64Milliseconds(kTimeLimitMax)));
-  if (spec.idle_ms() > 0 && (spec.gang().nodes() > 1 || spec.has_array())) {
+  if (spec.idle_ms() > 0 &&
+      (spec.gang().nodes() > 1 || spec.has_array() || spec.matrix_size() > 0)) {
     return Refused("B1230", "an interactive job has one node, and is no array",
                    "its idle limit ends every node where nobody works",
                    "submit the job, and enter it with `berth shell JOB`");

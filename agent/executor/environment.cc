@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 
 #include "agent/executor/node_list.h"
+#include "common/matrix.h"
 
 namespace berth {
 namespace {
@@ -60,6 +61,14 @@ void AddHost(const TaskContext& task, Environment& environment) {
   environment["OMP_NUM_THREADS"] = absl::StrCat(std::max(task.cores / workers, 1));
 }
 
+void AddParameters(const TaskContext& task, Environment& environment) {
+  const Matrix matrix = ToMatrix(task.spec.matrix());
+  const std::vector<std::string> values = CombinationAt(matrix, task.assignment.array_index());
+  for (size_t i = 0; i < values.size(); ++i) {
+    environment[ParameterVariable(matrix[i].name)] = values[i];
+  }
+}
+
 void AddIdentity(const TaskContext& task, Environment& environment) {
   const v1::Assignment& assignment = task.assignment;
   environment["BERTH_JOB_ID"] = absl::StrCat(assignment.job_id());
@@ -68,6 +77,7 @@ void AddIdentity(const TaskContext& task, Environment& environment) {
   if (assignment.array_id() != 0) {
     environment["BERTH_ARRAY_ID"] = absl::StrCat(assignment.array_id());
     environment["BERTH_ARRAY_INDEX"] = absl::StrCat(assignment.array_index());
+    AddParameters(task, environment);
   }
   environment["BERTH_TENANT"] = assignment.tenant();
   environment["BERTH_PROJECT"] = assignment.project();

@@ -35,6 +35,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B1227", "a name cannot be that of an image"                                     },
     {"B1228", "an uploaded folder holds what it may not, or is too large"             },
     {"B1230", "an interactive job has more than one node, or is an array"             },
+    {"B1231", "the parameters of an array are not possible"                           },
     {"B1301", "wrong usage of the command line"                                       },
     {"B1302", "a mistake in a job file"                                               },
     {"B1303", "an unknown output format or field"                                     },

@@ -161,6 +161,18 @@ std::string RequeueText(const v1::RequeuePolicy& policy) {
                                        policy.max_requeues(), " times");
 }
 
+// What the tasks of an array are given, and this one of it.
+void AddParameters(const v1::Job& job, const v1::JobSpec& spec, Facts& facts) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : ParametersOf(job, spec)) {
+    words.push_back(ShellWord(absl::StrCat(name, "=", value)));
+  }
+  facts.emplace_back("parameters", absl::StrJoin(words, " "));
+  words = MatrixWords(spec);
+  std::transform(words.begin(), words.end(), words.begin(), ShellWord);
+  facts.emplace_back("matrix", job.has_array() ? absl::StrJoin(words, " ") : "");
+}
+
 // How it is run, and when again.
 void AddManner(const v1::Job& job, const v1::JobSpec& spec, Facts& facts) {
   facts.emplace_back("launch", spec.launch() == v1::LAUNCH_MODE_DEVICE ? "once per device" : "");
@@ -187,6 +199,7 @@ std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Tim
   facts.emplace_back("funding", FundingText(job.funding()));
   facts.emplace_back("attempt", absl::StrCat(job.attempt()));
   AddPlace(job, now, facts);
+  AddParameters(job, spec, facts);
   facts.emplace_back("submitted", MomentText(job.submitted_at_us(), now));
   facts.emplace_back("started", MomentText(job.started_at_us(), now));
   facts.emplace_back("ended", MomentText(job.ended_at_us(), now));
@@ -256,6 +269,10 @@ absl::StatusOr<int> RunShow(Context& context) {
   }
   Listing listing = JobListing({response.job()}, true, context.output.kind, absl::Now());
   listing.rows[0].json["spec"] = response.has_spec() ? SpecJson(response.spec()) : Json();
+  Json& parameters = listing.rows[0].json["parameters"];
+  for (const auto& [name, value] : ParametersOf(response.job(), response.spec())) {
+    parameters[name] = value;
+  }
   const auto utilization = MeanUtilization(response.job());
   listing.rows[0].json["utilization_percent"] =
       utilization.has_value() ? Json(*utilization) : Json();

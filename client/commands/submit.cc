@@ -247,7 +247,7 @@ const Command kSubmitCommand = {
     .examples =
         "berth submit train.sh\n"
         "berth submit -N 2 -d 8 --class nvidia-h800-80g -t 36h -- torchrun train.py\n"
-        "id=$(berth submit --parsable --env SEED=7 train.sh)\n",
+        "berth submit --array %4 --matrix lr=1e-4,3e-4 --matrix seed=1..3 sweep.sh\n",
     .options = kSubmitOptions,
     .takes_job_options = true,
     .run = RunSubmit,

@@ -14,7 +14,7 @@ constexpr char kDirectives[] = R"(Options in a job script
 What follows #BERTH is read like options of `berth submit`, by the rules of shell words: quotes,
 backslashes, and comments from a word that begins with #. Nothing is expanded.
 The lines stand before the first command, in the first 32 KiB. The command line replaces single
-values and adds to repeated ones (--env, --exclude, --label, --requeue-exit).
+values and adds to repeated ones (--env, --exclude, --label, --requeue-exit, --matrix).
 A script without a #! line runs under /bin/sh. Arguments of the script stand after "--".
 )";
 
@@ -35,6 +35,7 @@ Of every task (the job starts with a clean environment; see --env):
   BERTH_STOP_FILE    appears before the stop signal
   BERTH_NOTIFY_SOCKET  where `berth notify` tells how far the job is
   BERTH_ARRAY_ID BERTH_ARRAY_INDEX   of a task of an array
+  BERTH_PARAM_<NAME>   its value of each parameter of --matrix, the name in upper case
   NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT, and the same as PET_* for torchrun
   with --launch device also RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE GROUP_RANK
   CUDA_VISIBLE_DEVICES or ASCEND_RT_VISIBLE_DEVICES, by the kind of device

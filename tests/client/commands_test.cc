@@ -552,6 +552,28 @@ TEST(Arrays, ATaskIsAddressedByItsIndex) {
   EXPECT_EQ(scheduler.Run({"cancel", "4799.x"}).code, 2);
 }
 
+TEST(Arrays, ShowTheirMatrixAndATaskItsValues) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  for (const auto& [name, values] : {
+           std::pair{"lr",   std::vector<std::string>{"1e-4", "3e-4"}      },
+           std::pair{"seed", std::vector<std::string>{"1", "2", "3", "x y"}}
+  }) {
+    v1::MatrixParameter& parameter = *scheduler.service.spec.add_matrix();
+    parameter.set_name(name);
+    parameter.mutable_values()->Assign(values.begin(), values.end());
+  }
+  const std::string array = scheduler.Run({"show", "4799"}).out;
+  EXPECT_NE(array.find("lr=1e-4,3e-4 'seed=1..3,x y'\n"), std::string::npos) << array;
+  EXPECT_EQ(array.find("parameters"), std::string::npos) << array;
+  const std::string task = scheduler.Run({"show", "4799.2"}).out;
+  EXPECT_NE(task.find("lr=1e-4 seed=3\n"), std::string::npos) << task;
+  const Json json = Json::parse(scheduler.Run({"show", "4799.1", "-o", "json"}).out)["items"][0];
+  EXPECT_EQ(json["parameters"]["seed"], "2");
+  EXPECT_EQ(json["spec"]["matrix"][0]["name"], "lr");
+  EXPECT_EQ(json["spec"]["matrix"][0]["values"][1], "3e-4");
+}
+
 TEST(Submit, DependenciesBecomeIds) {
   FakeScheduler scheduler;
   AddArray(scheduler);

@@ -60,6 +60,7 @@ class FakeService : public v1::Client::Service {
                       v1::GetJobResponse* response) override {
     const std::lock_guard<std::mutex> lock(mu);
     *response->mutable_job() = JobOf(request->job_id());
+    *response->mutable_spec() = spec;
     response->mutable_spec()->mutable_command()->Assign(command.begin(), command.end());
     if (requeue.has_value()) {
       *response->mutable_spec()->mutable_requeue() = *requeue;
@@ -271,6 +272,7 @@ class FakeService : public v1::Client::Service {
   v1::Role role = v1::ROLE_MEMBER;
   bool never_done = false;
   std::vector<std::string> command = {"python"};
+  v1::JobSpec spec;  // of every job, less what follows
   std::optional<v1::RequeuePolicy> requeue;
   v1::LaunchMode launch = v1::LAUNCH_MODE_NODE;
   std::string log;

@@ -263,6 +263,51 @@ TEST(Submission, ArraysHaveARangeAStepAndABound) {
   EXPECT_FALSE(SpecOf({"--", "true"}).has_array());
 }
 
+std::vector<std::string> ValuesOf(const v1::MatrixParameter& parameter) {
+  return {parameter.values().begin(), parameter.values().end()};
+}
+
+TEST(Submission, AMatrixIsAnArrayOfAllCombinations) {
+  const v1::JobSpec spec =
+      SpecOf({"--matrix", "lr=1e-4,3e-4", "--matrix", "seed=1..3,7", "--", "true"});
+  ASSERT_EQ(spec.matrix_size(), 2);
+  EXPECT_EQ(spec.matrix(0).name(), "lr");
+  EXPECT_EQ(ValuesOf(spec.matrix(0)), (std::vector<std::string>{"1e-4", "3e-4"}));
+  EXPECT_EQ(ValuesOf(spec.matrix(1)), (std::vector<std::string>{"1", "2", "3", "7"}));
+  EXPECT_EQ(spec.array().first(), 0);
+  EXPECT_EQ(spec.array().count(), 8);
+  EXPECT_EQ(spec.array().concurrent_max(), 0);
+}
+
+TEST(Submission, ARangeSelectsAmongTheCombinationsOfAMatrix) {
+  const std::vector<std::string> seeds = {"--matrix", "seed=-1..4", "--array"};
+  const auto array_of = [&seeds](const std::string& range) {
+    std::vector<std::string> words = seeds;
+    words.insert(words.end(), {range, "--", "true"});
+    return SpecOf(words).array();
+  };
+  EXPECT_EQ(array_of("%4").count(), 6);
+  EXPECT_EQ(array_of("%4").concurrent_max(), 4);
+  EXPECT_EQ(array_of("2-5:3%1").first(), 2);
+  EXPECT_EQ(array_of("2-5:3%1").count(), 2);
+  EXPECT_EQ(Make({"--matrix", "seed=1..6", "--array", "0-6", "--", "true"}).status().message(),
+            "--array: \"0-6\" goes beyond the matrix, which has 6 combinations");
+}
+
+TEST(Submission, ValuesOfAMatrixStayAsTheyAreWritten) {
+  EXPECT_EQ(ValuesOf(SpecOf({"--matrix", "p=a=b, c ,../d,x..y,1.50", "--", "true"}).matrix(0)),
+            (std::vector<std::string>{"a=b", " c ", "../d", "x..y", "1.50"}));
+}
+
+TEST(Submission, TheCommandLineReplacesAParameterOfTheFile) {
+  const ScriptFile file("#!/bin/sh\n#BERTH --matrix lr=1,2 --matrix seed=1..3\ntrue\n");
+  const v1::JobSpec spec = SpecOf({file.path(), "--matrix", "LR=5"});
+  ASSERT_EQ(spec.matrix_size(), 2);
+  EXPECT_EQ(spec.matrix(0).name(), "LR");
+  EXPECT_EQ(ValuesOf(spec.matrix(0)), (std::vector<std::string>{"5"}));
+  EXPECT_EQ(spec.array().count(), 3);
+}
+
 TEST(Submission, GangsMayShrinkShareAndStandTogether) {
   const v1::JobSpec spec =
       SpecOf({"--nodes", "8", "--min-nodes", "2", "--topology", "same-leaf:require", "--", "true"});
@@ -312,10 +357,23 @@ TEST(Submission, RefusesBadPlacesAndTimes) {
       {"--array",             "a-b"                },
       {"--array",             "-1-3"                                                                 },
       {"--array",             "0-1000000"   },
-      {"--after",             "when:3"},
-      {"--after",             "ok:"                },
-      {"--begin",             "yesterday"                                                                 },
-      {"--begin",             "2020-01-01"   },
+      {"--array",             "%4"},
+      {"--array",             "%"                },
+      {"--matrix",             "lr"                                                                 },
+      {"--matrix",             "=1"  },
+      {"--matrix",             "l-r=1"},
+      {"--matrix",             "lr="                },
+      {"--matrix",             "lr=1,,2"                                                                 },
+      {"--matrix",             "lr=1,1"  },
+      {"--matrix",             "seed=3..1"},
+      {"--matrix",             "seed=01..03"                },
+      {"--matrix",             "seed=0..9223372036854775807"                                                                 },
+      {"--matrix",             "seed=1..20000"  },
+      {"--matrix",             "seed=1\n"},
+      {"--after",             "when:3"                },
+      {"--after",             "ok:"                                                                  },
+      {"--begin",             "yesterday"   },
+      {"--begin",             "2020-01-01"},
   };
   for (std::vector<std::string> words : cases) {
     const std::string option = words[0];

@@ -130,6 +130,26 @@ def show_arrays(center, owner):
         expect(sorted(found) == [1, 3, 5, 7, 9, 11], str(sorted(found)))
         expect(most_at_once(list(found.values())) <= 2, "%d at once" % most_at_once(list(found.values())))
 
+    with shows("a matrix has a task for each combination, whose values reach it as they were written"):
+        folder = center.path("matrix")
+        os.mkdir(folder)
+        os.chmod(folder, 0o777)
+        write = "echo $BERTH_PARAM_LR $BERTH_PARAM_SEED > %s/$BERTH_ARRAY_INDEX" % folder
+        script = center.path("matrix.sh")
+        with open(script, "w") as file:
+            file.write("#!/bin/sh\n#BERTH --matrix lr=1e-4,3e-4 --matrix seed=1..9 --array %%2\n%s\n" % write)
+        job = center.submit(script, "--matrix", "seed=1..3", token=owner)
+        waited = center.try_berth("wait", str(job), token=owner)
+        expect(waited.code == 0, str(waited))
+        found = {name: open(os.path.join(folder, name)).read().split() for name in os.listdir(folder)}
+        expect(found == {str(i): [lr, seed] for i, (lr, seed) in enumerate(
+            (lr, seed) for lr in ("1e-4", "3e-4") for seed in "123")}, str(found))
+        expect("lr=1e-4,3e-4 seed=1..3" in center.berth("show", str(job), token=owner), "the matrix is not shown")
+        expect(center.items("show", "%d.4" % job, token=owner)[0]["parameters"] == {"lr": "3e-4", "seed": "2"},
+               "not the parameters of task 4")
+        beyond = center.try_berth("submit", "--matrix", "seed=1..3", "--array", "0-3", "--", "true", token=owner)
+        expect(beyond.code == 2 and "3 combinations" in beyond.err, str(beyond))
+
 
 def show_dependencies(center, owner):
     with shows("a chain of dependencies runs in its order, and what is impossible ends at once"):

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include <gtest/gtest.h>
 
 #include "common/credentials.h"
@@ -310,6 +311,65 @@ TEST(ToSubmitJob, RefusesBadArraysAndDependencies) {
   for (const BadSpec& bad : cases) {
     ExpectRefused(bad, absl::StatusCode::kInvalidArgument);
   }
+}
+
+// `values`: with commas between them.
+void AddParameter(v1::JobSpec& spec, absl::string_view name, absl::string_view values) {
+  v1::MatrixParameter& parameter = *spec.add_matrix();
+  parameter.set_name(std::string(name));
+  for (const absl::string_view value : absl::StrSplit(values, ',')) {
+    parameter.add_values(std::string(value));
+  }
+}
+
+TEST(ToSubmitJob, AMatrixHasATaskForEachCombination) {
+  v1::SubmitJobRequest request = GoodRequest();
+  v1::JobSpec& spec = *request.mutable_spec();
+  AddParameter(spec, "lr", "1e-4,3e-4");
+  AddParameter(spec, "seed", "1,2,3");
+  EXPECT_EQ(ToSubmitJob(request)->spec.array.count, 6);
+  spec.mutable_array()->set_first(3);
+  spec.mutable_array()->set_count(3);
+  EXPECT_EQ(ToSubmitJob(request)->spec.array.first, 3);
+  spec.mutable_array()->set_count(4);
+  const auto beyond = ToSubmitJob(request).status();
+  EXPECT_EQ(beyond.message(), "task 6 of the array has no combination of parameters");
+  EXPECT_EQ(FindDetail(beyond)->code, "B1231");
+}
+
+void AddManyCombinations(v1::JobSpec& spec) {
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g"}) {
+    AddParameter(spec, name, "0,1,2,3,4,5,6,7,8,9");
+  }
+}
+
+void AddSameNameTwice(v1::JobSpec& spec) {
+  AddParameter(spec, "lr", "1");
+  AddParameter(spec, "Lr", "2");
+}
+
+TEST(ToSubmitJob, RefusesBadMatrices) {
+  const BadSpec cases[] = {
+      {"name",        [](v1::JobSpec& s) { AddParameter(s, "l=r", "1"); }   },
+      {"no value",    [](v1::JobSpec& s) { s.add_matrix()->set_name("lr"); }},
+      {"empty value", [](v1::JobSpec& s) { AddParameter(s, "lr", "1,,2"); } },
+      {"value twice", [](v1::JobSpec& s) { AddParameter(s, "lr", "1,1"); }  },
+      {"control",     [](v1::JobSpec& s) { AddParameter(s, "lr", "1\n"); }  },
+      {"name twice",  AddSameNameTwice                                      },
+      {"too many",    AddManyCombinations                                   },
+  };
+  for (const BadSpec& bad : cases) {
+    ExpectRefused(bad, absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(ToSubmitJob, AnInteractiveJobHasNoMatrix) {
+  v1::SubmitJobRequest request = GoodRequest();
+  request.mutable_spec()->set_idle_ms(1000);
+  request.mutable_spec()->mutable_gang()->set_nodes(1);
+  EXPECT_TRUE(ToSubmitJob(request).ok());
+  AddParameter(*request.mutable_spec(), "lr", "1");
+  EXPECT_EQ(FindDetail(ToSubmitJob(request).status())->code, "B1230");
 }
 
 TEST(ToSubmitJob, RefusesBadKeysAndTenants) {

@@ -129,6 +129,25 @@ TEST_F(EnvironmentTest, ATaskOfAnArrayKnowsItsIndex) {
   EXPECT_EQ(variables["BERTH_ARRAY_INDEX"], "0");
 }
 
+TEST_F(EnvironmentTest, ATaskOfAMatrixHasItsValues) {
+  for (const auto& [name, values] : {
+           std::pair{"lr",   std::vector<std::string>{"1e-4", "3e-4"}},
+           std::pair{"seed", std::vector<std::string>{"1", "2", "3"} }
+  }) {
+    v1::MatrixParameter& parameter = *spec_.add_matrix();
+    parameter.set_name(name);
+    parameter.mutable_values()->Assign(values.begin(), values.end());
+  }
+  EXPECT_EQ(Make().count("BERTH_PARAM_LR"), 0U);
+  assignment_.set_array_id(4700);
+  assignment_.set_array_index(4);
+  Variables variables = Make();
+  EXPECT_EQ(variables["BERTH_PARAM_LR"], "3e-4");
+  EXPECT_EQ(variables["BERTH_PARAM_SEED"], "2");
+  assignment_.set_array_index(6);
+  EXPECT_EQ(Make().count("BERTH_PARAM_LR"), 0U);
+}
+
 TEST_F(EnvironmentTest, HasWhatEveryProcessNeeds) {
   auto variables = Make();
   EXPECT_EQ(variables["PATH"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
