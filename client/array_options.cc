@@ -92,53 +92,119 @@ absl::StatusOr<Matrix> ReadMatrix(const Arguments& arguments) {
   return matrix;
 }
 
-// FIRST-LAST[:STEP][%AT_ONCE], or one index. With a matrix the range may be left out, and selects
-// among its combinations otherwise.
-absl::Status ReadRange(const OptionValue& option, int64_t combinations, v1::ArraySpec& array) {
-  const auto refuse = [&option](absl::string_view why) {
-    return ValueError(option, absl::StrCat("\"", CleanText(option.text), "\" ", why),
-                      "write it like 0-99, 0-98:2 or 0-99%8 (at most 8 at a time)");
-  };
-  const std::vector<std::string> halves = absl::StrSplit(option.text, absl::MaxSplits('%', 1));
-  const std::vector<std::string> parts = absl::StrSplit(halves[0], absl::MaxSplits(':', 1));
+absl::Status Refuse(const OptionValue& option, absl::string_view why) {
+  return ValueError(option, absl::StrCat("\"", CleanText(option.text), "\" ", why),
+                    "write it like 0-99, 0-98:2, 1,3,5-7 or 0-99%8 (at most 8 at a time)");
+}
+
+// FIRST-LAST[:STEP], or one index.
+absl::StatusOr<v1::IndexRange> RangeOf(const OptionValue& option, const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
   const std::vector<std::string> ends = absl::StrSplit(parts[0], absl::MaxSplits('-', 1));
   int32_t first = 0;
-  auto last = static_cast<int32_t>(combinations - 1);
+  int32_t last = 0;
   int32_t step = 1;
-  int32_t at_once = 0;
-  const bool all = halves.size() == 2 && halves[0].empty() && combinations > 0;
-  const bool indexes =
-      all || (absl::SimpleAtoi(ends[0], &first) && absl::SimpleAtoi(ends.back(), &last) &&
-              (parts.size() == 1 || absl::SimpleAtoi(parts[1], &step)));
-  if (!indexes || (halves.size() == 2 && !absl::SimpleAtoi(halves[1], &at_once))) {
-    return refuse("is no range of indexes");
+  if (!absl::SimpleAtoi(ends[0], &first) || !absl::SimpleAtoi(ends.back(), &last) ||
+      (parts.size() == 2 && !absl::SimpleAtoi(parts[1], &step))) {
+    return Refuse(option, "is no range of indexes");
   }
   if (first < 0 || last < first || last > kArrayIndexMax) {
-    return refuse("is empty or too large");
+    return Refuse(option, "is empty or too large");
   }
-  if (step < 1 || (halves.size() == 2 && at_once < 1)) {
-    return refuse("has a step or a bound below 1");
+  if (step < 1) {
+    return Refuse(option, "has a step below 1");
   }
-  array.set_first(first);
-  array.set_count((last - first) / step + 1);
-  array.set_step(step);
+  v1::IndexRange range;
+  range.set_first(first);
+  range.set_count((last - first) / step + 1);
+  range.set_step(step);
+  return range;
+}
+
+int64_t LastOf(const v1::IndexRange& range) {
+  return range.first() + (int64_t{range.count()} - 1) * range.step();
+}
+
+// The ranges between commas, which ascend.
+absl::Status ReadRanges(const OptionValue& option, const std::string& text, v1::ArraySpec& array) {
+  std::vector<v1::IndexRange> ranges;
+  int64_t behind = -1;
+  for (const std::string& part : std::vector<std::string>(absl::StrSplit(text, ','))) {
+    ASSIGN_OR_RETURN(const v1::IndexRange range, RangeOf(option, part));
+    if (range.first() <= behind) {
+      return Refuse(option, "names its indexes in another order than ascending, or twice");
+    }
+    behind = LastOf(range);
+    ranges.push_back(range);
+  }
+  SetRanges(ranges, array);
+  return absl::OkStatus();
+}
+
+// The indexes and, behind '%', how many tasks run at once. With a matrix the indexes may be left
+// out, and select among its combinations otherwise.
+absl::Status ReadIndexes(const OptionValue& option, int64_t combinations, v1::ArraySpec& array) {
+  const std::vector<std::string> halves = absl::StrSplit(option.text, absl::MaxSplits('%', 1));
+  int32_t at_once = 0;
+  if (halves.size() == 2 && !absl::SimpleAtoi(halves[1], &at_once)) {
+    return Refuse(option, "is no range of indexes");
+  }
+  if (halves.size() == 2 && at_once < 1) {
+    return Refuse(option, "has a bound below 1");
+  }
   array.set_concurrent_max(at_once);
-  if (array.count() > kArrayTasksMax) {
-    return refuse(absl::StrCat("has ", array.count(), " tasks; the most is ", kArrayTasksMax));
+  if (halves[0].empty() && combinations > 0) {
+    array.set_count(static_cast<int32_t>(combinations));
+    array.set_step(1);
+    return absl::OkStatus();
   }
-  if (combinations > 0 && first + int64_t{array.count() - 1} * step >= combinations) {
+  RETURN_IF_ERROR(ReadRanges(option, halves[0], array));
+  if (CountTasks(array) > kArrayTasksMax) {
+    return Refuse(option,
+                  absl::StrCat("has ", CountTasks(array), " tasks; the most is ", kArrayTasksMax));
+  }
+  const int64_t last = LastOf(RangesOf(array).back());
+  if (combinations > 0 && last >= combinations) {
     return ValueError(
         option,
         absl::StrCat("\"", CleanText(option.text), "\" goes beyond the matrix, which has ",
                      combinations, combinations == 1 ? " combination" : " combinations"),
         absl::StrCat("choose among 0-", combinations - 1,
-                     ", or write %8 alone to bound how many "
-                     "run at once"));
+                     ", or write %8 alone to bound how many run at once"));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
+
+std::vector<v1::IndexRange> RangesOf(const v1::ArraySpec& array) {
+  if (array.ranges_size() > 0) {
+    return {array.ranges().begin(), array.ranges().end()};
+  }
+  v1::IndexRange range;
+  range.set_first(array.first());
+  range.set_count(array.count());
+  range.set_step(std::max(array.step(), 1));
+  return {range};
+}
+
+void SetRanges(const std::vector<v1::IndexRange>& ranges, v1::ArraySpec& array) {
+  if (ranges.size() > 1) {
+    array.mutable_ranges()->Assign(ranges.begin(), ranges.end());
+    return;
+  }
+  array.set_first(ranges[0].first());
+  array.set_count(ranges[0].count());
+  array.set_step(ranges[0].step());
+}
+
+int64_t CountTasks(const v1::ArraySpec& array) {
+  int64_t count = 0;
+  for (const v1::IndexRange& range : RangesOf(array)) {
+    count += range.count();
+  }
+  return count;
+}
 
 absl::Status ReadArray(const Arguments& arguments, v1::JobSpec& spec) {
   ASSIGN_OR_RETURN(Matrix matrix, ReadMatrix(arguments));
@@ -149,11 +215,18 @@ absl::Status ReadArray(const Arguments& arguments, v1::JobSpec& spec) {
     out.mutable_values()->Assign(parameter.values.begin(), parameter.values.end());
   }
   if (const OptionValue* const option = arguments.Find("array"); option != nullptr) {
-    return ReadRange(*option, combinations, *spec.mutable_array());
-  }
-  if (combinations > 0) {
+    RETURN_IF_ERROR(ReadIndexes(*option, combinations, *spec.mutable_array()));
+  } else if (combinations > 0) {
     spec.mutable_array()->set_count(static_cast<int32_t>(combinations));
     spec.mutable_array()->set_step(1);
+  }
+  if (const OptionValue* const option = arguments.Find("max-fails"); option != nullptr) {
+    if (!spec.has_array()) {
+      return ValueError(*option, "counts failed tasks, but the job has none",
+                        "give it with --array or --matrix");
+    }
+    ASSIGN_OR_RETURN(const int64_t fails_max, IntegerOf(*option, 1, kArrayTasksMax));
+    spec.mutable_array()->set_fails_max(static_cast<int32_t>(fails_max));
   }
   return absl::OkStatus();
 }

@@ -1,7 +1,11 @@
 #ifndef BERTH_CLIENT_ARRAY_OPTIONS_H_
 #define BERTH_CLIENT_ARRAY_OPTIONS_H_
 
-// --array and --matrix: which tasks a job has, and what each is given.
+// --array, --matrix and --max-fails: which tasks a job has, what each is given, and how many may
+// fail.
+
+#include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -12,6 +16,13 @@ namespace berth {
 
 // Puts the array and its parameters, if there are any, into the specification.
 absl::Status ReadArray(const Arguments& arguments, v1::JobSpec& spec);
+
+// The indexes of an array: of one range, or of several.
+std::vector<v1::IndexRange> RangesOf(const v1::ArraySpec& array);
+// Requires: one range or more, ascending; the array has none yet.
+void SetRanges(const std::vector<v1::IndexRange>& ranges, v1::ArraySpec& array);
+// 0: it is none.
+int64_t CountTasks(const v1::ArraySpec& array);
 
 }  // namespace berth
 

@@ -23,6 +23,8 @@ Json ArrayJson(const v1::ArrayStatus& array) {
       {"succeeded",      array.succeeded()                                                  },
       {"failed",         array.failed()                                                     },
       {"cancelled",      array.cancelled()                                                  },
+      {"indexes",        IndexesText(array)                                                 },
+      {"fails_max",      array.fails_max() == 0 ? Json() : Json(array.fails_max())          },
   };
 }
 
@@ -144,6 +146,20 @@ Json NoticeJson(const v1::JobNotice& notice) {
                          ? Json(static_cast<double>(notice.progress_milli()) / 1000)
                          : Json();
   return json;
+}
+
+std::string IndexesText(const v1::ArrayStatus& array) {
+  const auto text = [](const auto& range) {
+    const int64_t last = range.first() + (int64_t{range.count()} - 1) * range.step();
+    return range.count() == 1 ? absl::StrCat(range.first())
+                              : absl::StrCat(range.first(), "-", last, range.step() > 1 ? ":" : "",
+                                             range.step() > 1 ? absl::StrCat(range.step()) : "");
+  };
+  return array.ranges().empty()
+             ? text(array)
+             : absl::StrJoin(array.ranges(), ",", [&](std::string* out, const auto& range) {
+                 absl::StrAppend(out, text(range));
+               });
 }
 
 std::string ArrayProgressText(const v1::ArrayStatus& array) {

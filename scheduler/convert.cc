@@ -77,6 +77,15 @@ void FillArray(const Job& job, v1::Job& message) {
   array.set_count(range.count);
   array.set_step(range.step);
   array.set_concurrent_max(range.concurrent_max);
+  array.set_fails_max(range.fails_max);
+  if (range.ranges != nullptr) {
+    for (const IndexRange& one : *range.ranges) {
+      v1::IndexRange& out = *array.add_ranges();
+      out.set_first(one.first);
+      out.set_count(one.count);
+      out.set_step(one.step);
+    }
+  }
   array.set_started(job.tasks.next);
   array.set_live(job.tasks.live);
   array.set_succeeded(job.tasks.succeeded);
@@ -182,6 +191,7 @@ absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, 
   }
   query.all_states = request.all_states();
   query.without_tasks = request.without_tasks();
+  query.array = JobId(request.array_id());
   query.before = JobId(request.before_job_id());
   return query;
 }

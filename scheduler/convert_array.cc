@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -33,17 +35,51 @@ absl::StatusOr<int64_t> ReadMatrix(const v1::JobSpec& spec) {
   return combinations;
 }
 
+// Of an ArraySpec or an IndexRange, which have the same fields.
+template <typename Message>
+absl::StatusOr<IndexRange> ToIndexRange(const Message& message) {
+  RETURN_IF_ERROR(CheckRange("the first index of an array", message.first(), 0, kArrayIndexMax));
+  RETURN_IF_ERROR(
+      CheckRange("the number of tasks of an array", message.count(), 1, kArrayTasksMax));
+  RETURN_IF_ERROR(CheckRange("the step of an array", message.step(), 0, kArrayIndexMax));
+  const IndexRange range{message.first(), message.count(), std::max(message.step(), 1)};
+  RETURN_IF_ERROR(CheckRange("the last index of an array", range.last(), 0, kArrayIndexMax));
+  return range;
+}
+
+absl::StatusOr<std::vector<IndexRange>> ReadRanges(const v1::ArraySpec& array) {
+  std::vector<IndexRange> ranges;
+  if (array.ranges().empty()) {
+    ASSIGN_OR_RETURN(const IndexRange range, ToIndexRange(array));
+    ranges.push_back(range);
+    return ranges;
+  }
+  if (array.first() != 0 || array.count() != 0 || array.step() != 0) {
+    return Refused("B1206", "an array has both one range of indexes and several",
+                   "its indexes are said in one way", "name the ranges alone");
+  }
+  RETURN_IF_ERROR(
+      CheckRange("the number of ranges of an array", array.ranges_size(), 1, kIndexRangesMax));
+  for (const v1::IndexRange& message : array.ranges()) {
+    ASSIGN_OR_RETURN(const IndexRange range, ToIndexRange(message));
+    ranges.push_back(range);
+  }
+  return ranges;
+}
+
 absl::StatusOr<ArrayRange> ReadIndexes(const v1::ArraySpec& array) {
-  RETURN_IF_ERROR(CheckRange("the first index of an array", array.first(), 0, kArrayIndexMax));
-  RETURN_IF_ERROR(CheckRange("the number of tasks of an array", array.count(), 1, kArrayTasksMax));
-  RETURN_IF_ERROR(CheckRange("the step of an array", array.step(), 0, kArrayIndexMax));
+  ASSIGN_OR_RETURN(std::vector<IndexRange> ranges, ReadRanges(array));
+  ArrayRange range = MakeArrayRange(std::move(ranges));
+  if (const std::string fault = FindRangeFault(range); !fault.empty()) {
+    return Refused("B1206", fault, "the indexes of an array ascend", "--array 1,3,5-7");
+  }
+  RETURN_IF_ERROR(CheckRange("the number of tasks of an array", range.count, 1, kArrayTasksMax));
   RETURN_IF_ERROR(CheckRange("the number of tasks that run at once", array.concurrent_max(), 0,
                              kArrayTasksMax));
-  ArrayRange range;
-  range.first = array.first();
-  range.count = array.count();
-  range.step = std::max(array.step(), 1);
+  RETURN_IF_ERROR(
+      CheckRange("the number of tasks that may fail", array.fails_max(), 0, kArrayTasksMax));
   range.concurrent_max = array.concurrent_max();
+  range.fails_max = array.fails_max();
   return range;
 }
 
@@ -57,8 +93,7 @@ absl::StatusOr<ArrayRange> ToArrayRange(const v1::JobSpec& spec) {
     return range;
   }
   ASSIGN_OR_RETURN(const ArrayRange range, ReadIndexes(spec.array()));
-  const int64_t last = range.first + int64_t{range.count - 1} * range.step;
-  RETURN_IF_ERROR(CheckRange("the last index of an array", last, 0, kArrayIndexMax));
+  const int last = range.IndexAt(range.count - 1);
   if (combinations > 0 && last >= combinations) {
     return Refused(
         "B1231", absl::StrCat("task ", last, " of the array has no combination of parameters"),

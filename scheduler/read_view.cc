@@ -20,7 +20,8 @@ constexpr int kReclaimsMax = 100;
 bool Matches(const JobListQuery& query, const Job& job) {
   const bool state =
       query.states.empty() || std::count(query.states.begin(), query.states.end(), job.state) > 0;
-  return state && !(query.without_tasks && job.array) && (!query.before || job.id < query.before) &&
+  return state && !(query.without_tasks && job.array) &&
+         (!query.array || query.array == job.array) && (!query.before || job.id < query.before) &&
          (!query.tenant.has_value() || *query.tenant == job.spec.tenant) &&
          (!query.user.has_value() || *query.user == job.spec.user) &&
          (!query.project.has_value() || *query.project == job.spec.project) &&
@@ -106,6 +107,7 @@ absl::StatusOr<std::vector<JobRecord>> ReadView::ListJobs(const JobListQuery& qu
                               .name = query.name,
                               .states = query.states,
                               .without_tasks = query.without_tasks,
+                              .array = query.array,
                               .before = query.before,
                               .limit = query.limit};
     ASSIGN_OR_RETURN(std::vector<Job> ended, store_.ListEndedJobs(ended_query));
@@ -132,18 +134,13 @@ absl::StatusOr<std::string> ReadView::GetJobPayload(const Job& job) const {
 absl::StatusOr<JobId> ReadView::FindArrayTask(const Actor& actor, JobId array, int index) const {
   ASSIGN_OR_RETURN(const JobRecord record, FindJob(actor, array));
   const ArrayRange& range = record.job.spec.array;
-  const int64_t offset = int64_t{index} - range.first;
-  if (range.count == 0 || offset < 0 || offset % range.step != 0 ||
-      offset / range.step >= range.count) {
-    return MakeError(
-        absl::StatusCode::kNotFound,
-        {.code = "B4001",
-         .message = absl::StrCat("job ", array.value(), " has no task ", index),
-         .why = range.count == 0 ? "it is no array"
-                                 : absl::StrCat("its tasks are ", range.first, " to ",
-                                                range.first + int64_t{range.count - 1} * range.step,
-                                                ", step ", range.step),
-         .fix = absl::StrCat("berth show ", array.value())});
+  if (range.count == 0 || !range.PositionOf(index).has_value()) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     {.code = "B4001",
+                      .message = absl::StrCat("job ", array.value(), " has no task ", index),
+                      .why = range.count == 0 ? "it is no array"
+                                              : absl::StrCat("its tasks are ", IndexesText(range)),
+                      .fix = absl::StrCat("berth show ", array.value())});
   }
   ASSIGN_OR_RETURN(const JobId task, store_.FindArrayTask(array, index));
   if (!task) {

@@ -31,6 +31,7 @@ struct JobListQuery {
   std::optional<std::string> name;
   std::vector<JobState> states;  // empty: as all_states says
   bool all_states = false;
+  JobId array;                 // only tasks of this one; none: any job
   bool without_tasks = false;  // no tasks of arrays
   JobId before;                // none: from the newest
   int limit = 1000;

@@ -25,6 +25,7 @@ std::span<const Command* const> AllCommands() {
       &kReleaseCommand,
       &kUpdateCommand,
       &kRequeueCommand,
+      &kRetryCommand,
       &kQuotaCommand,
       &kQuotaSetCommand,
       &kNodeListCommand,

@@ -36,6 +36,7 @@ extern const Command kHoldCommand;
 extern const Command kReleaseCommand;
 extern const Command kUpdateCommand;
 extern const Command kRequeueCommand;
+extern const Command kRetryCommand;
 extern const Command kQuotaCommand;
 extern const Command kQuotaSetCommand;
 extern const Command kNodeListCommand;

@@ -47,6 +47,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B1309", "notify is not inside a job, or its supervisor does not take the notice"},
     {"B1310", "a folder cannot be uploaded"                                           },
     {"B1311", "top is given the name of no node and no tenant"                        },
+    {"B1312", "no task of the array has failed"                                       },
     {"B2001", "there is no such tenant"                                               },
     {"B2002", "the tenant has no such project"                                        },
     {"B2003", "there is no such user, token or node"                                  },

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
+#include "client/array_options.h"
 #include "client/commands/commands.h"
 #include "client/commands/submit.h"
 #include "client/exit_codes.h"
@@ -181,9 +182,9 @@ absl::StatusOr<int> RunRun(Context& context) {
   const v1::SubmitJobResponse& response = *submitted;
   context.console.Err(absl::StrCat("job ", response.job_id(), " submitted\n"));
   context.PrintNotes({response.notes().begin(), response.notes().end()});
-  if (const v1::ArraySpec& array = submission.request.spec().array(); array.count() > 0) {
+  if (const v1::ArraySpec& array = submission.request.spec().array(); CountTasks(array) > 0) {
     context.console.Err(absl::StrCat("each task has a log of its own: berth logs ",
-                                     response.job_id(), ".", array.first(), "\n"));
+                                     response.job_id(), ".", RangesOf(array)[0].first(), "\n"));
   }
   Detacher detacher(*api, response.job_id(), context.arguments.Has("cancel-on-detach"));
   watcher.Start([&](int signal) { detacher.OnSignal(signal); });

@@ -93,10 +93,12 @@ void AddPlace(const v1::Job& job, absl::Time now, Facts& facts) {
   if (job.has_array()) {
     const v1::ArrayStatus& array = job.array();
     facts.emplace_back(
-        "array", absl::StrCat(array.count(), " tasks from ", array.first(),
-                              array.step() > 1 ? absl::StrCat(", step ", array.step()) : "",
+        "array", absl::StrCat(array.count(), " tasks, ", IndexesText(array),
                               array.concurrent_max() > 0
                                   ? absl::StrCat(", ", array.concurrent_max(), " at a time")
+                                  : "",
+                              array.fails_max() > 0
+                                  ? absl::StrCat(", until ", array.fails_max(), " have failed")
                                   : "",
                               ": ", array.live(), " live, ", array.succeeded(), " succeeded, ",
                               array.failed(), " failed, ", array.cancelled(), " cancelled"));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
+#include "client/array_options.h"
 #include "client/commands/commands.h"
 #include "client/exit_codes.h"
 #include "client/explanation_text.h"
@@ -39,46 +40,14 @@ std::string WorkingFolder() {
 
 // "100 tasks, 8 at a time, each " of an array; nothing of another job.
 std::string TasksText(const v1::ArraySpec& array) {
-  if (array.count() == 0) {
+  const int64_t count = CountTasks(array);
+  if (count == 0) {
     return "";
   }
   return absl::StrCat(
-      array.count(), array.count() == 1 ? " task, " : " tasks, ",
+      count, count == 1 ? " task, " : " tasks, ",
       array.concurrent_max() == 0 ? "" : absl::StrCat(array.concurrent_max(), " at a time, "),
       "each ");
-}
-
-absl::Status PrintAnswer(Context& context, const Submission& submission,
-                         const v1::SubmitJobResponse& response) {
-  const v1::JobSpec& spec = submission.request.spec();
-  if (context.arguments.Has("parsable")) {
-    context.console.Out(response.job_id() == 0 ? "" : absl::StrCat(response.job_id(), "\n"));
-    return absl::OkStatus();
-  }
-  if (!context.output.for_people()) {
-    Listing listing{.kind = "SubmissionList", .columns = {}, .rows = {}, .name_field = "id"};
-    Json json{
-        {"id", response.job_id() == 0 ? Json() : Json(response.job_id())}
-    };
-    json["name"] = spec.name();
-    json["existing"] = response.existing();
-    json["dry_run"] = submission.request.dry_run();
-    json["notes"] = std::vector<std::string>(response.notes().begin(), response.notes().end());
-    listing.rows.push_back({.json = json, .cells = {}});
-    return context.Print(listing);
-  }
-  const std::string what =
-      absl::StrCat(CleanText(spec.name()), ", ", TasksText(spec.array()), ShapeText(spec.gang()));
-  if (submission.request.dry_run()) {
-    context.console.Out(absl::StrCat("would be accepted: ", what, "; nothing was submitted\n"));
-  } else {
-    context.console.Out(
-        absl::StrCat("job ", response.job_id(),
-                     response.existing() ? " exists already: " : " submitted: ", what, "\n"));
-    context.console.Hint(absl::StrCat("→ berth show ", response.job_id(), "    → berth logs -f ",
-                                      response.job_id(), "\n"));
-  }
-  return absl::OkStatus();
 }
 
 // What would become of the job: 0 starts now, 10 will wait, 6 never.
@@ -157,7 +126,7 @@ absl::StatusOr<int> RunSubmit(Context& context) {
   }
   ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
                    api->SubmitJob(submission.request, patience));
-  RETURN_IF_ERROR(PrintAnswer(context, submission, response));
+  RETURN_IF_ERROR(PrintSubmitted(context, submission, response));
   context.PrintNotes({response.notes().begin(), response.notes().end()});
   if (!context.arguments.Has("wait") || submission.request.dry_run()) {
     return kExitDone;
@@ -177,6 +146,39 @@ absl::StatusOr<int> RunSubmit(Context& context) {
 }
 
 }  // namespace
+
+absl::Status PrintSubmitted(Context& context, const Submission& submission,
+                            const v1::SubmitJobResponse& response) {
+  const v1::JobSpec& spec = submission.request.spec();
+  if (context.arguments.Has("parsable")) {
+    context.console.Out(response.job_id() == 0 ? "" : absl::StrCat(response.job_id(), "\n"));
+    return absl::OkStatus();
+  }
+  if (!context.output.for_people()) {
+    Listing listing{.kind = "SubmissionList", .columns = {}, .rows = {}, .name_field = "id"};
+    Json json{
+        {"id", response.job_id() == 0 ? Json() : Json(response.job_id())}
+    };
+    json["name"] = spec.name();
+    json["existing"] = response.existing();
+    json["dry_run"] = submission.request.dry_run();
+    json["notes"] = std::vector<std::string>(response.notes().begin(), response.notes().end());
+    listing.rows.push_back({.json = json, .cells = {}});
+    return context.Print(listing);
+  }
+  const std::string what =
+      absl::StrCat(CleanText(spec.name()), ", ", TasksText(spec.array()), ShapeText(spec.gang()));
+  if (submission.request.dry_run()) {
+    context.console.Out(absl::StrCat("would be accepted: ", what, "; nothing was submitted\n"));
+  } else {
+    context.console.Out(
+        absl::StrCat("job ", response.job_id(),
+                     response.existing() ? " exists already: " : " submitted: ", what, "\n"));
+    context.console.Hint(absl::StrCat("→ berth show ", response.job_id(), "    → berth logs -f ",
+                                      response.job_id(), "\n"));
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Submission> MakeSubmissionHere(Context& context) {
   ASSIGN_OR_RETURN(Submission submission,

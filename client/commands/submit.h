@@ -1,7 +1,7 @@
 #ifndef BERTH_CLIENT_COMMANDS_SUBMIT_H_
 #define BERTH_CLIENT_COMMANDS_SUBMIT_H_
 
-// What `submit`, `run` and `shell` share.
+// What `submit`, `run`, `shell` and `retry` share.
 
 #include <cstdint>
 #include <optional>
@@ -26,6 +26,9 @@ absl::StatusOr<WaitResult> AwaitStart(Context& context, ApiClient& api, uint64_t
 absl::StatusOr<std::optional<v1::SubmitJobResponse>> SubmitToFollow(Context& context,
                                                                     ApiClient& api,
                                                                     Submission& submission);
+// The answer to a submission, in the form that the command line asks for.
+absl::Status PrintSubmitted(Context& context, const Submission& submission,
+                            const v1::SubmitJobResponse& response);
 // How the job ended, unless it succeeded.
 void TellEnd(Context& context, const v1::Job& job);
 

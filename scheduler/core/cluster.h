@@ -273,6 +273,8 @@ class Cluster {
   void LinkJob(const Job& job);
   void UnlinkDependencies(const Job& job);
   // What the end of a job means to its array and to those that wait for it. Appends what ends.
+  // Of a pending array that is in no index: the tasks that have not started never will.
+  void LeaveRest(Job& array);
   void NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended);
   void DecideDependents(JobId parent, absl::Time now, std::vector<JobId>& ended);
   void DecideStarted(JobId parent);

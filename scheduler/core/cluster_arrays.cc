@@ -29,6 +29,18 @@ JobEnd EndOfTasks(const Job& task) {
   return end;
 }
 
+bool FailedTooOften(const Job& array) {
+  const int bound = array.spec.array.fails_max;
+  return bound > 0 && array.tasks.failed >= bound;
+}
+
+// Why tasks that have not started never will, beside how the first one failed.
+void NoteRestLeft(Job& array) {
+  absl::StrAppendFormat(&array.attempt.end.message,
+                        "; %d failed, as many as may (--max-fails): %d were cancelled unstarted",
+                        array.tasks.failed, array.spec.array.count - array.tasks.next);
+}
+
 }  // namespace
 
 int64_t Cluster::UnstartedTasks(const Job& job) {
@@ -63,7 +75,7 @@ JobId Cluster::AddTask(JobId array_id) {
   task.state = JobState::kQueued;
   task.submitted_at = array.submitted_at;
   task.array = array_id;
-  task.array_index = array.spec.array.first + array.tasks.next * array.spec.array.step;
+  task.array_index = array.spec.array.IndexAt(array.tasks.next);
   UnindexPending(array);
   ++array.tasks.next;
   ++array.tasks.live;
@@ -85,16 +97,20 @@ void Cluster::CancelTasks(JobId id, absl::Time now) {
   }
   if (IsPending(array)) {
     UnindexPending(array);
-    if (array.state == JobState::kHeld) {
-      Advance(array.state, JobState::kQueued);
-    }
-    Advance(array.state, JobState::kRunning);
-    array.tasks.cancelled += array.spec.array.count - array.tasks.next;
-    array.tasks.next = array.spec.array.count;
+    LeaveRest(array);
   }
   if (array.state == JobState::kRunning) {
     Advance(array.state, JobState::kStopping);
   }
+}
+
+void Cluster::LeaveRest(Job& array) {
+  if (array.state == JobState::kHeld) {
+    Advance(array.state, JobState::kQueued);
+  }
+  Advance(array.state, JobState::kRunning);
+  array.tasks.cancelled += array.spec.array.count - array.tasks.next;
+  array.tasks.next = array.spec.array.count;
 }
 
 void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended) {
@@ -103,7 +119,7 @@ void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended)
     return;
   }
   Job& array = MutableJob(task.array);
-  const bool pending = IsPending(array);
+  bool pending = IsPending(array);
   if (pending) {
     UnindexPending(array);
   }
@@ -119,6 +135,12 @@ void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended)
     ++array.tasks.cancelled;
   } else if (++array.tasks.failed == 1 && !array.cancel_requested) {
     array.attempt.end = EndOfTasks(task);
+  }
+  if (pending && FailedTooOften(array)) {
+    NoteRestLeft(array);
+    LeaveRest(array);
+    DecideStarted(array.id);
+    pending = false;
   }
   if (pending) {
     IndexPending(array);

@@ -119,8 +119,8 @@ absl::Status CheckArray(const Cluster& cluster, const Job& array) {
       return Broken("arrays are broken: job %d is no live task of %d", id.value(),
                     array.id.value());
     }
-    const int offset = task->array_index - range.first;
-    if (offset % range.step != 0 || offset / range.step >= tasks.next) {
+    const std::optional<int> position = range.PositionOf(task->array_index);
+    if (!position.has_value() || *position >= tasks.next) {
       return Broken("arrays are broken: array %d has a task %d", array.id.value(),
                     task->array_index);
     }
@@ -131,7 +131,8 @@ absl::Status CheckArray(const Cluster& cluster, const Job& array) {
   const bool right_state =
       pending ? tasks.next < range.count : tasks.next == range.count && tasks.live > 0;
   const bool within = range.concurrent_max == 0 || tasks.live <= range.concurrent_max;
-  return adds_up && right_state && within && array.allocations.empty()
+  const bool goes_on = !pending || range.fails_max == 0 || tasks.failed < range.fails_max;
+  return adds_up && right_state && within && goes_on && array.allocations.empty()
              ? absl::OkStatus()
              : Broken("arrays are broken: array %d is %s with %d of %d started, %d live, %d ended",
                       array.id.value(), std::string(Name(array.state)), tasks.next, range.count,

@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "scheduler/core/array_range.h"
 #include "scheduler/core/ids.h"
 #include "scheduler/core/lifecycle.h"
 #include "scheduler/core/resources.h"
@@ -101,15 +102,6 @@ struct Dependency {
   DependencyKind kind = DependencyKind::kOk;
   JobId job;
   friend auto operator<=>(const Dependency&, const Dependency&) = default;
-};
-
-// Instances with the indexes first, first + step, ... : each becomes a job of its own when it
-// starts.
-struct ArrayRange {
-  int first = 0;
-  int count = 0;  // 0: not an array
-  int step = 1;
-  int concurrent_max = 0;  // 0: no bound
 };
 
 // Immutable once acknowledged, but for what `berth update` may change.

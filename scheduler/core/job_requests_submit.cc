@@ -72,8 +72,6 @@ absl::Status CheckQueue(const Cluster& cluster, const Tenant& tenant, const Arra
 }
 
 absl::Status CheckArray(const Policy& policy, const ArrayRange& array) {
-  constexpr int64_t kIndexMax = INT32_MAX;
-  const int64_t last = array.first + (static_cast<int64_t>(array.count) - 1) * array.step;
   if (array.count == 0) {
     return absl::OkStatus();
   }
@@ -82,11 +80,12 @@ absl::Status CheckArray(const Policy& policy, const ArrayRange& array) {
                    absl::StrFormat("an array has 1 to %d tasks", policy.array_tasks_max),
                    "submit several arrays");
   }
-  if (array.first < 0 || array.step < 1 || array.concurrent_max < 0 || last > kIndexMax) {
-    return Invalid(absl::StrFormat("the array's range %d-%d:%d%%%d is not possible", array.first,
-                                   last, array.step, array.concurrent_max),
-                   "indexes are 0 to 2147483647, the step is at least 1, the bound not negative",
+  if (const std::string fault = FindRangeFault(array); !fault.empty()) {
+    return Invalid(fault, "indexes are 0 to 2147483647 and ascend, a step is at least 1",
                    "--array 0-99%8");
+  }
+  if (array.concurrent_max < 0 || array.fails_max < 0) {
+    return Invalid("an array's bounds cannot be negative", "", "--array 0-99%8 --max-fails 3");
   }
   return absl::OkStatus();
 }

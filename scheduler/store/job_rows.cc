@@ -1,5 +1,6 @@
 #include "scheduler/store/job_rows.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,8 +20,8 @@ constexpr char kSpecColumns[] =
     "preemptible, hold, launch_per_device, on_node_loss, lease_us, requeue_on_node_fault, "
     "requeue_on_preempt, requeue_on_error, max_requeues, requeue_exit_codes, submitted_us, "
     "device_share_milli, topology, topology_required, begin_us, array_first, array_count, "
-    "array_step, array_concurrent_max, array_id, array_index";
-constexpr int kSpecColumnCount = 29;
+    "array_step, array_concurrent_max, array_fails_max, array_ranges, array_id, array_index";
+constexpr int kSpecColumnCount = 31;
 // What `berth update` may change: BindEditable and ReadEditable.
 constexpr char kEditableColumns[] =
     "name, nodes, min_nodes, devices_per_node, classes, time_limit_us, grace_us, priority, "
@@ -60,6 +61,27 @@ std::vector<Dependency> DecodeDependencies(absl::string_view column) {
   return dependencies;
 }
 
+// First, count and step of each, where there are several.
+std::string EncodeRanges(const ArrayRange& array) {
+  std::vector<int> numbers;
+  if (array.ranges != nullptr) {
+    for (const IndexRange& range : *array.ranges) {
+      numbers.insert(numbers.end(), {range.first, range.count, range.step});
+    }
+  }
+  return EncodeInts(numbers);
+}
+
+std::shared_ptr<const std::vector<IndexRange>> DecodeRanges(absl::string_view column) {
+  const std::vector<int> numbers = DecodeInts(column);
+  std::vector<IndexRange> ranges;
+  for (size_t i = 0; i + 2 < numbers.size(); i += 3) {
+    ranges.push_back({numbers[i], numbers[i + 1], numbers[i + 2]});
+  }
+  return ranges.empty() ? nullptr
+                        : std::make_shared<const std::vector<IndexRange>>(std::move(ranges));
+}
+
 void BindSpec(Statement& row, const Job& job) {
   const JobSpec& spec = job.spec;
   row.BindId(job.id);
@@ -89,6 +111,8 @@ void BindSpec(Statement& row, const Job& job) {
   row.BindInt(spec.array.count);
   row.BindInt(spec.array.step);
   row.BindInt(spec.array.concurrent_max);
+  row.BindInt(spec.array.fails_max);
+  row.BindText(EncodeRanges(spec.array));
   row.BindId(job.array);
   row.BindInt(job.array_index);
 }
@@ -149,6 +173,8 @@ void ReadSpec(Statement& row, Job& job) {
   spec.array.count = row.ReadInt32();
   spec.array.step = row.ReadInt32();
   spec.array.concurrent_max = row.ReadInt32();
+  spec.array.fails_max = row.ReadInt32();
+  spec.array.ranges = DecodeRanges(row.ReadText());
   job.array = row.ReadId<JobId>();
   job.array_index = row.ReadInt32();
 }
@@ -250,6 +276,7 @@ std::string EndedJobsSql(const EndedJobQuery& query) {
   add(!query.states.empty(),
       absl::StrCat("state IN (", Parameters(static_cast<int>(query.states.size())), ")"));
   add(query.without_tasks, "array_id IS NULL");
+  add(static_cast<bool>(query.array), "array_id = ?");
   add(static_cast<bool>(query.before), "id < ?");
   absl::StrAppend(&sql, " ORDER BY id DESC LIMIT ?");
   return sql;
@@ -270,6 +297,9 @@ void BindFilters(Statement& rows, const EndedJobQuery& query) {
   }
   for (const JobState state : query.states) {
     rows.BindWord(state);
+  }
+  if (query.array) {
+    rows.BindId(query.array);
   }
   if (query.before) {
     rows.BindId(query.before);

@@ -12,13 +12,14 @@
 #include "scheduler/store/schema_v3.h"
 #include "scheduler/store/schema_v4.h"
 #include "scheduler/store/schema_v5.h"
+#include "scheduler/store/schema_v6.h"
 
 namespace berth {
 namespace {
 
 // Entry i leads from version i to version i + 1.
-constexpr std::array kMigrations = {MigrateToV1, MigrateToV2, MigrateToV3, MigrateToV4,
-                                    MigrateToV5};
+constexpr std::array kMigrations = {MigrateToV1, MigrateToV2, MigrateToV3,
+                                    MigrateToV4, MigrateToV5, MigrateToV6};
 
 // As quick_check does not: a row that refers to one that is missing.
 absl::Status CheckForeignKeys(Database& database) {

@@ -60,6 +60,7 @@ struct EndedJobQuery {
   std::optional<std::string> name = std::nullopt;
   std::vector<JobState> states = {};  // empty: all
   bool without_tasks = false;         // no tasks of arrays
+  JobId array = JobId();              // only tasks of this one; none: any job
   JobId before = JobId();             // ids below this; none: from the newest
   int limit = 1000;
 };

@@ -46,7 +46,7 @@ tests/                  common/ proto/ scheduler/ agent/ client/ sim/
 constexpr const char* kCoreLadder = R"(
 ids id_map slot_map
 names enum_names utc_text resources lifecycle transition_counts node_set
-identity job node allocation policy pending_reason booking reclaim_record
+identity array_range job node allocation policy pending_reason booking reclaim_record
 plan
 quota_tree free_index topology fragmentation block_rule active_times
 event changes node_command pending_queue holder_index

@@ -75,7 +75,9 @@ class FakeService : public v1::Client::Service {
     const std::lock_guard<std::mutex> lock(mu);
     lists.push_back(*request);
     for (const auto& [id, job] : jobs) {
-      *response->add_jobs() = job;
+      if (request->array_id() == 0 || request->array_id() == job.array_id()) {
+        *response->add_jobs() = job;
+      }
     }
     return ToGrpcStatus(TakeFailure(), context);
   }

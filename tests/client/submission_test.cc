@@ -260,6 +260,15 @@ TEST(Submission, ArraysHaveARangeAStepAndABound) {
   EXPECT_EQ(odd.step(), 3);
   EXPECT_EQ(odd.concurrent_max(), 0);
   EXPECT_EQ(SpecOf({"--array", "7", "--", "true"}).array().count(), 1);
+  const v1::ArraySpec several =
+      SpecOf({"--array", "1,3,5-9:2%2", "--max-fails", "3", "--", "true"}).array();
+  ASSERT_EQ(several.ranges_size(), 3);
+  EXPECT_EQ(several.ranges(2).first(), 5);
+  EXPECT_EQ(several.ranges(2).count(), 3);
+  EXPECT_EQ(several.ranges(2).step(), 2);
+  EXPECT_EQ(several.count(), 0);
+  EXPECT_EQ(several.concurrent_max(), 2);
+  EXPECT_EQ(several.fails_max(), 3);
   EXPECT_FALSE(SpecOf({"--", "true"}).has_array());
 }
 
@@ -358,21 +367,25 @@ TEST(Submission, RefusesBadPlacesAndTimes) {
       {"--array",             "-1-3"                                                                 },
       {"--array",             "0-1000000"   },
       {"--array",             "%4"},
-      {"--array",             "%"                },
+      {"--array",             "1,1"                },
+      {"--array",             "3,1-5"                                                                 },
+      {"--array",             "1,,2"   },
+      {"--max-fails",             "1"},
+      {"--array",             "%"            },
       {"--matrix",             "lr"                                                                 },
-      {"--matrix",             "=1"  },
+      {"--matrix",             "=1"      },
       {"--matrix",             "l-r=1"},
-      {"--matrix",             "lr="                },
+      {"--matrix",             "lr="            },
       {"--matrix",             "lr=1,,2"                                                                 },
-      {"--matrix",             "lr=1,1"  },
+      {"--matrix",             "lr=1,1"      },
       {"--matrix",             "seed=3..1"},
-      {"--matrix",             "seed=01..03"                },
+      {"--matrix",             "seed=01..03"            },
       {"--matrix",             "seed=0..9223372036854775807"                                                                 },
-      {"--matrix",             "seed=1..20000"  },
+      {"--matrix",             "seed=1..20000"      },
       {"--matrix",             "seed=1\n"},
-      {"--after",             "when:3"                },
+      {"--after",             "when:3"            },
       {"--after",             "ok:"                                                                  },
-      {"--begin",             "yesterday"   },
+      {"--begin",             "yesterday"       },
       {"--begin",             "2020-01-01"},
   };
   for (std::vector<std::string> words : cases) {

@@ -150,6 +150,25 @@ def show_arrays(center, owner):
         beyond = center.try_berth("submit", "--matrix", "seed=1..3", "--array", "0-3", "--", "true", token=owner)
         expect(beyond.code == 2 and "3 combinations" in beyond.err, str(beyond))
 
+    with shows("--max-fails cancels what has not started, and `berth retry --failed` runs the failed tasks again"):
+        flag = center.path("repaired")
+        job = center.submit("--array", "1,3,5-9%1", "--max-fails", "2", "--", "sh", "-c",
+                            "test $BERTH_ARRAY_INDEX = 3 || test -e %s" % flag, token=owner)
+        expect(center.try_berth("wait", str(job), token=owner).code == 1, "not the code of the first that failed")
+        ended = center.job(job, token=owner)
+        array = ended["array"]
+        expect((array["succeeded"], array["failed"], array["cancelled"]) == (1, 2, 4), str(array))
+        expect("--max-fails" in ended["end"]["message"], str(ended["end"]))
+        open(flag, "w").close()
+        again = int(center.berth("retry", str(job), "--failed", "--parsable", token=owner))
+        expect(center.try_berth("wait", str(again), token=owner).code == 0, "it failed again")
+        array = center.job(again, token=owner)["array"]
+        expect((array["indexes"], array["succeeded"]) == ("1,5", 2), str(array))
+        expect(center.try_berth("retry", str(again), "--failed", token=owner).code == 5, "a task has failed")
+        whole = int(center.berth("retry", str(job), "--parsable", token=owner))
+        expect(center.try_berth("wait", str(whole), token=owner).code == 0, "it failed again")
+        expect(center.job(whole, token=owner)["array"]["indexes"] == "1,3,5-9", "not the same array")
+
 
 def show_dependencies(center, owner):
     with shows("a chain of dependencies runs in its order, and what is impossible ends at once"):

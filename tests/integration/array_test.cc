@@ -138,7 +138,16 @@ TEST_F(Arrays, HaveNoLogButTellWhoHas) {
 
 TEST_F(Arrays, SurviveARestart) {
   v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
-  request.mutable_spec()->mutable_array()->set_count(3);
+  v1::ArraySpec& range = *request.mutable_spec()->mutable_array();
+  range.set_fails_max(2);
+  for (const int first : {0, 4, 7}) {
+    range.add_ranges()->set_first(first);
+    range.mutable_ranges()->rbegin()->set_count(1);
+  }
+  request.mutable_spec()->add_matrix()->set_name("seed");
+  for (int seed = 10; seed < 18; ++seed) {
+    request.mutable_spec()->mutable_matrix(0)->add_values(absl::StrCat(seed));
+  }
   const uint64_t array = *User().Submit(request);
   RunNext();
   const v1::Assignment second = agent_.TakeAssignment();
@@ -150,11 +159,43 @@ TEST_F(Arrays, SurviveARestart) {
   EXPECT_EQ(job->array().started(), 2);
   EXPECT_EQ(job->array().succeeded(), 1);
   EXPECT_EQ(job->array().live(), 1);
+  EXPECT_EQ(job->array().fails_max(), 2);
+  EXPECT_EQ(job->array().ranges_size(), 3);
   agent_.Connect();
   agent_.Join();
   agent_.Tell(second, v1::REPORT_KIND_EXITED);
-  EXPECT_EQ(RunNext().array_index(), 2);
+  const v1::Assignment last = RunNext();
+  EXPECT_EQ(last.array_index(), 7);
+  v1::JobSpec spec;
+  ASSERT_TRUE(spec.ParseFromString(last.job_spec()));
+  EXPECT_EQ(spec.matrix(0).values(last.array_index()), "17");
   EXPECT_EQ(User().Wait(array, v1::WaitJobRequest::UNTIL_ENDED).array().succeeded(), 3);
+}
+
+TEST_F(Arrays, TheirTasksCanBeListedAlone) {
+  v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
+  request.mutable_spec()->mutable_array()->set_count(2);
+  const uint64_t array = *User().Submit(request);
+  const v1::Assignment first = agent_.TakeAssignment();
+  agent_.Tell(first, v1::REPORT_KIND_STARTED);
+  v1::Report failed = agent_.MakeReport(first, v1::REPORT_KIND_EXITED);
+  failed.set_exit_code(3);
+  agent_.Tell(failed);
+  RunNext();
+  *User().Submit(JobOf(1, 1, "other"));
+  User().Wait(array, v1::WaitJobRequest::UNTIL_ENDED);
+  v1::ListJobsRequest list;
+  list.set_all_states(true);
+  list.set_array_id(array);
+  v1::ListJobsResponse listed;
+  ASSERT_TRUE(User().Call(&Stub::ListJobs, list, &listed).ok());
+  EXPECT_EQ(listed.jobs_size(), 2);
+  list.add_states(v1::JOB_STATE_FAILED);
+  ASSERT_TRUE(User().Call(&Stub::ListJobs, list, &listed).ok());
+  ASSERT_EQ(listed.jobs_size(), 1);
+  EXPECT_EQ(listed.jobs(0).array_index(), 0);
+  ASSERT_TRUE(Stranger().Call(&Stub::ListJobs, list, &listed).ok());
+  EXPECT_EQ(listed.jobs_size(), 0);
 }
 
 TEST_F(Arrays, ADependencyOnAnEndedJobIsDecidedAtOnce) {

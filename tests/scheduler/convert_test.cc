@@ -313,6 +313,34 @@ TEST(ToSubmitJob, RefusesBadArraysAndDependencies) {
   }
 }
 
+void AddRange(v1::JobSpec& spec, int first, int count, int step) {
+  v1::IndexRange& range = *spec.mutable_array()->add_ranges();
+  range.set_first(first);
+  range.set_count(count);
+  range.set_step(step);
+}
+
+TEST(ToSubmitJob, TakesSeveralRangesThatAscend) {
+  v1::SubmitJobRequest request = GoodRequest();
+  v1::JobSpec& spec = *request.mutable_spec();
+  spec.mutable_array()->set_fails_max(2);
+  AddRange(spec, 1, 1, 0);
+  AddRange(spec, 3, 3, 2);
+  const auto event = ToSubmitJob(request);
+  ASSERT_TRUE(event.ok()) << event.status();
+  EXPECT_EQ(event->spec.array.count, 4);
+  EXPECT_EQ(event->spec.array.fails_max, 2);
+  EXPECT_EQ(IndexesText(event->spec.array), "1,3-7:2");
+  AddRange(spec, 7, 1, 1);
+  EXPECT_FALSE(ToSubmitJob(request).ok());
+  spec.mutable_array()->mutable_ranges()->RemoveLast();
+  spec.mutable_array()->set_count(4);
+  EXPECT_FALSE(ToSubmitJob(request).ok());
+  spec.mutable_array()->set_count(0);
+  spec.mutable_array()->set_fails_max(-1);
+  EXPECT_FALSE(ToSubmitJob(request).ok());
+}
+
 // `values`: with commas between them.
 void AddParameter(v1::JobSpec& spec, absl::string_view name, absl::string_view values) {
   v1::MatrixParameter& parameter = *spec.add_matrix();

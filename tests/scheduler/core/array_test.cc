@@ -170,6 +170,80 @@ TEST_F(ArrayTest, OneTaskCanBeCancelledAlone) {
   EXPECT_EQ(center_.state(array), JobState::kCancelled);
 }
 
+// Rule: those that run go on.
+TEST_F(ArrayTest, SoManyFailedTasksKeepTheRestFromStarting) {
+  const JobId array = center_.Submit({
+      .devices = 4, .array = {.count = 5, .fails_max = 2}
+  });
+  std::vector<JobId> tasks = Start(array, 2);
+  center_.RunJob(tasks[0]);
+  center_.ExitJob(tasks[0], 7);
+  EXPECT_EQ(center_.state(array), JobState::kQueued);
+  const JobId third = Start(array, 2)[1];
+  center_.RunJob(third);
+  center_.RunJob(tasks[1]);
+  center_.ExitJob(third, 9);
+  EXPECT_EQ(center_.state(array), JobState::kRunning);
+  EXPECT_EQ(center_.cluster().PendingCount(acme()), 0);
+  EXPECT_EQ(center_.state(tasks[1]), JobState::kRunning);
+  ExpectInvariants();
+  center_.ExitJob(tasks[1]);
+  const Job ended = center_.GetJob(array);
+  EXPECT_EQ(ended.state, JobState::kFailed);
+  EXPECT_EQ(ended.tasks.succeeded, 1);
+  EXPECT_EQ(ended.tasks.cancelled, 2);
+  EXPECT_EQ(ended.attempt.end.exit_code, 7);
+  EXPECT_NE(ended.attempt.end.message.find(
+                "2 failed, as many as may (--max-fails): 2 were cancelled unstarted"),
+            std::string::npos)
+      << ended.attempt.end.message;
+}
+
+TEST_F(ArrayTest, TheLastTaskThatMayFailEndsAnArrayOfWhichNoneRuns) {
+  const JobId array = center_.Submit({
+      .devices = 8, .array = {.count = 3, .fails_max = 1}
+  });
+  const JobId child = center_.Submit({.after = {{DependencyKind::kStarted, array}}});
+  const JobId task = Start(array, 1)[0];
+  center_.Must(HoldJob{array});
+  center_.RunJob(task);
+  center_.ExitJob(task, 3);
+  EXPECT_EQ(center_.state(array), JobState::kFailed);
+  EXPECT_TRUE(center_.GetJob(child).spec.dependencies.empty());
+  ExpectInvariants();
+}
+
+TEST_F(ArrayTest, ATaskThatRunsAgainHasNotFailed) {
+  const JobId array = center_.Submit({
+      .devices = 8,
+      .requeue = {.on_error = true, .max_requeues = 1},
+      .array = {.count = 2,       .fails_max = 1   }
+  });
+  const JobId task = Start(array, 1)[0];
+  center_.RunJob(task);
+  center_.ExitJob(task, 3);
+  EXPECT_EQ(center_.state(array), JobState::kQueued);
+  ExpectInvariants();
+}
+
+TEST_F(ArrayTest, SeveralRangesRunOneAfterTheOther) {
+  const ArrayRange range = MakeArrayRange({
+      IndexRange{1,  1, 1},
+      IndexRange{3,  2, 4},
+      IndexRange{10, 1, 1}
+  });
+  EXPECT_EQ(IndexesText(range), "1,3-7:4,10");
+  EXPECT_EQ(range.PositionOf(7), 2);
+  EXPECT_EQ(range.PositionOf(5), std::nullopt);
+  const JobId array = center_.Submit({.devices = 2, .array = range});
+  std::vector<int> indexes;
+  for (const JobId task : Start(array, 4)) {
+    indexes.push_back(center_.GetJob(task).array_index);
+  }
+  EXPECT_EQ(indexes, (std::vector<int>{1, 3, 7, 10}));
+  ExpectInvariants();
+}
+
 TEST_F(ArrayTest, HoldKeepsTheUnstartedTasks) {
   const JobId array = center_.Submit({.devices = 8, .array = {.count = 2}});
   const JobId task = Start(array, 1)[0];
@@ -206,6 +280,20 @@ TEST_F(ArrayTest, ImpossibleRangesAreRefused) {
               absl::StatusCode::kInvalidArgument)
         << range.first << " " << range.count;
   }
+  const std::vector<std::vector<IndexRange>> several = {
+      {IndexRange{0, 3, 2}, IndexRange{4, 1, 1}},
+      {IndexRange{5, 1, 1}, IndexRange{4, 1, 1}},
+      {IndexRange{0, 1, 1}, IndexRange{4, 0, 1}}
+  };
+  for (const std::vector<IndexRange>& ranges : several) {
+    EXPECT_EQ(center_.TrySubmit({.array = MakeArrayRange(ranges)}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+  EXPECT_FALSE(center_
+                   .TrySubmit({
+                       .array = {.count = 2, .fails_max = -1}
+  })
+                   .ok());
 }
 
 }  // namespace

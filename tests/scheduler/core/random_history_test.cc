@@ -135,6 +135,7 @@ class History {
         Pick(3) == 0 ? std::vector<std::string>{} : std::vector<std::string>{"sim", "other"};
     if (Pick(5) == 0) {
       job.array = {.first = Pick(3), .count = 1 + Pick(4), .concurrent_max = Pick(3)};
+      job.array.fails_max = job.array.first;
     }
     if (Pick(3) == 0 && !center_.cluster().jobs().empty()) {
       auto parent = center_.cluster().jobs().begin();

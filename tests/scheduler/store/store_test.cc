@@ -77,6 +77,8 @@ void ExpectSameSpec(const JobSpec& a, const JobSpec& b) {
   EXPECT_EQ(a.array.count, b.array.count);
   EXPECT_EQ(a.array.step, b.array.step);
   EXPECT_EQ(a.array.concurrent_max, b.array.concurrent_max);
+  EXPECT_EQ(a.array.fails_max, b.array.fails_max);
+  EXPECT_EQ(RangesOf(a.array), RangesOf(b.array));
 }
 
 void ExpectSameAttempt(const Attempt& a, const Attempt& b) {
@@ -187,7 +189,12 @@ Job FullJob() {
       {DependencyKind::kOk,   JobId(3)},
       {DependencyKind::kFail, JobId(4)}
   };
-  spec.array = {.first = 10, .count = 5, .step = 2, .concurrent_max = 3};
+  spec.array = MakeArrayRange({
+      IndexRange{10, 4, 2},
+      IndexRange{30, 1, 1}
+  });
+  spec.array.concurrent_max = 3;
+  spec.array.fails_max = 2;
   spec.priority = -5;
   spec.preemptible = false;
   spec.may_borrow = false;

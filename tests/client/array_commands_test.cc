@@ -1,0 +1,150 @@
+// Arrays as people and programs see them, and their failed tasks submitted again.
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/client/fake_scheduler.h"
+#include "tests/client/sample_job.h"
+
+namespace berth {
+namespace {
+
+// An array of 12 tasks, of which 2 are in the list.
+void AddArray(FakeScheduler& scheduler) {
+  v1::Job array = RunningJob(4799);
+  array.set_state(v1::JOB_STATE_RUNNING);
+  array.mutable_array()->set_count(12);
+  array.mutable_array()->set_step(1);
+  array.mutable_array()->set_started(9);
+  array.mutable_array()->set_live(5);
+  array.mutable_array()->set_succeeded(3);
+  array.mutable_array()->set_failed(1);
+  scheduler.service.jobs[4799] = array;
+  for (const uint64_t id : {4801, 4802}) {
+    v1::Job task = RunningJob(id);
+    task.set_array_id(4799);
+    task.set_array_index(static_cast<int32_t>(id - 4800));
+    scheduler.service.jobs[id] = task;
+  }
+}
+
+TEST(Arrays, StandInOneLineForPeople) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  const std::string folded = scheduler.Run({"ps"}).out;
+  EXPECT_NE(folded.find("4799."), std::string::npos) << folded;
+  EXPECT_NE(folded.find("running 5/12"), std::string::npos) << folded;
+  EXPECT_NE(folded.find("3 waiting, 4 done, 1 failed"), std::string::npos) << folded;
+  EXPECT_EQ(folded.find("4799.1"), std::string::npos) << folded;
+  const std::string unfolded = scheduler.Run({"ps", "--tasks"}).out;
+  EXPECT_NE(unfolded.find("4799.1"), std::string::npos) << unfolded;
+  EXPECT_NE(unfolded.find("4799.2"), std::string::npos) << unfolded;
+}
+
+TEST(Arrays, AreJobsOfTheirOwnForPrograms) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  const Json list = Json::parse(scheduler.Run({"ps", "-o", "json"}).out);
+  ASSERT_EQ(list["items"].size(), 3u);
+  EXPECT_EQ(list["items"][0]["array"]["live"], 5);
+  EXPECT_EQ(list["items"][0]["array"]["count"], 12);
+  EXPECT_TRUE(list["items"][0]["array_id"].is_null());
+  EXPECT_EQ(list["items"][1]["array_id"], 4799);
+  EXPECT_EQ(list["items"][1]["array_index"], 1);
+  EXPECT_TRUE(list["items"][1]["array"].is_null());
+}
+
+TEST(Arrays, ATaskIsAddressedByItsIndex) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799.2"}).out.find("job 4799.2 "), 0u);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799."}).out.find("job 4799. "), 0u);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799.7"}).code, 3);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799.x"}).code, 2);
+}
+
+TEST(Arrays, ShowTheirMatrixAndATaskItsValues) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  for (const auto& [name, values] : {
+           std::pair{"lr",   std::vector<std::string>{"1e-4", "3e-4"}      },
+           std::pair{"seed", std::vector<std::string>{"1", "2", "3", "x y"}}
+  }) {
+    v1::MatrixParameter& parameter = *scheduler.service.spec.add_matrix();
+    parameter.set_name(name);
+    parameter.mutable_values()->Assign(values.begin(), values.end());
+  }
+  const std::string array = scheduler.Run({"show", "4799"}).out;
+  EXPECT_NE(array.find("lr=1e-4,3e-4 'seed=1..3,x y'\n"), std::string::npos) << array;
+  EXPECT_EQ(array.find("parameters"), std::string::npos) << array;
+  const std::string task = scheduler.Run({"show", "4799.2"}).out;
+  EXPECT_NE(task.find("lr=1e-4 seed=3\n"), std::string::npos) << task;
+  const Json json = Json::parse(scheduler.Run({"show", "4799.1", "-o", "json"}).out)["items"][0];
+  EXPECT_EQ(json["parameters"]["seed"], "2");
+  EXPECT_EQ(json["spec"]["matrix"][0]["name"], "lr");
+  EXPECT_EQ(json["spec"]["matrix"][0]["values"][1], "3e-4");
+}
+
+TEST(Retry, SubmitsTheFailedTasksOfAnArray) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  scheduler.service.spec.mutable_array()->set_count(12);
+  scheduler.service.spec.mutable_array()->set_concurrent_max(5);
+  const auto result = scheduler.Run({"retry", "4799", "--failed"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out.find("job 4812 submitted: "), 0u) << result.out;
+  const v1::ListJobsRequest& list = scheduler.service.lists.back();
+  EXPECT_EQ(list.array_id(), 4799u);
+  EXPECT_EQ(std::count(list.states().begin(), list.states().end(), v1::JOB_STATE_FAILED), 1);
+  const v1::JobSpec& spec = scheduler.service.submissions.at(0).spec();
+  EXPECT_EQ(spec.command(0), "python");
+  EXPECT_EQ(spec.array().first(), 1);
+  EXPECT_EQ(spec.array().count(), 2);
+  EXPECT_EQ(spec.array().concurrent_max(), 5);
+  EXPECT_FALSE(scheduler.service.submissions.at(0).idempotency_key().empty());
+}
+
+TEST(Retry, SubmitsAnEndedJobAsItWas) {
+  FakeScheduler scheduler;
+  v1::Job job = RunningJob(4790);
+  scheduler.service.jobs[4790] = job;
+  EXPECT_EQ(scheduler.Run({"retry", "4790"}).code, 5);
+  job.set_state(v1::JOB_STATE_FAILED);
+  job.set_priority(7);
+  scheduler.service.jobs[4790] = job;
+  EXPECT_EQ(scheduler.Run({"retry", "4790", "--failed"}).code, 2);
+  EXPECT_EQ(scheduler.Run({"retry", "4790", "--parsable"}).out, "4812\n");
+  const v1::JobSpec& spec = scheduler.service.submissions.at(0).spec();
+  EXPECT_EQ(spec.name(), job.name());
+  EXPECT_EQ(spec.priority(), 7);
+  EXPECT_FALSE(spec.has_array());
+}
+
+TEST(Retry, FindsNothingWhereNoTaskHasFailed) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  scheduler.service.jobs.erase(4801);
+  scheduler.service.jobs.erase(4802);
+  const auto result = scheduler.Run({"retry", "4799", "--failed"});
+  EXPECT_EQ(result.code, 5);
+  EXPECT_NE(result.err.find("B1312"), std::string::npos) << result.err;
+  EXPECT_TRUE(scheduler.service.submissions.empty());
+}
+
+TEST(Submit, DependenciesBecomeIds) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  EXPECT_EQ(scheduler.Run({"submit", "--after", "ok:4799.1,any:4790-4791", "--", "true"}).code, 0);
+  const v1::JobSpec& spec = scheduler.service.submissions.at(0).spec();
+  ASSERT_EQ(spec.dependencies_size(), 3);
+  EXPECT_EQ(spec.dependencies(0).job_id(), 4801u);
+  EXPECT_EQ(spec.dependencies(0).kind(), v1::DEPENDENCY_KIND_OK);
+  EXPECT_EQ(spec.dependencies(2).job_id(), 4791u);
+  EXPECT_EQ(spec.dependencies(2).kind(), v1::DEPENDENCY_KIND_ANY);
+}
+}  // namespace
+}  // namespace berth
