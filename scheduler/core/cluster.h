@@ -272,9 +272,9 @@ class Cluster {
   // The links between arrays and tasks, and between jobs and those that depend on them.
   void LinkJob(const Job& job);
   void UnlinkDependencies(const Job& job);
-  // What the end of a job means to its array and to those that wait for it. Appends what ends.
   // Of a pending array that is in no index: the tasks that have not started never will.
   void LeaveRest(Job& array);
+  // What the end of a job means to its array and to those that wait for it. Appends what ends.
   void NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended);
   void DecideDependents(JobId parent, absl::Time now, std::vector<JobId>& ended);
   void DecideStarted(JobId parent);
