@@ -161,8 +161,8 @@ struct Attempt {
   // Not durable: how it is being stopped, or shrunk.
   absl::Duration stop_grace;                   // between stop signal and kill
   StopReason stop_reason = StopReason::kNone;  // none: by `end`
-  std::string rendezvous_address;
   int rendezvous_port = 0;
+  std::string rendezvous_address;
   absl::Time checkpoint_at = absl::InfinitePast();  // the last that the job told of
   std::shared_ptr<const JobNotice> notice;          // null: it told nothing, as all that only wait
 };
