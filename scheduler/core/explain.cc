@@ -30,16 +30,19 @@ std::string BorrowNote(const Stuck& stuck, ClassId device_class) {
   const QuotaKey key{spec.tenant, ProjectId(), device_class};
   const int64_t entitlement = stuck.cluster.quota().Limits(key).entitlement;
   const int64_t used = stuck.cluster.quota().Use(key).used();
-  const int64_t would_use = used + spec.gang.devices();
+  // An elastic gang starts on what is owned, if that is enough.
+  const int64_t devices = spec.gang.least_devices();
+  const int64_t would_use = used + devices;
   const bool may_borrow = spec.may_borrow && spec.preemptible;
   if (would_use <= entitlement || !may_borrow) {
     return "";
   }
   return absl::StrFormat(
-      "tenant \"%s\" would use %d of its %d %s: %d are borrowed, and the job can be recalled with "
-      "%s notice",
-      stuck.cluster.quota().FindTenant(spec.tenant)->name, would_use, entitlement,
-      stuck.cluster.ClassName(device_class), std::min(would_use - entitlement, spec.gang.devices()),
+      "tenant \"%s\" would use %s%d of its %d %s: %d are borrowed, and the job can be recalled "
+      "with %s notice",
+      stuck.cluster.quota().FindTenant(spec.tenant)->name,
+      spec.gang.is_elastic() ? "at least " : "", would_use, entitlement,
+      stuck.cluster.ClassName(device_class), std::min(would_use - entitlement, devices),
       absl::FormatDuration(spec.grace));
 }
 
@@ -52,9 +55,10 @@ void AddNotes(const Stuck& stuck, ClassId device_class, Explanation& explanation
   if (std::string note = BorrowNote(stuck, device_class); !note.empty()) {
     explanation.notes.push_back(std::move(note));
   }
-  for (const Blocker& blocker :
-       QuotaView(stuck.cluster).Objections(stuck.key(), device_class, Phase::kOwned)) {
-    if (blocker.code == ReasonCode::kShortfall) {
+  const QuotaView quota(stuck.cluster);
+  const QuotaView::Position& own = quota.Of(stuck.key().tenant, device_class);
+  for (const Blocker& blocker : quota.Objections(stuck.key(), device_class, Phase::kOwned)) {
+    if (blocker.code == ReasonCode::kShortfall && own.share < own.limits.entitlement) {
       explanation.notes.push_back(stuck.cluster.Describe(stuck.job.spec, blocker).message +
                                   ": it starts on what is free, and recalls nothing");
     }

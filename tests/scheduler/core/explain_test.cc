@@ -166,6 +166,36 @@ TEST_F(ExplainTest, NoNoteSaysThatAJobBorrowsThatMayNot) {
   EXPECT_TRUE(says_so({.nodes = 3, .devices = 8}));
 }
 
+// Its least is within what acme owns.
+TEST_F(ExplainTest, ANoteSaysWhatAnElasticGangKeepsAndWhatItBorrows) {
+  Running({.tenant = "beta", .nodes = 3, .devices = 8});
+  EXPECT_EQ(
+      ExplainIt(Waiting({.nodes = 3, .devices = 8, .min_nodes = 1})).notes,
+      std::vector<std::string>{"needs 8 to 24, you own 12: on more than that it is borrowed, and "
+                               "with 5m notice shrinks to 8, then is recalled as a whole"});
+  const std::vector<std::string> notes =
+      ExplainIt(Waiting({.nodes = 3, .devices = 8, .min_nodes = 2})).notes;
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_EQ(
+      notes[1],
+      "tenant \"acme\" would use at least 16 of its 12 sim: 4 are borrowed, and the job can be "
+      "recalled with 5m notice");
+}
+
+TEST_F(ExplainTest, AShortfallIsNotedOnlyWhereThereIsOne) {
+  const auto notes_of_it = [this] {
+    const std::vector<std::string> notes = ExplainIt(Waiting({.nodes = 3, .devices = 8})).notes;
+    return std::count_if(notes.begin(), notes.end(), [](const std::string& note) {
+      return note.find("the tenant's share is") != std::string::npos;
+    });
+  };
+  Running({.devices = 8});
+  EXPECT_EQ(notes_of_it(), 0);
+  center_.SetQuota("beta", {.entitlement = 24});
+  Waiting({.tenant = "beta", .nodes = 3, .devices = 8});
+  EXPECT_EQ(notes_of_it(), 1);
+}
+
 TEST_F(ExplainTest, WhatIsBeingRecalledForAClaimUsesItsTenantsQuota) {
   center_.SetQuota("acme", {.entitlement = 8, .limit = 8});
   Running({.tenant = "beta", .nodes = 3, .devices = 8});
