@@ -313,10 +313,11 @@ std::string ExplanationText(const v1::Explanation& explanation, bool verbose, ab
   return text + PastText(job, verbose, now);
 }
 
-std::string PlanText(const v1::Explanation& explanation, const std::string& name, absl::Time now) {
-  std::string text =
-      absl::StrCat("PLAN  ", CleanText(name), "   ", ShapeText(explanation.gang()), "   tenant ",
-                   CleanText(explanation.tenant()), "/", CleanText(explanation.project()), "\n");
+std::string PlanText(const v1::Explanation& explanation, const std::string& name,
+                     const std::string& tasks, absl::Time now) {
+  std::string text = absl::StrCat(
+      "PLAN  ", CleanText(name), "   ", tasks, ShapeText(explanation.gang()), "   tenant ",
+      CleanText(explanation.tenant()), "/", CleanText(explanation.project()), "\n");
   text += WaitingText(explanation, false, now);
   if (const double hours = explanation.device_hours_most(); hours > 0) {
     text += Line("COST", absl::StrFormat("up to %.*f device-hours, by its time limit",

@@ -13,8 +13,9 @@ namespace berth {
 
 // Of a job; `verbose`: with the names of all nodes and every candidate of a recall.
 std::string ExplanationText(const v1::Explanation& explanation, bool verbose, absl::Time now);
-// Of a job that is not submitted.
-std::string PlanText(const v1::Explanation& explanation, const std::string& name, absl::Time now);
+// Of a job that is not submitted; `tasks`: what stands before the shape of each, of an array.
+std::string PlanText(const v1::Explanation& explanation, const std::string& name,
+                     const std::string& tasks, absl::Time now);
 // "another tenant claimed 2 × 8 sim within what it owns (0 of 64 in use)"
 std::string ReclaimSentence(const v1::Reclaim& reclaim);
 

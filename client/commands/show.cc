@@ -93,15 +93,15 @@ void AddPlace(const v1::Job& job, absl::Time now, Facts& facts) {
   if (job.has_array()) {
     const v1::ArrayStatus& array = job.array();
     facts.emplace_back(
-        "array", absl::StrCat(array.count(), " tasks, ", IndexesText(array),
-                              array.concurrent_max() > 0
-                                  ? absl::StrCat(", ", array.concurrent_max(), " at a time")
+        "array",
+        absl::StrCat(
+            array.count(), array.count() == 1 ? " task, " : " tasks, ", IndexesText(array),
+            array.concurrent_max() > 0 ? absl::StrCat(", ", array.concurrent_max(), " at a time")
+                                       : "",
+            array.fails_max() > 0 ? absl::StrCat(", until ", array.fails_max(), " have failed")
                                   : "",
-                              array.fails_max() > 0
-                                  ? absl::StrCat(", until ", array.fails_max(), " have failed")
-                                  : "",
-                              ": ", array.live(), " live, ", array.succeeded(), " succeeded, ",
-                              array.failed(), " failed, ", array.cancelled(), " cancelled"));
+            ": ", array.live(), " live, ", array.succeeded(), " succeeded, ", array.failed(),
+            " failed, ", array.cancelled(), " cancelled"));
   }
   if (job.array_id() != 0) {
     facts.emplace_back("task", absl::StrCat(job.array_index(), " of array ", job.array_id()));

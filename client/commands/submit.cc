@@ -56,8 +56,9 @@ absl::StatusOr<int> Plan(Context& context, ApiClient& api, const Submission& sub
   *request.mutable_submit() = submission.request;
   ASSIGN_OR_RETURN(const v1::ExplainJobResponse response, api.ExplainJob(request));
   const v1::Explanation& plan = response.explanation();
+  const v1::JobSpec& spec = submission.request.spec();
   if (context.output.for_people()) {
-    context.console.Out(PlanText(plan, submission.request.spec().name(), absl::Now()));
+    context.console.Out(PlanText(plan, spec.name(), TasksText(spec.array()), absl::Now()));
   } else {
     Listing listing{.kind = "ExplanationList", .columns = {}, .rows = {}, .name_field = "verdict"};
     listing.rows.push_back({.json = ExplanationJson(plan), .cells = {}});

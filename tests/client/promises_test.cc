@@ -310,6 +310,9 @@ TEST(Submit, APlanExitsWithItsVerdict) {
   EXPECT_NE(now.out.find("nothing was submitted"), std::string::npos);
   EXPECT_EQ(now.out.find("EXPECTED START"), std::string::npos) << "it starts now";
   EXPECT_EQ(now.out.find("COST"), std::string::npos) << "without devices it costs none";
+  EXPECT_NE(scheduler.Run({"submit", "--plan", "--array", "0-5", "--", "true"})
+                .out.find("PLAN  true   6 tasks, each "),
+            std::string::npos);
   scheduler.service.explanation.set_device_hours_most(1152);
   EXPECT_NE(scheduler.Run({"submit", "--plan", "--", "true"})
                 .out.find("up to 1152 device-hours, by its time limit"),
