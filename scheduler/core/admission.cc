@@ -116,13 +116,14 @@ int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_
 // "; no node has the label zone=est" for those that none has.
 std::string UnknownLabels(const Cluster& cluster, const GangShape& gang) {
   std::string text;
-  for (const auto& [key, value] : gang.node_labels) {
+  for (const auto& asked : gang.node_labels) {
     const bool is_known =
         std::any_of(cluster.nodes().begin(), cluster.nodes().end(), [&](const auto& entry) {
-          const auto label = entry.second.facts.labels.find(key);
-          return label != entry.second.facts.labels.end() && label->second == value;
+          const auto label = entry.second.facts.labels.find(asked.first);
+          return label != entry.second.facts.labels.end() && label->second == asked.second;
         });
-    text += is_known ? "" : absl::StrFormat("; no node has the label %s=%s", key, value);
+    text +=
+        is_known ? "" : absl::StrFormat("; no node has the label %s=%s", asked.first, asked.second);
   }
   return text;
 }
