@@ -75,7 +75,7 @@ void LogPrinter::Print(const LogGroup& group) {
     return;
   }
   TerminalText terminal(is_raw_);
-  const std::string text =
+  const absl::string_view text =
       terminal.Pass(with_ranks_ ? LastWritten(group.text) : absl::string_view(group.text));
   console_.Out(absl::StrCat(with_ranks_ ? PrefixOf(group.ranks) : "", text, terminal.End(), "\n"));
 }

@@ -61,14 +61,14 @@ std::string TakeCharacter(absl::string_view& text) {
 
 }  // namespace
 
-std::string TerminalText::Pass(absl::string_view piece) {
+absl::string_view TerminalText::Pass(absl::string_view piece) {
   if (is_raw_) {
-    return std::string(piece);
+    return piece;
   }
   const std::string whole = absl::StrCat(std::exchange(begun_, ""), piece);
   absl::string_view text = whole;
-  std::string safe;
-  safe.reserve(text.size());
+  safe_.clear();
+  safe_.reserve(text.size());
   while (!text.empty()) {
     const char c = text[0];
     if (c == kEscape) {
@@ -76,22 +76,22 @@ std::string TerminalText::Pass(absl::string_view piece) {
       if (length == absl::string_view::npos) {
         break;
       }
-      absl::StrAppend(&safe, length == 0 ? "^[" : text.substr(0, length));
+      absl::StrAppend(&safe_, length == 0 ? "^[" : text.substr(0, length));
       text.remove_prefix(std::max<size_t>(length, 1));
     } else if (IsPlain(c)) {
-      safe.push_back(c);
+      safe_.push_back(c);
       text.remove_prefix(1);
     } else if (static_cast<uint8_t>(c) < 0x80) {
-      absl::StrAppend(&safe, "^", std::string(1, static_cast<char>(c ^ 0x40)));
+      absl::StrAppend(&safe_, "^", std::string(1, static_cast<char>(c ^ 0x40)));
       text.remove_prefix(1);
     } else if (IsBegun(text)) {
       break;
     } else {
-      safe += TakeCharacter(text);
+      safe_ += TakeCharacter(text);
     }
   }
   begun_ = std::string(text);
-  return safe;
+  return safe_;
 }
 
 std::string TerminalText::End() {

@@ -17,13 +17,15 @@ class TerminalText {
   // `is_raw`: everything passes.
   explicit TerminalText(bool is_raw) : is_raw_(is_raw) {}
 
-  // Pieces may end anywhere: what is begun waits for the next one, or for End.
-  std::string Pass(absl::string_view piece);
+  // Pieces may end anywhere: what is begun waits for the next one, or for End. Valid until the next
+  // call of Pass, and as long as the piece.
+  absl::string_view Pass(absl::string_view piece);
   std::string End();
 
  private:
   const bool is_raw_;
   std::string begun_;  // an escape sequence or a character
+  std::string safe_;   // of the last piece
 };
 
 }  // namespace berth

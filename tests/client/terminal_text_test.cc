@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include <gtest/gtest.h>
 
 namespace berth {
@@ -9,7 +10,7 @@ namespace {
 
 std::string Safe(const std::string& text) {
   TerminalText terminal(false);
-  const std::string safe = terminal.Pass(text);
+  const std::string safe(terminal.Pass(text));
   return safe + terminal.End();
 }
 
@@ -43,8 +44,8 @@ TEST(TerminalText, PiecesMayEndAnywhere) {
   const std::string expected = Safe(text);
   for (size_t cut = 0; cut <= text.size(); ++cut) {
     TerminalText terminal(false);
-    std::string safe = terminal.Pass(text.substr(0, cut));
-    safe += terminal.Pass(text.substr(cut));
+    std::string safe(terminal.Pass(text.substr(0, cut)));
+    absl::StrAppend(&safe, terminal.Pass(text.substr(cut)));
     EXPECT_EQ(safe + terminal.End(), expected) << cut;
   }
   EXPECT_EQ(Safe("end\x1b"), "end^[");
