@@ -108,6 +108,9 @@ TenantId Cluster::AddTenant(Tenant tenant) {
 
 void Cluster::PutTenant(Tenant tenant) {
   new_nouns_.tenants.push_back(tenant);
+  for (const auto& [claim, start] : nominations_) {
+    waiting_claims_.Stir(claim);
+  }
   quota_.PutTenant(std::move(tenant));
   ++plan_version_;
 }
@@ -185,6 +188,7 @@ void Cluster::RefreshNode(NodeId id) {
       if (member.node == id) {
         free_index_.SetNominated(id, member.devices, true);
         CheckNomination(start);
+        waiting_claims_.Stir(claim);
       }
     }
   }

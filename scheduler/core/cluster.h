@@ -33,6 +33,7 @@
 #include "scheduler/core/quota_tree.h"
 #include "scheduler/core/slot_map.h"
 #include "scheduler/core/transition_counts.h"
+#include "scheduler/core/waiting_claims.h"
 
 namespace berth {
 
@@ -105,6 +106,11 @@ class Cluster {
   const std::set<JobId>& broken_nominations() const { return broken_nominations_; }
   // Claims for which gangs of their own tenant were asked.
   const std::set<JobId>& own_askers() const { return own_askers_; }
+  // Whether the claim's job may start, on devices that are what it asks for and can be used.
+  bool MayStart(const Start& claim) const;
+  // Whether one of those has not ended, though it may have given back what it was asked for.
+  bool AwaitsOwnTenant(JobId claim) const;
+  const WaitingClaims& waiting_claims() const { return waiting_claims_; }
   bool AreUsable(const std::vector<Placement>& members) const;
   // As of the last round, by class.
   const std::map<ClassId, Anchor>& anchors() const { return anchors_; }
@@ -225,6 +231,9 @@ class Cluster {
   // The claim has started (`settled_at` now) or gave up (InfiniteFuture).
   void DropNomination(JobId claim, absl::Time settled_at);
   void SetAnchors(std::vector<Anchor> anchors);
+  // Finds out which of the stirred claims only wait. After a round: until the next one little
+  // happens to few of them.
+  void ListWaitingClaims();
 
   // Borrowed gangs become owned where the entitlement has room: non-preemptible first, then
   // priority, start, id (quota.md, "Labels").
@@ -293,6 +302,8 @@ class Cluster {
   void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated);
   // For a new nomination, or one with a node that has changed.
   void CheckNomination(const Start& claim);
+  bool OnlyWaits(const Start& claim) const;
+  void StirClaimsOn(const Allocation& released);
   // Recomputes what is free on a node whose facts or state are new.
   void RefreshNode(NodeId id);
   // Jobs with this label that hold devices of the class, in the order of "Labels".
@@ -349,6 +360,7 @@ class Cluster {
   std::map<JobId, Reclaim> open_reclaims_;  // by claim
   std::set<JobId> broken_nominations_;
   std::set<JobId> own_askers_;
+  WaitingClaims waiting_claims_;
   std::map<ClassId, Anchor> anchors_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;

@@ -1,4 +1,4 @@
-// The part of Cluster that knows whose devices are whose: labels, nominations, certificates.
+// The part of Cluster that knows whose devices are whose: holders and their labels.
 
 #include <algorithm>
 #include <tuple>
@@ -267,72 +267,6 @@ std::vector<JobId> Cluster::DowngradeLabels(TenantId tenant, ClassId device_clas
     }
   }
   return changed;
-}
-
-bool Cluster::AreUsable(const std::vector<Placement>& members) const {
-  return std::all_of(members.begin(), members.end(), [this](const Placement& member) {
-    const Node* node = FindNode(member.node);
-    if (node == nullptr || !node->IsUsable()) {
-      return false;
-    }
-    return std::all_of(member.devices.begin(), member.devices.end(), [node](const DeviceShare& s) {
-      return std::any_of(node->facts.devices.begin(), node->facts.devices.end(),
-                         [&s](const Device& device) {
-                           return device.index == s.index && device.uuid == s.uuid &&
-                                  device.health != DeviceHealth::kQuarantined;
-                         });
-    });
-  });
-}
-
-void Cluster::CheckNomination(const Start& claim) {
-  if (AreUsable(claim.members)) {
-    broken_nominations_.erase(claim.job);
-  } else {
-    broken_nominations_.insert(claim.job);
-  }
-}
-
-void Cluster::Nominate(const Start& claim, Reclaim certificate) {
-  BERTH_CHECK(!nominations_.contains(claim.job));
-  last_reclaim_ = ReclaimId(last_reclaim_.value() + 1);
-  certificate.id = last_reclaim_;
-  new_nouns_.reclaims.push_back(certificate);
-  if (certificate.AsksOwnTenant()) {
-    own_askers_.insert(claim.job);
-  }
-  open_reclaims_[claim.job] = std::move(certificate);
-  nominations_[claim.job] = claim;
-  CheckNomination(claim);
-  for (const Placement& member : claim.members) {
-    SetNominated(member.node, member.devices, true);
-  }
-  ++plan_version_;
-}
-
-void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
-  const auto found = nominations_.find(claim);
-  if (found == nominations_.end()) {
-    return;
-  }
-  for (const Placement& member : found->second.members) {
-    SetNominated(member.node, member.devices, false);
-  }
-  nominations_.erase(found);
-  broken_nominations_.erase(claim);
-  own_askers_.erase(claim);
-  Reclaim& reclaim = open_reclaims_.at(claim);
-  reclaim.settled_at = settled_at;
-  new_nouns_.reclaims.push_back(std::move(reclaim));
-  open_reclaims_.erase(claim);
-  ++plan_version_;
-}
-
-void Cluster::GiveUpReclaims(std::vector<Reclaim> open) {
-  for (Reclaim& reclaim : open) {
-    reclaim.settled_at = absl::InfiniteFuture();
-    new_nouns_.reclaims.push_back(std::move(reclaim));
-  }
 }
 
 void Cluster::SetAnchors(std::vector<Anchor> anchors) {

@@ -206,6 +206,7 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   allocations_on_.at(allocation.node).erase(id);
   IndexReturning(allocation, false);
   free_index_.Release(allocation, OwnerOf(jobs_.at(allocation.job)));
+  StirClaimsOn(allocation);
   ++plan_version_;
   const Job& job = MutableJob(allocation.job);
   quota_.Remove(GangOf(job, free_index_.UnusedOf(allocation)));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 
 #include "common/status_macros.h"
+#include "scheduler/core/placement.h"
 
 namespace berth {
 namespace {
@@ -234,6 +235,34 @@ absl::Status CheckHolders(const Cluster& cluster) {
   return listed == expected.size() ? absl::OkStatus() : Broken("holders", "a priority is missing");
 }
 
+// A nomination is stirred, or it only waits, and what it will take is in the sums.
+absl::Status CheckWaitingClaims(const Cluster& cluster) {
+  const WaitingClaims& claims = cluster.waiting_claims();
+  const FreeView free(cluster);
+  std::map<QuotaKey, QuotaUse> uses;
+  size_t waiting = 0;
+  for (const auto& [id, claim] : cluster.nominations()) {
+    if (claims.waiting().contains(id) == claims.stirred().contains(id)) {
+      return Broken("nominations", absl::StrFormat("job %d: stirred or not", id.value()));
+    }
+    if (!claims.waiting().contains(id)) {
+      continue;
+    }
+    ++waiting;
+    if (cluster.AwaitsOwnTenant(id) || !cluster.MayStart(claim) ||
+        free.AreUnallocated(claim.members)) {
+      return Broken("nominations", absl::StrFormat("job %d does not only wait", id.value()));
+    }
+    const JobSpec& spec = cluster.GetJob(id).spec;
+    uses[{spec.tenant, spec.project, claim.device_class}].Add(
+        QuotaUse::Of(DevicesOf(claim.members), claim.funding, spec.preemptible), 1);
+  }
+  const bool all = waiting == claims.waiting().size() &&
+                   waiting + claims.stirred().size() == cluster.nominations().size();
+  return all && uses == claims.uses() ? absl::OkStatus()
+                                      : Broken("nominations", "not those that only wait");
+}
+
 // Nominations that cannot be used are known; each has its reclaim.
 absl::Status CheckNominations(const Cluster& cluster) {
   std::set<JobId> broken;
@@ -257,7 +286,7 @@ absl::Status CheckNominations(const Cluster& cluster) {
     return Broken("nominations", "not those that ask their own tenant");
   }
   return broken == cluster.broken_nominations()
-             ? absl::OkStatus()
+             ? CheckWaitingClaims(cluster)
              : Broken("nominations", "not those that can't be used");
 }
 

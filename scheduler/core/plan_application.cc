@@ -74,6 +74,7 @@ void ApplyPlan(const Step& step, Plan plan) {
     step.cluster.UpgradeLabels(tenant, device_class);
   }
   step.cluster.SetAnchors(std::move(plan.anchors));
+  step.cluster.ListWaitingClaims();
 }
 
 }  // namespace berth

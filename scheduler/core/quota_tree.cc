@@ -126,10 +126,7 @@ void QuotaTree::AddTo(const QuotaKey& key, const Gang& gang, int64_t sign) {
     return;
   }
   QuotaUse& use = use_[key];
-  (gang.funding == Funding::kOwned ? use.owned : use.borrowed) += sign * gang.devices;
-  if (!gang.preemptible) {
-    use.non_preemptible += sign * gang.devices;
-  }
+  use.Add(QuotaUse::Of(gang.devices, gang.funding, gang.preemptible), sign);
   BERTH_CHECK(use.owned >= 0 && use.borrowed >= 0 && use.non_preemptible >= 0);
 }
 

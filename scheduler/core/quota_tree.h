@@ -98,7 +98,20 @@ struct QuotaUse {
   int64_t borrowed = 0;
   int64_t non_preemptible = 0;  // G: part of owned that no recall may stop
 
+  // What a gang of so many devices counts as.
+  static QuotaUse Of(int64_t devices, Funding funding, bool preemptible) {
+    const bool is_owned = funding == Funding::kOwned;
+    return {.owned = is_owned ? devices : 0,
+            .borrowed = is_owned ? 0 : devices,
+            .non_preemptible = preemptible ? 0 : devices};
+  }
+  void Add(const QuotaUse& other, int64_t sign) {
+    owned += sign * other.owned;
+    borrowed += sign * other.borrowed;
+    non_preemptible += sign * other.non_preemptible;
+  }
   int64_t used() const { return owned + borrowed; }
+  friend bool operator==(const QuotaUse&, const QuotaUse&) = default;
 };
 
 class QuotaTree {

@@ -106,8 +106,7 @@ const QuotaView::Position& QuotaView::Of(TenantId tenant, ClassId device_class) 
 QuotaUse QuotaView::ProjectUse(const QuotaKey& key) const {
   QuotaUse use = cluster_.quota().Use(key);
   if (const auto charge = project_charges_.find(key); charge != project_charges_.end()) {
-    use.owned += charge->second.owned;
-    use.borrowed += charge->second.borrowed;
+    use.Add(charge->second, 1);
   }
   return use;
 }
@@ -266,17 +265,12 @@ bool QuotaView::LendsThen(const Returns& returns, TenantId tenant, ClassId devic
          position.use.used() + devices <= position.limits.entitlement;
 }
 
-void QuotaView::Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,
-                    int64_t sign) {
-  ClassBook& book = Book(device_class);
-  Position& position = PositionIn(book, tenant, device_class);
+void QuotaView::Add(const QuotaKey& key, const QuotaUse& use, int64_t sign) {
+  ClassBook& book = Book(key.device_class);
+  Position& position = PositionIn(book, key.tenant, key.device_class);
   book.kept -= KeptOf(position);
-  QuotaUse& charge = project_charges_[{tenant, project, device_class}];
-  for (QuotaUse* sum : {&position.use, &charge}) {
-    sum->owned += sign * use.owned;
-    sum->borrowed += sign * use.borrowed;
-    sum->non_preemptible += sign * use.non_preemptible;
-  }
+  position.use.Add(use, sign);
+  project_charges_[key].Add(use, sign);
   book.kept += KeptOf(position);
 }
 
@@ -292,7 +286,7 @@ std::vector<JobId> QuotaView::TakeLabels(const GroupKey& key, ClassId device_cla
     if (!is_over()) {
       break;
     }
-    Add(key.tenant, cluster_.GetJob(id).spec.project, device_class,
+    Add({key.tenant, cluster_.GetJob(id).spec.project, device_class},
         {.owned = held, .borrowed = -held}, -1);
     relabelled.push_back(id);
   }
@@ -303,21 +297,18 @@ std::vector<JobId> QuotaView::TakeLabels(const GroupKey& key, ClassId device_cla
 
 void QuotaView::Charge(const GroupKey& key, ClassId device_class, int64_t devices,
                        Funding funding) {
-  const bool owned = funding == Funding::kOwned;
-  Add(key.tenant, key.project, device_class,
-      {.owned = owned ? devices : 0,
-       .borrowed = owned ? 0 : devices,
-       .non_preemptible = key.preemptible ? 0 : devices},
-      1);
+  Add({key.tenant, key.project, device_class}, QuotaUse::Of(devices, funding, key.preemptible), 1);
+}
+
+void QuotaView::ChargeWaiting() {
+  for (const auto& [key, use] : cluster_.waiting_claims().uses()) {
+    Add(key, use, 1);
+  }
 }
 
 void QuotaView::Uncharge(const Job& job, int64_t devices) {
-  const bool owned = job.attempt.funding == Funding::kOwned;
-  Add(job.spec.tenant, job.spec.project, job.attempt.device_class,
-      {.owned = owned ? devices : 0,
-       .borrowed = owned ? 0 : devices,
-       .non_preemptible = job.spec.preemptible ? 0 : devices},
-      -1);
+  Add({job.spec.tenant, job.spec.project, job.attempt.device_class},
+      QuotaUse::Of(devices, job.attempt.funding, job.spec.preemptible), -1);
 }
 
 }  // namespace berth

@@ -77,6 +77,8 @@ class QuotaView {
                  int64_t free) const;
 
   void Charge(const GroupKey& key, ClassId device_class, int64_t devices, Funding funding);
+  // What Cluster::waiting_claims() will take.
+  void ChargeWaiting();
   // Makes gangs borrowed ones until a gang that must be owned has room for so many devices. Returns
   // them.
   std::vector<JobId> TakeLabels(const GroupKey& key, ClassId device_class, int64_t devices);
@@ -122,8 +124,7 @@ class QuotaView {
   };
   // Owned gangs that the group may make borrowed ones, without those that became it this round.
   const std::vector<Yielding>& YieldingTo(const GroupKey& key, ClassId device_class) const;
-  void Add(TenantId tenant, ProjectId project, ClassId device_class, const QuotaUse& use,
-           int64_t sign);
+  void Add(const QuotaKey& key, const QuotaUse& use, int64_t sign);
 
   const Cluster& cluster_;
   mutable std::map<ClassId, ClassBook> books_;  // filled when asked for

@@ -6,15 +6,6 @@
 namespace berth {
 namespace {
 
-// Whether the claim's devices are still what its job asks for.
-bool IsStillFit(const GangShape& gang, const Start& claim) {
-  const auto members = static_cast<int>(claim.members.size());
-  const bool suits = gang.classes.empty() ||
-                     std::count(gang.classes.begin(), gang.classes.end(), claim.device_class) > 0;
-  return suits && members >= gang.least_nodes() && members <= gang.nodes &&
-         DevicesOf(claim.members) == int64_t{members} * gang.devices_per_node;
-}
-
 // How many nodes of the gang what is free and not kept is enough for.
 int NodesWithin(const GangShape& gang, const Blocker& kept) {
   const int64_t lendable = std::max<int64_t>(kept.have - kept.bound, 0);
@@ -84,47 +75,73 @@ void RoundBooks::ChargeClaim(const GroupKey& key, const Start& claim,
   quota_.Charge(key, claim.device_class, devices, claim.funding);
 }
 
-void RoundBooks::SettleNominations() {
-  auto reclaim = cluster_.open_reclaims().begin();
-  for (const auto& [id, claim] : cluster_.nominations()) {
-    const Reclaim& certificate = (reclaim++)->second;
-    const Job* job = cluster_.FindJob(id);
-    const absl::Time timeout = certificate.due + policy_.nomination_timeout;
-    const bool waits = job != nullptr && job->group && Cluster::IsReady(*job) &&
-                       !cluster_.quota().FindTenant(job->spec.tenant)->suspended;
-    if (!waits || timeout <= now_ || cluster_.broken_nominations().contains(id) ||
-        !IsStillFit(cluster_.GetGroup(job->group).key.gang, claim)) {
-      plan_.lapsed.push_back(id);
-      continue;
-    }
-    const GroupKey& key = cluster_.GetGroup(job->group).key;
-    // Most claims ask others only: then there is nothing to look for.
-    const auto asked = cluster_.own_askers().contains(id)
-                           ? absl::MakeConstSpan(certificate.candidates)
-                           : absl::Span<const ReclaimCandidate>();
-    if (!free_.AreUnallocated(claim.members) || Returning(key.tenant, asked) > 0) {
-      nominated_.insert(id);
-      ChargeClaim(key, claim, asked);
-      LookAgainAt(timeout);
-      continue;
-    }
-    Grant grant;
-    const Phase phase = certificate.within_tenant ? Phase::kBorrow : Phase::kOwned;
-    const auto blocker = quota_.Admit(key, claim.device_class, phase, grant);
-    quota_.Label(key, claim.device_class, DevicesOf(claim.members), grant);
-    const PlaceRequest request = MakeRequest(key, claim.device_class, grant);
-    if (blocker.has_value() || grant.nodes < static_cast<int>(claim.members.size()) ||
-        CheckBlocks(free_, request, claim.members).has_value()) {
-      plan_.lapsed.push_back(id);
-      continue;
-    }
-    nominated_.insert(id);
-    Start start = claim;
-    start.funding = grant.funding;
-    // Nobody saw it until now: an owner, or a higher priority, may ask for it as soon as it runs.
-    plan_.again = true;
-    Record(key, request, std::move(start));
+RoundBooks::Standing RoundBooks::StandingOf(const Start& claim) const {
+  const Reclaim& certificate = cluster_.open_reclaims().at(claim.job);
+  if (certificate.due + policy_.nomination_timeout <= now_ || !cluster_.MayStart(claim)) {
+    return Standing::kLapses;
   }
+  const bool waits = !free_.AreUnallocated(claim.members) ||
+                     Returning(certificate.tenant, AskedOfOwn(claim.job)) > 0;
+  return waits ? Standing::kWaits : Standing::kSettles;
+}
+
+// Most claims ask others only: then there is nothing to look for.
+absl::Span<const ReclaimCandidate> RoundBooks::AskedOfOwn(JobId claim) const {
+  return cluster_.own_askers().contains(claim)
+             ? absl::MakeConstSpan(cluster_.open_reclaims().at(claim).candidates)
+             : absl::Span<const ReclaimCandidate>();
+}
+
+void RoundBooks::SettleNominations() {
+  const WaitingClaims& claims = cluster_.waiting_claims();
+  const absl::Time lapse = claims.first_due() + policy_.nomination_timeout;
+  // A claim that may settle is admitted beside those before it only.
+  if (lapse <= now_ || std::any_of(claims.stirred().begin(), claims.stirred().end(), [&](JobId id) {
+        return StandingOf(cluster_.nominations().at(id)) == Standing::kSettles;
+      })) {
+    for (const auto& [id, claim] : cluster_.nominations()) {
+      SettleNomination(claim);
+    }
+    return;
+  }
+  waiting_ = &claims;
+  quota_.ChargeWaiting();
+  LookAgainAt(lapse);
+  for (const JobId id : claims.stirred()) {
+    SettleNomination(cluster_.nominations().at(id));
+  }
+}
+
+void RoundBooks::SettleNomination(const Start& claim) {
+  const Reclaim& certificate = cluster_.open_reclaims().at(claim.job);
+  const Standing standing = StandingOf(claim);
+  if (standing == Standing::kLapses) {
+    plan_.lapsed.push_back(claim.job);
+    return;
+  }
+  const GroupKey& key = cluster_.GetGroup(cluster_.GetJob(claim.job).group).key;
+  if (standing == Standing::kWaits) {
+    nominated_.insert(claim.job);
+    ChargeClaim(key, claim, AskedOfOwn(claim.job));
+    LookAgainAt(certificate.due + policy_.nomination_timeout);
+    return;
+  }
+  Grant grant;
+  const Phase phase = certificate.within_tenant ? Phase::kBorrow : Phase::kOwned;
+  const auto blocker = quota_.Admit(key, claim.device_class, phase, grant);
+  quota_.Label(key, claim.device_class, DevicesOf(claim.members), grant);
+  const PlaceRequest request = MakeRequest(key, claim.device_class, grant);
+  if (blocker.has_value() || grant.nodes < static_cast<int>(claim.members.size()) ||
+      CheckBlocks(free_, request, claim.members).has_value()) {
+    plan_.lapsed.push_back(claim.job);
+    return;
+  }
+  nominated_.insert(claim.job);
+  Start start = claim;
+  start.funding = grant.funding;
+  // Nobody saw it until now: an owner, or a higher priority, may ask for it as soon as it runs.
+  plan_.again = true;
+  Record(key, request, std::move(start));
 }
 
 std::optional<Blocker> RoundBooks::TryStart(const Trial& trial) {

@@ -55,7 +55,9 @@ class RoundBooks {
   int64_t recalls_forbidden() const { return recalls_forbidden_; }
 
   // Has its devices coming: not to be considered.
-  bool IsNominated(JobId job) const { return nominated_.contains(job); }
+  bool IsNominated(JobId job) const {
+    return nominated_.contains(job) || (waiting_ != nullptr && waiting_->waiting().contains(job));
+  }
   bool IsFull() const {
     return static_cast<int>(plan_.starts.size()) >= policy_.starts_per_round_max;
   }
@@ -76,6 +78,12 @@ class RoundBooks {
   };
   std::optional<Swap> SwapFor(const Trial& trial, ReclaimScope scope) const;
   std::optional<Swap> SwapWithin(const Trial& trial) const;
+  // Whether the claim gives up, waits for its devices, or may start on them.
+  enum class Standing { kLapses, kWaits, kSettles };
+  Standing StandingOf(const Start& claim) const;
+  void SettleNomination(const Start& claim);
+  // Those that a nomination's claim has asked, if its own tenant's are among them.
+  absl::Span<const ReclaimCandidate> AskedOfOwn(JobId claim) const;
   // Devices that the claim's own tenant, of those that were asked, still holds.
   int64_t Returning(TenantId tenant, absl::Span<const ReclaimCandidate> asked) const;
   void ChargeClaim(const GroupKey& key, const Start& claim,
@@ -123,6 +131,7 @@ class RoundBooks {
   std::map<ClassId, Reclaimer> reclaimers_;
   std::map<ClassId, Guard> guards_;
   std::vector<RoundStart> round_starts_;
+  const WaitingClaims* waiting_ = nullptr;  // nominated, too, unless they were looked at
   absl::flat_hash_set<JobId> nominated_;
   int64_t recalls_found_ = 0;
   int64_t recalls_forbidden_ = 0;

@@ -34,6 +34,7 @@ class ClusterDamage {
   std::set<JobId>& own_askers() { return cluster_.own_askers_; }
   std::set<JobId>& broken_nominations() { return cluster_.broken_nominations_; }
   std::map<JobId, Reclaim>& open_reclaims() { return cluster_.open_reclaims_; }
+  WaitingClaims& waiting_claims() { return cluster_.waiting_claims_; }
 
  private:
   Cluster& cluster_;
@@ -126,6 +127,9 @@ TEST_F(InvariantsTest, Nominations) {
   ExpectFound("nominations",
               [&](ClusterDamage& damage) { damage.broken_nominations().insert(ready_); });
   ExpectFound("nominations", [&](ClusterDamage& damage) { damage.own_askers().insert(ready_); });
+  ExpectFound("nominations", [&](ClusterDamage& damage) { damage.waiting_claims().Add(ready_); });
+  ExpectFound("nominations",
+              [&](ClusterDamage& damage) { damage.waiting_claims().List(ready_, {}); });
 }
 
 TEST_F(InvariantsTest, Arrays) {
