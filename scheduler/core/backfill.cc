@@ -43,6 +43,13 @@ bool Fits(const QuotaView& quota, const Returns& returns, const PlaceRequest& re
   return lends && FitsWithBlocks(view, request);
 }
 
+// When the job was to start as of the last round, if it was anchored then.
+absl::Time LastShadow(const Cluster& cluster, JobId job, ClassId device_class) {
+  const auto last = cluster.anchors().find(device_class);
+  return last != cluster.anchors().end() && last->second.job == job ? last->second.shadow
+                                                                    : absl::InfinitePast();
+}
+
 // What is free after more and more has ended, and when the request fits first.
 class Shadow {
  public:
@@ -55,18 +62,19 @@ class Shadow {
         stream_(outlook, request, lent, ask_at),
         then_(view) {}
 
-  // False: not even when everything has ended.
-  bool Find() {
+  // False: not even when everything has ended. `known`: when it was found to fit in the last round.
+  bool Find(absl::Time known) {
     // Without bookings what fits once fits ever after, with one label: then batches are searched,
-    // not each ending.
+    // not each ending. The first is what ends before it was known to fit.
     const bool batches = outlook_.cluster.bookings().empty() && !relabels_;
+    known = batches ? known : absl::InfinitePast();
     size_t before = 0;
-    while (TakeBatch(batches ? before / kBatchPart + 1 : 1)) {
+    while (TakeBatch(batches ? before / kBatchPart + 1 : 1, known)) {
       if (FitsAt(batch_.back().time)) {
         Bisect();
         return true;
       }
-      before += batch_.size();
+      before += batch_.back().time < known ? 0 : batch_.size();
     }
     return false;
   }
@@ -102,18 +110,19 @@ class Shadow {
     return Fits(outlook_.quota, returns_, RequestAt(time), then_);
   }
 
-  // Gives the next plain endings, or one that is not.
-  bool TakeBatch(size_t size) {
+  // Gives the next plain endings, so many and all before `known`, or one that is not plain.
+  bool TakeBatch(size_t size, absl::Time known) {
     batch_.clear();
     given_ = 0;
-    while (batch_.size() < size) {
+    while (true) {
       std::optional<Ending> next =
           ahead_.has_value() ? std::exchange(ahead_, std::nullopt) : stream_.Take();
       if (!next.has_value()) {
         break;
       }
       const bool plain = next->is_plain();
-      if (!plain && !batch_.empty()) {
+      const bool enough = batch_.size() >= size && next->time >= known;
+      if (enough || (!plain && !batch_.empty())) {
         ahead_ = std::move(next);
         break;
       }
@@ -143,13 +152,12 @@ class Shadow {
       Give(batch_[given_]);
     }
     for (; given_ > count; --given_) {
-      ForEachHeld(batch_[given_ - 1],
-                  [this](const Allocation& allocation) { then_.TakeBack(allocation); });
+      ForEachHeld(batch_[given_ - 1], [this](const auto&... held) { then_.TakeBack(held...); });
     }
   }
 
   void Give(const Ending& ending) {
-    ForEachHeld(ending, [this](const Allocation& allocation) { then_.Give(allocation); });
+    ForEachHeld(ending, [this](const auto&... held) { then_.Give(held...); });
     for (const RoundStart* start : ending.starts) {
       Noting(start->job, start->funding, [this, start] {
         for (const Placement& member : start->members) {
@@ -162,15 +170,17 @@ class Shadow {
     }
   }
 
+  // Calls change(allocation, its owner).
   template <typename Change>
   void ForEachHeld(const Ending& ending, Change change) {
-    const Cluster& cluster = outlook_.cluster;
     for (JobId id : ending.jobs) {
-      Noting(id, cluster.GetJob(id).attempt.funding, [&] {
-        for (AllocationId held : cluster.GetJob(id).allocations) {
-          const Allocation& allocation = cluster.GetAllocation(held);
+      const Job& job = outlook_.cluster.GetJob(id);
+      Noting(id, job.attempt.funding, [&] {
+        const ShareOwner owner = Cluster::OwnerOf(job);
+        for (AllocationId held : job.allocations) {
+          const Allocation& allocation = outlook_.cluster.GetAllocation(held);
           if (allocation.state != AllocationState::kReleased) {
-            change(allocation);
+            change(allocation, owner);
           }
         }
       });
@@ -183,7 +193,7 @@ class Shadow {
     const bool counts = keeps_ || relabels_;
     const int64_t free = counts ? then_.FreeCount(request_.device_class) : 0;
     change();
-    if (const Job* job = outlook_.cluster.FindJob(id); counts && job != nullptr) {
+    if (const Job* job = counts ? outlook_.cluster.FindJob(id) : nullptr; job != nullptr) {
       const int64_t returned = then_.FreeCount(request_.device_class) - free;
       returns_[job->spec.tenant] += returned;
       const bool own = job->spec.tenant == request_.tenant && funding == Funding::kOwned;
@@ -210,12 +220,13 @@ std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, J
                                  const PlaceRequest& request) {
   std::optional<Shadow> first;
   const std::vector<const Job*> lent = ListLent(outlook, request.device_class);
+  const absl::Time known = LastShadow(outlook.cluster, job, request.device_class);
   for (const absl::Time ask_at : AskMoments(outlook, lent, request.start)) {
     if (first.has_value() && first->at() <= ask_at) {
       break;
     }
     Shadow shadow(outlook, view, request, lent, ask_at);
-    if (shadow.Find() && !(first.has_value() && first->at() <= shadow.at())) {
+    if (shadow.Find(known) && !(first.has_value() && first->at() <= shadow.at())) {
       first.emplace(std::move(shadow));
     }
   }

@@ -115,9 +115,11 @@ void EndingStream::AddOthers(const PlaceRequest& request) {
     return std::none_of(outlook_.starts.begin(), outlook_.starts.end(),
                         [claim](const RoundStart& start) { return start.job == claim; });
   };
+  auto reclaim = cluster.open_reclaims().begin();  // of the same claims
   for (const auto& [id, claim] : cluster.nominations()) {
+    const absl::Time due = (reclaim++)->second.due;
     if (claim.device_class == request.device_class && waits(id)) {
-      AddClaim(claim, std::max(cluster.open_reclaims().at(id).due, now_));
+      AddClaim(claim, std::max(due, now_));
     }
   }
   for (const Recall& recall : outlook_.recalls) {

@@ -20,11 +20,12 @@ const NodeLoad& FreeView::Load(NodeId node) const {
 NodeLoad& FreeView::MutableLoad(NodeId node) {
   std::shared_ptr<Chunk>& chunk = chunks_.at(node.value() / kChunk);
   if (chunk == nullptr) {
-    chunk = std::make_shared<Chunk>();
     const size_t first = node.value() / kChunk * kChunk;
-    for (size_t at = 0; at < kChunk && first + at < index_->size(); ++at) {
-      (*chunk)[at] = index_->Load(NodeId(first + at));
-    }
+    const auto at = [this, first](size_t i) {
+      return first + i < index_->size() ? index_->Load(NodeId(first + i)) : NodeLoad();
+    };
+    static_assert(kChunk == 4);
+    chunk = std::make_shared<Chunk>(Chunk{at(0), at(1), at(2), at(3)});
   } else if (chunk.use_count() > 1) {
     chunk = std::make_shared<Chunk>(*chunk);
   }
@@ -87,14 +88,16 @@ void FreeView::PutBack(std::vector<std::pair<NodeId, NodeLoad>> loads) {
 
 void FreeView::Give(const Allocation& allocation) {
   const Job* job = cluster_->FindJob(allocation.job);
-  const ShareOwner owner = job == nullptr ? ShareOwner() : Cluster::OwnerOf(*job);
+  Give(allocation, job == nullptr ? ShareOwner() : Cluster::OwnerOf(*job));
+}
+
+void FreeView::Give(const Allocation& allocation, const ShareOwner& owner) {
   ChangeLoad(allocation.node, [&](NodeLoad& load) {
     load.Release(Site(allocation.node), allocation.devices, allocation.host, owner);
   });
 }
 
-void FreeView::TakeBack(const Allocation& allocation) {
-  const ShareOwner owner = Cluster::OwnerOf(cluster_->GetJob(allocation.job));
+void FreeView::TakeBack(const Allocation& allocation, const ShareOwner& owner) {
   ChangeLoad(allocation.node, [&](NodeLoad& load) {
     load.Take(Site(allocation.node), allocation.devices, allocation.host, owner);
   });

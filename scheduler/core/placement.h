@@ -95,8 +95,9 @@ class FreeView {
   void PutBack(std::vector<std::pair<NodeId, NodeLoad>> loads);
   // As if the allocation were released. What is kept for a claim stays kept.
   void Give(const Allocation& allocation);
-  // Undoes Give.
-  void TakeBack(const Allocation& allocation);
+  // The same, and its undoing, where the owner is known.
+  void Give(const Allocation& allocation, const ShareOwner& owner);
+  void TakeBack(const Allocation& allocation, const ShareOwner& owner);
   // Leaves devices out for everybody, as a nomination does, and ends that.
   void Keep(const std::vector<Placement>& members);
   void Give(const std::vector<Placement>& members);

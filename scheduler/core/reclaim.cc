@@ -44,7 +44,7 @@ class Reclaimer::Trial {
       if (give) {
         view_.Give(allocation);
       } else {
-        view_.TakeBack(allocation);
+        view_.TakeBack(allocation, Cluster::OwnerOf(reclaimer_.cluster_.GetJob(allocation.job)));
       }
     }
   }
