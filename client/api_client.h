@@ -54,6 +54,7 @@ struct Patience {
   CALL(AddTenant)                \
   CALL(ListTenants)              \
   CALL(SetTenantQueue)           \
+  CALL(SuspendTenant)            \
   CALL(AddProject)               \
   CALL(ListProjects)             \
   CALL(AddUser)                  \

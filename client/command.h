@@ -56,8 +56,8 @@ enum class CommandGroup {
   kQuota,
   kNodes,
   kBookings,
+  kTenants,
   kPeople,
-  kTokens,
   kScheduler,
   kClient
 };

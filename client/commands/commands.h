@@ -53,6 +53,8 @@ extern const Command kReserveRemoveCommand;
 extern const Command kTenantListCommand;
 extern const Command kTenantAddCommand;
 extern const Command kTenantSetCommand;
+extern const Command kTenantSuspendCommand;
+extern const Command kTenantResumeCommand;
 extern const Command kProjectAddCommand;
 extern const Command kProjectListCommand;
 extern const Command kUserAddCommand;

@@ -31,8 +31,8 @@ constexpr GroupTitle kGroups[] = {
     {CommandGroup::kQuota,     "Quota"    },
     {CommandGroup::kNodes,     "Nodes"    },
     {CommandGroup::kBookings,  "Bookings" },
+    {CommandGroup::kTenants,   "Tenants"  },
     {CommandGroup::kPeople,    "People"   },
-    {CommandGroup::kTokens,    "Tokens"   },
     {CommandGroup::kScheduler, "Scheduler"},
     {CommandGroup::kClient,    "This tool"},
 };

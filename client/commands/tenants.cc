@@ -172,6 +172,38 @@ absl::StatusOr<int> RunTenantSet(Context& context) {
   return kExitDone;
 }
 
+absl::StatusOr<int> RunSuspend(Context& context, bool suspended) {
+  RETURN_IF_ERROR(
+      CheckWordCount(context.arguments, 1, 1, "the tenant, e.g. `berth tenant suspend acme`"));
+  v1::SuspendTenantRequest request;
+  request.set_tenant(context.arguments.words[0].text);
+  request.set_suspended(suspended);
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  ASSIGN_OR_RETURN(const v1::SuspendTenantResponse response, api->SuspendTenant(request));
+  if (!context.output.for_people()) {
+    RETURN_IF_ERROR(context.Print(TenantListing({response.tenant()})));
+    return kExitDone;
+  }
+  const std::string name = CleanText(response.tenant().name());
+  context.console.Out(
+      absl::StrCat("tenant ", name, suspended ? " is suspended" : " is active", "\n"));
+  for (const std::string& effect : response.effects()) {
+    context.console.Out(absl::StrCat("  ", CleanText(effect), "\n"));
+  }
+  if (suspended) {
+    context.console.Hint(absl::StrCat("→ berth tenant resume ", name, "\n"));
+  }
+  return kExitDone;
+}
+
+absl::StatusOr<int> RunTenantSuspend(Context& context) {
+  return RunSuspend(context, true);
+}
+
+absl::StatusOr<int> RunTenantResume(Context& context) {
+  return RunSuspend(context, false);
+}
+
 absl::StatusOr<int> RunTenantList(Context& context) {
   RETURN_IF_ERROR(CheckWordCount(context.arguments, 0, 0, ""));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
@@ -214,7 +246,7 @@ absl::StatusOr<int> RunProjectList(Context& context) {
 const Command kTenantAddCommand = {
     .name = "tenant add",
     .plural = nullptr,
-    .group = CommandGroup::kPeople,
+    .group = CommandGroup::kTenants,
     .summary = "add a tenant (operators)",
     .usage = "NAME [OPTIONS]",
     .examples =
@@ -229,7 +261,7 @@ const Command kTenantAddCommand = {
 const Command kTenantSetCommand = {
     .name = "tenant set",
     .plural = nullptr,
-    .group = CommandGroup::kPeople,
+    .group = CommandGroup::kTenants,
     .summary = "change how a tenant's jobs queue (operators)",
     .usage = "NAME --queue QUEUE",
     .examples =
@@ -241,10 +273,40 @@ const Command kTenantSetCommand = {
     .run = RunTenantSet,
 };
 
+const Command kTenantSuspendCommand = {
+    .name = "tenant suspend",
+    .plural = nullptr,
+    .group = CommandGroup::kTenants,
+    .summary = "a tenant submits nothing, and nothing of it starts; what runs goes on (operators)",
+    .usage = "NAME",
+    .examples =
+        "berth tenant suspend acme\n"
+        "berth tenant suspend acme -o json\n"
+        "berth tenants -o fields=name,suspended\n",
+    .options = {},
+    .takes_job_options = false,
+    .run = RunTenantSuspend,
+};
+
+const Command kTenantResumeCommand = {
+    .name = "tenant resume",
+    .plural = nullptr,
+    .group = CommandGroup::kTenants,
+    .summary = "end a tenant's suspension (operators)",
+    .usage = "NAME",
+    .examples =
+        "berth tenant resume acme\n"
+        "berth tenant resume acme -o json\n"
+        "berth tenants -o fields=name,suspended\n",
+    .options = {},
+    .takes_job_options = false,
+    .run = RunTenantResume,
+};
+
 const Command kTenantListCommand = {
     .name = "tenant list",
     .plural = "tenants",
-    .group = CommandGroup::kPeople,
+    .group = CommandGroup::kTenants,
     .summary = "the tenants you may see",
     .usage = "[OPTIONS]",
     .examples = "berth tenants\nberth tenant list -o json\nberth tenants -o name\n",
@@ -256,7 +318,7 @@ const Command kTenantListCommand = {
 const Command kProjectAddCommand = {
     .name = "project add",
     .plural = nullptr,
-    .group = CommandGroup::kPeople,
+    .group = CommandGroup::kTenants,
     .summary = "add a project to a tenant",
     .usage = "NAME [OPTIONS]",
     .examples =
@@ -271,7 +333,7 @@ const Command kProjectAddCommand = {
 const Command kProjectListCommand = {
     .name = "project list",
     .plural = "projects",
-    .group = CommandGroup::kPeople,
+    .group = CommandGroup::kTenants,
     .summary = "the projects of a tenant",
     .usage = "[OPTIONS]",
     .examples = "berth projects\nberth project list --tenant acme\nberth projects -o name\n",

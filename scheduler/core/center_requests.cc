@@ -287,4 +287,33 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
   return outcome;
 }
 
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const SuspendTenant& request) {
+  if (actor.role != Role::kOperator) {
+    return Denied("only an operator may suspend a tenant", "");
+  }
+  ASSIGN_OR_RETURN(const Tenant* known, FindVisibleTenant(step.cluster, actor, request.tenant));
+  Outcome outcome;
+  outcome.tenant = known->id;
+  if (known->suspended == request.suspended) {
+    outcome.notes.push_back(request.suspended ? "it was suspended before" : "it was not suspended");
+    return outcome;
+  }
+  const auto& active = step.cluster.active_jobs();
+  const auto running = std::count_if(active.begin(), active.end(), [&](JobId job) {
+    return step.cluster.GetJob(job).spec.tenant == known->id;
+  });
+  const int64_t pending = step.cluster.PendingCount(known->id);
+  if (request.suspended) {
+    outcome.notes.push_back(absl::StrFormat("running jobs that go on: %d", running));
+    outcome.notes.push_back(absl::StrFormat("pending jobs that do not start: %d", pending));
+  } else {
+    outcome.notes.push_back(absl::StrFormat("pending jobs that may start again: %d", pending));
+  }
+  Tenant tenant = *known;
+  tenant.suspended = request.suspended;
+  step.cluster.PutTenant(std::move(tenant));
+  return outcome;
+}
+
 }  // namespace berth

@@ -25,6 +25,8 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const BootstrapOperator& request);
 absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
                                       const SetTenantQueue& request);
+absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
+                                      const SuspendTenant& request);
 
 // The tenant of this name if the actor may see it; "" is the actor's own. NotFound otherwise.
 absl::StatusOr<const Tenant*> FindVisibleTenant(const Cluster& cluster, const Actor& actor,

@@ -129,6 +129,13 @@ struct SetTenantQueue {
   absl::Duration stepped_timeout = absl::Hours(1);
 };
 
+// Nothing more of the tenant starts and it submits nothing, or that ends. What runs goes on.
+// Operators only.
+struct SuspendTenant {
+  std::string tenant;
+  bool suspended = true;
+};
+
 // Promises nodes away (booking.h). Operators only. A dry run tells the effect.
 struct AddBooking {
   BookingKind kind = BookingKind::kMaintenance;
@@ -307,8 +314,8 @@ struct Tick {};
 using UserEvent =
     std::variant<SubmitJob, CancelJob, HoldJob, ReleaseJob, UpdateJob, RequeueRunningJob,
                  NoteCheckpoint, AddTenant, AddProject, AddUser, AddToken, RevokeToken,
-                 BootstrapOperator, SetQuota, SetTenantQueue, AddBooking, EndBooking, DrainNode,
-                 UndrainNode, ConfirmNodeDead, NoteFence, EndLossHold>;
+                 BootstrapOperator, SetQuota, SetTenantQueue, SuspendTenant, AddBooking, EndBooking,
+                 DrainNode, UndrainNode, ConfirmNodeDead, NoteFence, EndLossHold>;
 using AgentEvent = std::variant<AgentHello, AgentHeartbeat, AgentReport, AgentNotices, AgentFacts,
                                 AgentGone, Tick>;
 

@@ -21,7 +21,7 @@ void PlanningRound::ListOldest(ClassId queue, const TenantQueue& groups, const Q
 
 void PlanningRound::ListAged(ClassId queue, const Tenant& tenant, const TenantQueue& groups,
                              AgedLine& line) {
-  if (!MayAnchor(tenant)) {
+  if (tenant.suspended || !MayAnchor(tenant)) {
     return;
   }
   if (MayBePassed(tenant)) {

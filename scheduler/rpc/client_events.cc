@@ -233,6 +233,11 @@ absl::StatusOr<UserEvent> ToEvent(const v1::SetTenantQueueRequest& request) {
   return event;
 }
 
+absl::StatusOr<UserEvent> ToEvent(const v1::SuspendTenantRequest& request) {
+  RETURN_IF_ERROR(CheckName("tenant", request.tenant()));
+  return SuspendTenant{.tenant = request.tenant(), .suspended = request.suspended()};
+}
+
 absl::StatusOr<UserEvent> ToEvent(const v1::AddBookingRequest& request) {
   if (!v1::BookingKind_IsValid(request.kind()) || request.kind() == v1::BOOKING_KIND_UNSPECIFIED) {
     return Refused("B1218", "there is no such kind of booking",

@@ -19,6 +19,7 @@ absl::StatusOr<UserEvent> ToEvent(const v1::UpdateJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::RequeueJobRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::NotifyCheckpointRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::SetTenantQueueRequest& request);
+absl::StatusOr<UserEvent> ToEvent(const v1::SuspendTenantRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::AddBookingRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::EndBookingRequest& request);
 absl::StatusOr<UserEvent> ToEvent(const v1::DrainNodeRequest& request);

@@ -81,9 +81,11 @@ class ClientService final : public v1::Client::CallbackService {
   Reactor* ExplainJob(Context* context, const v1::ExplainJobRequest* request,
                       v1::ExplainJobResponse* response) override;
 
-  // client_service_bookings.cc: queues of tenants, bookings of nodes.
+  // client_service_bookings.cc: queues of tenants and their suspension, bookings of nodes.
   Reactor* SetTenantQueue(Context* context, const v1::SetTenantQueueRequest* request,
                           v1::SetTenantQueueResponse* response) override;
+  Reactor* SuspendTenant(Context* context, const v1::SuspendTenantRequest* request,
+                         v1::SuspendTenantResponse* response) override;
   Reactor* AddBooking(Context* context, const v1::AddBookingRequest* request,
                       v1::AddBookingResponse* response) override;
   Reactor* ListBookings(Context* context, const v1::ListBookingsRequest* request,

@@ -1,4 +1,5 @@
-// The part of the client service that is about promises: queues of tenants, bookings of nodes.
+// The part of the client service that is about promises: queues of tenants and their suspension,
+// bookings of nodes.
 
 #include <algorithm>
 #include <string>
@@ -44,6 +45,23 @@ ClientService::Reactor* ClientService::SetTenantQueue(Context* context,
          if (const Tenant* tenant = view.cluster().quota().FindTenant(outcome.tenant)) {
            *response->mutable_tenant() = ToProto(*tenant);
          }
+         return absl::OkStatus();
+       }});
+}
+
+ClientService::Reactor* ClientService::SuspendTenant(Context* context,
+                                                     const v1::SuspendTenantRequest* request,
+                                                     v1::SuspendTenantResponse* response) {
+  return router_.Apply(
+      context, *request,
+      {.rpc = "Client.SuspendTenant",
+       .object = absl::StrCat("tenant/", request->tenant()),
+       .event = ToEvent(*request),
+       .answer = [=](const Actor&, const Outcome& outcome, const ReadView& view) {
+         if (const Tenant* tenant = view.cluster().quota().FindTenant(outcome.tenant)) {
+           *response->mutable_tenant() = ToProto(*tenant);
+         }
+         response->mutable_effects()->Assign(outcome.notes.begin(), outcome.notes.end());
          return absl::OkStatus();
        }});
 }

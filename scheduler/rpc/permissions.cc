@@ -69,6 +69,7 @@ constexpr std::array kRows = {
     Row{"Client.StreamLogs",       kMember | kAdmin | kOperator           },
     Row{"Client.SubmitJob",        kMember | kAdmin | kOperator | kSubmits},
     Row{"Client.SubmitJobs",       kMember | kAdmin | kOperator | kSubmits},
+    Row{"Client.SuspendTenant",    kOperator                              },
     Row{"Client.UndrainNode",      kOperator                              },
     Row{"Client.UpdateJob",        kMember | kAdmin | kOperator           },
     Row{"Client.UploadWorkdir",    kMember | kAdmin | kOperator | kSubmits},

@@ -192,6 +192,15 @@ class FakeService : public v1::Client::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status SuspendTenant(grpc::ServerContext*, const v1::SuspendTenantRequest* request,
+                             v1::SuspendTenantResponse* response) override {
+    const std::lock_guard<std::mutex> lock(mu);
+    response->mutable_tenant()->set_name(request->tenant());
+    response->mutable_tenant()->set_suspended(request->suspended());
+    response->add_effects("running jobs that go on: 2");
+    return grpc::Status::OK;
+  }
+
   grpc::Status AddBooking(grpc::ServerContext*, const v1::AddBookingRequest* request,
                           v1::AddBookingResponse* response) override {
     const std::lock_guard<std::mutex> lock(mu);

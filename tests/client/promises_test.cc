@@ -117,6 +117,18 @@ TEST(Reserve, TakesNamesOrANumberOfAClass) {
   EXPECT_EQ(request.tenant(), "acme");
 }
 
+TEST(TenantSuspend, SaysWhatBecomesOfItsJobs) {
+  FakeScheduler scheduler;
+  EXPECT_EQ(scheduler.Run({"tenant", "suspend", "acme"}).out,
+            "tenant acme is suspended\n  running jobs that go on: 2\n");
+  EXPECT_NE(
+      scheduler.Run({"tenant", "suspend", "acme", "-o", "json"}).out.find("\"suspended\":true"),
+      std::string::npos);
+  EXPECT_EQ(scheduler.Run({"tenant", "resume", "acme"}).out.substr(0, 22),
+            "tenant acme is active\n");
+  EXPECT_EQ(scheduler.Run({"tenant", "suspend"}).code, 2);
+}
+
 TEST(TenantSet, ChoosesAQueue) {
   FakeScheduler scheduler;
   EXPECT_EQ(scheduler.Run({"tenant", "set", "acme", "--queue", "stepped:2h"}).out,

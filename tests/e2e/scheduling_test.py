@@ -264,6 +264,25 @@ def show_edits(center, owner):
         expect(never.code == 6, str(never))
 
 
+def show_suspension(center):
+    late = center.add_tenant("late", 0, 64)
+    with shows("a suspended tenant submits nothing, what it has queued does not start, and what runs goes on"):
+        running = center.submit("--", "sleep", "1000", token=late)
+        center.await_state(running, ["running"], 20, token=late)
+        waiting = center.submit("--begin", "+2s", "--", "true", token=late)
+        said = center.berth("tenant", "suspend", "late")
+        expect("running jobs that go on: 1" in said and "pending jobs that do not start: 1" in said, said)
+        refused = center.try_berth("submit", "--", "true", token=late)
+        expect(refused.code != 0 and "B2201" in refused.err, str(refused))
+        wait_until(lambda: center.job(waiting, token=late)["reason"]["code"] == "B2201", 10, "it waits for that")
+        expect("suspended" in center.berth("explain", str(waiting), token=late), "not explained")
+        expect(center.job(running, token=late)["state"] == "running", "it was stopped")
+        expect(center.try_berth("tenant", "resume", "late", token=late).code != 0, "a member ended it")
+        center.berth("tenant", "resume", "late")
+        center.await_state(waiting, ["succeeded"], 20, token=late)
+        center.berth("cancel", "--now", str(running), token=late)
+
+
 def show_shares(center):
     sharer = center.add_tenant("sharer", 0, 1)
     with shows("two shares of one device run side by side and count as one device; a third that does not fit waits"):
@@ -287,6 +306,7 @@ def main():
         show_maintenance(center, owner)
         show_elastic(center, owner, borrower)
         show_edits(center, owner)
+        show_suspension(center)
         show_shares(center)
     finish()
 
