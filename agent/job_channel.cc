@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -15,8 +14,6 @@
 #include "agent/shim/shim_protocol.h"
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace berth {
@@ -101,7 +98,7 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
   // One look at everything that may be ready.
   void Turn() {
     TakeNotes();
-    if (input_taken_ && pending_.empty()) {
+    if (input_taken_ && !has_pending()) {
       input_taken_ = false;
       StartRead(&in_);
     }
@@ -114,6 +111,8 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
   bool has_output() const {
     return process_ != nullptr && (process_->output.is_open() || process_->error_output.is_open());
   }
+
+  bool has_pending() const { return process_ != nullptr && process_->has_pending(); }
 
   void TakeNotes() {
     uint64_t count = 0;
@@ -137,41 +136,20 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
     }
     switch (in_.kind_case()) {
       case v1::ChannelInput::kData:
-        if (!input_ended_) {
-          pending_ = std::move(*in_.mutable_data());
-        }
+        process_->TakeInput(std::move(*in_.mutable_data()));
         return;
       case v1::ChannelInput::kEndOfData:
-        EndInput();
+        process_->EndInput();
         return;
-      case v1::ChannelInput::kSize: {
-        winsize size{};
-        size.ws_row = static_cast<unsigned short>(in_.size().rows());
-        size.ws_col = static_cast<unsigned short>(in_.size().columns());
-        ioctl(process_->output.get(), TIOCSWINSZ, &size);
+      case v1::ChannelInput::kSize:
+        process_->Resize(in_.size().rows(), in_.size().columns());
         return;
-      }
       case v1::ChannelInput::kSignal:
         process_->Signal(in_.signal());
         return;
       case v1::ChannelInput::kEnter:
       case v1::ChannelInput::KIND_NOT_SET:
         return;
-    }
-  }
-
-  // The kinds differ in how a program learns that its input is over. Before a connection is there,
-  // it waits for that. At a terminal every reader of lines is told, see OnTimeout: a shell there
-  // outlives the end of what it has started.
-  void EndInput() {
-    input_ended_ = true;
-    if (order_.rows > 0) {
-      return;
-    }
-    if (order_.port == 0) {
-      process_->input.Close();
-    } else if (process_->input.is_open()) {
-      shutdown(process_->input.get(), SHUT_WR);
     }
   }
 
@@ -183,7 +161,7 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
     if (process_ != nullptr) {
       fds[kInit].fd = init_.get();
       fds[kConversation].fd = process_->conversation.get();
-      fds[kInput] = {pending_.empty() ? -1 : process_->input.get(), POLLOUT, 0};
+      fds[kInput] = {process_->has_pending() ? process_->input() : -1, POLLOUT, 0};
       fds[kOutput].fd = writing_ ? -1 : process_->output.get();
       fds[kErrorOutput].fd = writing_ ? -1 : process_->error_output.get();
     }
@@ -195,7 +173,7 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       return;
     }
     if (fds[kInput].revents != 0) {
-      PassInput();
+      process_->PassInput();
     }
     if (fds[kConversation].revents != 0) {
       OnConversation();
@@ -216,13 +194,11 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       return kFarewellMs;
     }
     const bool drains = end_.has_value() && has_output();
-    return tells_end() || (!writing_ && (drains || !pending_.empty())) ? kProbeMs : -1;
+    return tells_end() || (!writing_ && (drains || has_pending())) ? kProbeMs : -1;
   }
 
-  // At a terminal, all of whose input has been passed on.
   bool tells_end() const {
-    return order_.rows > 0 && input_ended_ && pending_.empty() && process_ != nullptr &&
-           !end_.has_value();
+    return process_ != nullptr && process_->tells_end() && !end_.has_value();
   }
 
   void OnTimeout() {
@@ -237,27 +213,11 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       return;
     }
     if (tells_end()) {
-      TypeEndOfInput(process_->input.get());
+      process_->TellEnd();
       return;
     }
     out_.set_data("");
     Send();
-  }
-
-  void PassInput() {
-    const ssize_t size =
-        order_.port > 0
-            ? send(process_->input.get(), pending_.data(), pending_.size(), MSG_NOSIGNAL)
-            : write(process_->input.get(), pending_.data(), pending_.size());
-    if (size >= 0) {
-      process_->NoteUse();
-      pending_.erase(0, static_cast<size_t>(size));
-    } else if (errno != EAGAIN && errno != EINTR) {
-      // Nobody reads it any more.
-      pending_.clear();
-      input_ended_ = true;
-      process_->input.Close();
-    }
   }
 
   using SetBytes = void (v1::ChannelOutput::*)(std::string&&);
@@ -286,7 +246,6 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
     if (event.has_value()) {
       switch (event->kind) {
         case EntryEvent::Kind::kStarted:
-          OnStarted();
           return;
         case EntryEvent::Kind::kExited:
           end_ = EndOfExit(event->status);
@@ -302,12 +261,6 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       if (order_.port == 0 && !end_.has_value()) {
         SayTaskEnded();
       }
-    }
-  }
-
-  void OnStarted() {
-    if (order_.port > 0 && input_ended_) {
-      shutdown(process_->input.get(), SHUT_WR);
     }
   }
 
@@ -355,11 +308,9 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
   // The thread's.
   std::unique_ptr<EntryProcess> process_;
   Descriptor init_;
-  std::string pending_;  // input that the command has not taken yet
   std::optional<v1::ChannelEnd> end_;
   bool writing_ = true;  // since Begin
   bool input_taken_ = false;
-  bool input_ended_ = false;
   bool said_farewell_ = false;
 
   absl::Mutex mu_;

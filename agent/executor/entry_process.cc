@@ -121,7 +121,7 @@ absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::Start(const EntryTar
   order.folder = target.folder;
   order.rank = target.rank;
   order.init = target.init;
-  std::unique_ptr<EntryProcess> process(new EntryProcess());
+  std::unique_ptr<EntryProcess> process(new EntryProcess(order));
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     return absl::ErrnoToStatus(errno, "cannot make a socket");
@@ -130,7 +130,7 @@ absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::Start(const EntryTar
   const Descriptor guard(sockets[1]);
   std::vector<int> given(3, -1);
   std::vector<Pipe> pipes;
-  const bool has_streams = order.port == 0 && order.rows == 0;
+  const bool has_streams = process->kind_ == Kind::kPipes;
   if (has_streams) {
     for (const bool own_reader : {false, true, true}) {
       ASSIGN_OR_RETURN(Pipe made, MakePipe(target, own_reader));
@@ -145,7 +145,7 @@ absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::Start(const EntryTar
     process->shim_ = Descriptor(fcntl(target.shim.get(), F_DUPFD_CLOEXEC, 0));
   }
   if (has_streams) {
-    process->input = std::move(pipes[0].writer);
+    process->input_ = std::move(pipes[0].writer);
     process->output = std::move(pipes[1].reader);
     process->error_output = std::move(pipes[2].reader);
   }
@@ -189,7 +189,10 @@ std::optional<EntryEvent> EntryProcess::Receive(bool& ended) {
     std::memcpy(&received, CMSG_DATA(header), sizeof(received));
     fcntl(received, F_SETFL, O_NONBLOCK | fcntl(received, F_GETFL));
     output = Descriptor(received);
-    input = Descriptor(fcntl(received, F_DUPFD_CLOEXEC, 0));
+    input_ = Descriptor(fcntl(received, F_DUPFD_CLOEXEC, 0));
+    if (input_ended_) {
+      EndInput();
+    }
   }
   return event;
 }
@@ -199,6 +202,52 @@ void EntryProcess::Signal(int number) const {
   // A guard that has ended is noticed by its closed socket.
   const ssize_t sent = send(conversation.get(), &command, sizeof(command), MSG_NOSIGNAL);
   static_cast<void>(sent);
+}
+
+void EntryProcess::Resize(uint32_t rows, uint32_t columns) const {
+  winsize size{};
+  size.ws_row = static_cast<unsigned short>(rows);
+  size.ws_col = static_cast<unsigned short>(columns);
+  ioctl(output.get(), TIOCSWINSZ, &size);
+}
+
+void EntryProcess::TakeInput(std::string bytes) {
+  if (!input_ended_) {
+    pending_ = std::move(bytes);
+  }
+}
+
+void EntryProcess::PassInput() {
+  const ssize_t size = kind_ == Kind::kConnection
+                           ? send(input_.get(), pending_.data(), pending_.size(), MSG_NOSIGNAL)
+                           : write(input_.get(), pending_.data(), pending_.size());
+  if (size >= 0) {
+    NoteUse();
+    pending_.erase(0, static_cast<size_t>(size));
+  } else if (errno != EAGAIN && errno != EINTR) {
+    // Nobody reads it any more.
+    pending_.clear();
+    input_ended_ = true;
+    input_.Close();
+  }
+}
+
+// The kinds differ in how a program learns that its input is over; at a terminal by TellEnd.
+void EntryProcess::EndInput() {
+  input_ended_ = true;
+  switch (kind_) {
+    case Kind::kPipes:
+      input_.Close();
+      return;
+    case Kind::kConnection:
+      // Before it is there, Receive does this.
+      if (input_.is_open()) {
+        shutdown(input_.get(), SHUT_WR);
+      }
+      return;
+    case Kind::kTerminal:
+      return;
+  }
 }
 
 void EntryProcess::NoteUse() {

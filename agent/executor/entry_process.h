@@ -50,9 +50,9 @@ class EntryProcess {
   // Ends what runs, and waits for the program.
   ~EntryProcess();
 
-  // None of these block; closed ones are -1. With a terminal or a connection `input` and `output`
+  // None of these block; closed ones are -1. With a terminal or a connection `input()` and `output`
   // are that, from kStarted on.
-  Descriptor input;
+  int input() const { return input_.get(); }
   Descriptor output;
   Descriptor error_output;
   Descriptor conversation;
@@ -61,12 +61,38 @@ class EntryProcess {
   // come.
   std::optional<EntryEvent> Receive(bool& ended);
   void Signal(int number) const;
+  // A new size of its terminal.
+  void Resize(uint32_t rows, uint32_t columns) const;
+
+  // What goes in next; nothing, once the input has ended. Requires: !has_pending().
+  void TakeInput(std::string bytes);
+  // Whether the command has not taken all of it yet.
+  bool has_pending() const { return !pending_.empty(); }
+  // As much of it as `input()` takes.
+  void PassInput();
+  // No more will come. Requires: !has_pending().
+  void EndInput();
+  // At a terminal whose input has ended and is passed on, every reader of lines is told so: a shell
+  // there outlives the end of what it has started.
+  bool tells_end() const { return kind_ == Kind::kTerminal && input_ended_ && pending_.empty(); }
+  void TellEnd() const { TypeEndOfInput(input_.get()); }
+
   // Bytes went in or out: tells the shim of an interactive task that the task is not idle, not more
   // often than it must hear that.
   void NoteUse();
 
  private:
-  EntryProcess() = default;
+  enum class Kind { kPipes, kTerminal, kConnection };
+
+  explicit EntryProcess(const EntryOrder& order)
+      : kind_(order.port > 0   ? Kind::kConnection
+              : order.rows > 0 ? Kind::kTerminal
+                               : Kind::kPipes) {}
+
+  const Kind kind_;
+  Descriptor input_;
+  std::string pending_;  // input that the command has not taken yet
+  bool input_ended_ = false;
   pid_t pid_ = -1;
   Descriptor shim_;      // of an interactive task
   int64_t used_ns_ = 0;  // CLOCK_BOOTTIME; when it was told last
