@@ -17,6 +17,7 @@
 #include "common/error_detail.h"
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,6 +57,15 @@ std::string RandomBase62(size_t length) {
   return out;
 }
 
+std::string Base62(uint64_t number, size_t length) {
+  std::string digits(length, '0');
+  for (size_t i = length; i > 0; --i) {
+    digits[i - 1] = kBase62[number % 62];
+    number /= 62;
+  }
+  return digits;
+}
+
 // CRC-32 (IEEE) as six digits of base62: catches a token that was cut or mistyped.
 std::string Checksum(absl::string_view text) {
   uint32_t crc = 0xffffffff;
@@ -65,13 +75,7 @@ std::string Checksum(absl::string_view text) {
       crc = (crc >> 1) ^ (0xedb88320U & (0U - (crc & 1U)));
     }
   }
-  crc = ~crc;
-  std::string digits(kChecksumLength, '0');
-  for (size_t i = kChecksumLength; i > 0; --i) {
-    digits[i - 1] = kBase62[crc % 62];
-    crc /= 62;
-  }
-  return digits;
+  return Base62(~crc, kChecksumLength);
 }
 
 bool IsBase62(absl::string_view text) {
@@ -141,6 +145,23 @@ absl::StatusOr<Secret> ReadOpenTokenFile(int file, absl::string_view path) {
 
 BearerToken NewBearerToken() {
   return {.id = RandomBase62(kIdLength), .secret = Secret(RandomBase62(kSecretLength))};
+}
+
+std::string NumberedTokenId(uint64_t number) {
+  return absl::StrCat("J", Base62(number, kIdLength - 1));  // 62^11 > 2^64
+}
+
+BearerToken DeriveBearerToken(const Secret& key, absl::string_view id, absl::string_view facts) {
+  const std::string text = absl::StrCat(id, " ", facts);
+  std::array<uint8_t, 64> code{};
+  BERTH_CHECK(HMAC(EVP_sha512(), key.Reveal().data(), static_cast<int>(key.Reveal().size()),
+                   reinterpret_cast<const unsigned char*>(text.data()), text.size(), code.data(),
+                   nullptr) != nullptr);
+  std::string secret(kSecretLength, '0');
+  for (size_t i = 0; i < kSecretLength; ++i) {
+    secret[i] = kBase62[code[i] % 62];
+  }
+  return {.id = std::string(id), .secret = Secret(std::move(secret))};
 }
 
 std::string FormatBearerToken(const BearerToken& token) {

@@ -4,6 +4,7 @@
 // Bearer tokens: "brth_<id>_<secret>_<crc>". The scheduler stores id and SHA-256(secret); the whole
 // token exists only where it was shown and in its owner's file.
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -29,6 +30,11 @@ struct BearerToken {
 
 // From the kernel's random source.
 BearerToken NewBearerToken();
+// The id of what has a number: "J" and that.
+std::string NumberedTokenId(uint64_t number);
+// One whose secret part follows from the key, its id and the facts (HMAC-SHA512): whoever lacks the
+// key cannot make it, and nobody has to keep it.
+BearerToken DeriveBearerToken(const Secret& key, absl::string_view id, absl::string_view facts);
 std::string FormatBearerToken(const BearerToken& token);
 // Checks form and checksum only. The error never repeats the text.
 absl::StatusOr<BearerToken> ParseBearerToken(absl::string_view text);

@@ -62,6 +62,24 @@ TEST(BearerToken, TheErrorDoesNotRepeatTheSecret) {
   EXPECT_EQ(status.ToString().find(token.secret.Reveal()), std::string::npos);
 }
 
+TEST(DeriveBearerToken, FollowsFromKeyIdAndFactsAlone) {
+  const auto derive = [](const char* key, uint64_t number, const char* facts) {
+    return FormatBearerToken(DeriveBearerToken(Secret(key), NumberedTokenId(number), facts));
+  };
+  const std::string token = derive("key", 7, "job 1");
+  EXPECT_TRUE(ParseBearerToken(token).ok());
+  EXPECT_EQ(token, derive("key", 7, "job 1"));
+  EXPECT_NE(token, derive("kez", 7, "job 1"));
+  EXPECT_NE(token, derive("key", 8, "job 1"));
+  EXPECT_NE(token, derive("key", 7, "job 2"));
+}
+
+TEST(NumberedTokenId, HasRoomForEveryNumber) {
+  EXPECT_EQ(NumberedTokenId(61), "J0000000000z");
+  EXPECT_EQ(NumberedTokenId(62), "J00000000010");
+  EXPECT_EQ(NumberedTokenId(UINT64_MAX), "JLygHa16AHYF");
+}
+
 TEST(Sha256, MatchesThePublishedVector) {
   EXPECT_EQ(absl::BytesToHexString(Sha256("abc")),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
