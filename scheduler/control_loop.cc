@@ -79,13 +79,19 @@ absl::Status ControlLoop::Restore() {
   return sound;
 }
 
-absl::Status ControlLoop::Start(AccessCallback on_access) {
+absl::Status ControlLoop::Start(AccessCallback on_access, AllocationCallback on_allocations) {
   RETURN_IF_ERROR(Restore());
   if (store_->recovery()) {
     LogWarning("restored from a backup: nothing is started until `berth admin resume`", {});
   }
   on_access_ = std::move(on_access);
   PublishAccess();
+  on_allocations_ = std::move(on_allocations);
+  std::vector<Allocation> live;
+  for (const auto& [id, allocation] : engine_.cluster().allocations()) {
+    live.push_back(allocation);
+  }
+  on_allocations_(live, engine_.cluster());
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
@@ -310,6 +316,9 @@ absl::Status ControlLoop::WriteTurn(const Turn& turn) {
 void ControlLoop::Speak(Turn& turn) {
   if (ChangesAccess(turn.changes)) {
     PublishAccess();
+  }
+  if (!turn.changes.allocations.empty()) {
+    on_allocations_(turn.changes.allocations, engine_.cluster());
   }
   for (const auto& reply : turn.replies) {
     reply();

@@ -112,6 +112,9 @@ class ControlLoop {
   // `on_access` is called on the loop's thread, before Run() returns control to anybody, and again
   // whenever users, tokens, tenants or node names changed, before the change is acknowledged.
   using AccessCallback = std::function<void(std::shared_ptr<const AccessDirectory>)>;
+  // The same for allocations: with all that are live, then with those that changed, and with those
+  // of a node whose agent has told what runs.
+  using AllocationCallback = std::function<void(const std::vector<Allocation>&, const Cluster&)>;
 
   ControlLoop(std::unique_ptr<Store> store, Policy policy, ControlLoopOptions options,
               const Clock& clock);
@@ -119,8 +122,8 @@ class ControlLoop {
   ControlLoop& operator=(const ControlLoop&) = delete;
   ~ControlLoop();
 
-  // Loads the state, calls `on_access` once, starts the thread.
-  absl::Status Start(AccessCallback on_access);
+  // Loads the state, calls both once, starts the thread.
+  absl::Status Start(AccessCallback on_access, AllocationCallback on_allocations);
   // Finishes the turn at hand, answers everything that waits with Unavailable, ends the thread.
   void Stop();
 
@@ -225,6 +228,7 @@ class ControlLoop {
   std::unique_ptr<Store> store_;
   Engine engine_;
   AccessCallback on_access_;
+  AllocationCallback on_allocations_;
   struct Session {
     SessionId id;
     std::shared_ptr<AgentLink> link;

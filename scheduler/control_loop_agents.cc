@@ -29,7 +29,14 @@ void ControlLoop::OpenSession(HelloRequest& request, Turn& turn) {
                                  {"session", session.id.value()                                },
                                  {"tasks",   request.hello.tasks.size()                        }
   });
+  const NodeId node = request.hello.node;
   engine_.Apply(AgentEvent(std::move(request.hello)), turn.now);
+  // What it confirmed after a restore is not doubtful any more, which is no durable change.
+  std::vector<Allocation> held;
+  for (AllocationId id : engine_.cluster().AllocationsOn(node)) {
+    held.push_back(engine_.cluster().GetAllocation(id));
+  }
+  on_allocations_(held, engine_.cluster());
 }
 
 void ControlLoop::ApplyAgent(const AgentEvent& event, absl::Time now) {

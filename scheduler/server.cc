@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <system_error>
 #include <thread>
@@ -22,12 +23,14 @@
 #include "scheduler/rpc/call.h"
 #include "scheduler/rpc/channel_relay.h"
 #include "scheduler/rpc/client_service.h"
+#include "scheduler/rpc/job_tokens.h"
 #include "scheduler/rpc/local_admin.h"
 #include "scheduler/rpc/log_relay.h"
 #include "scheduler/rpc/protocol_version.h"
 #include "scheduler/rpc/sample_board.h"
 #include "scheduler/rpc/upload_desk.h"
 #include "scheduler/rpc/upload_sweep.h"
+#include "scheduler/server_key.h"
 #include "scheduler/store/schema.h"
 #include "scheduler/store/store.h"
 #include "scheduler/upload_backup.h"
@@ -174,9 +177,11 @@ absl::Status WritePortFile(const std::string& path, const std::string& address) 
 
 // In the order of construction: what comes later uses what comes before.
 struct Server::Parts {
-  Parts(const ServerOptions& options_in, std::unique_ptr<Store> store, const Clock& clock)
+  Parts(const ServerOptions& options_in, std::unique_ptr<Store> store, Secret key,
+        const Clock& clock)
       : options(options_in),
-        authenticator(clock),
+        job_tokens(std::move(key), store->cluster_id()),
+        authenticator(clock, job_tokens),
         uploads(UploadsFolder(options), options.uploads, clock),
         loop(std::move(store), options.policy, LoopOptions(options), clock),
         router(loop, authenticator),
@@ -198,15 +203,20 @@ struct Server::Parts {
         local_admin(loop,
                     {.cluster_name = options.cluster_name, .schema_version = SchemaVersion()}) {}
 
+  absl::Status Recheck(absl::string_view token_id) const { return authenticator.Recheck(token_id); }
+
   // On the loop's thread: what was refused just now must not go on.
   void SetAccess(std::shared_ptr<const AccessDirectory> directory) {
     authenticator.SetDirectory(std::move(directory));
-    const auto check = [this](absl::string_view token_id) {
-      return authenticator.Recheck(token_id);
-    };
+    const auto check = std::bind_front(&Parts::Recheck, this);
     agent_service.CloseRefused(check);
     relay.CloseRefused(check);
     channels.CloseRefused(check);
+  }
+  void NoteAllocations(const std::vector<Allocation>& changed, const Cluster& cluster) {
+    if (job_tokens.Note(changed, cluster)) {
+      channels.CloseRefused(std::bind_front(&Parts::Recheck, this));
+    }
   }
 
   absl::Status Listen();
@@ -214,6 +224,7 @@ struct Server::Parts {
   void CloseServers();
 
   const ServerOptions options;
+  JobTokens job_tokens;
   Authenticator authenticator;
   LogRelay relay;
   ChannelRelay channels;
@@ -295,13 +306,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   if (!options.port_file.empty()) {
     unlink(options.port_file.c_str());
   }
-  auto parts = std::make_unique<Parts>(options, std::move(store), clock);
+  ASSIGN_OR_RETURN(Secret key, LoadServerKey(options.data_dir));
+  auto parts = std::make_unique<Parts>(options, std::move(store), std::move(key), clock);
   Parts* const raw = parts.get();
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   RETURN_IF_ERROR(raw->uploads.Open());
-  RETURN_IF_ERROR(raw->loop.Start([raw](std::shared_ptr<const AccessDirectory> directory) {
-    raw->SetAccess(std::move(directory));
-  }));
+  RETURN_IF_ERROR(raw->loop.Start(std::bind_front(&Parts::SetAccess, raw),
+                                  std::bind_front(&Parts::NoteAllocations, raw)));
   RETURN_IF_ERROR(raw->ListenLocally());
   RETURN_IF_ERROR(raw->Listen());
   raw->sweep.Start();

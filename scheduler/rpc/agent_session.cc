@@ -46,6 +46,11 @@ void AgentSession::Start(std::function<void(const std::shared_ptr<AgentSession>&
 
 void AgentSession::Send(const NodeCommand& command) {
   v1::SchedulerMessage message = ToProto(command);
+  if (const auto* assign = std::get_if<AssignTask>(&command.kind);
+      assign != nullptr && assign->node_count > 1) {
+    (*message.mutable_assign()->mutable_job_tokens())[assign->allocation.id.value()] =
+        context_.authenticator->job_tokens().Make(assign->allocation);
+  }
   absl::MutexLock lock(&mu_);
   if (message.has_hello_ack()) {
     accepted_ = true;

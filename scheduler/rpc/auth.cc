@@ -1,5 +1,6 @@
 #include "scheduler/rpc/auth.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -40,6 +41,39 @@ Actor ToActor(const Token& token, const AccessDirectory& directory) {
     actor.user_name = user->second.name;
   }
   return actor;
+}
+
+bool IsSuspended(const AccessDirectory& directory, TenantId tenant) {
+  const auto found = directory.suspended.find(tenant);
+  return found != directory.suspended.end() && found->second;
+}
+
+// A job's token ends with its task, and with what its user may do.
+absl::Status CheckHolder(const std::optional<JobTokenHolder>& holder,
+                         const AccessDirectory& directory) {
+  if (!holder.has_value()) {
+    return UnknownToken();
+  }
+  return directory.users.contains(holder->user) && !IsSuspended(directory, holder->tenant)
+             ? absl::OkStatus()
+             : Unauthenticated("B7104", "the job's token was revoked",
+                               "the job's user or tenant may do nothing any more");
+}
+
+absl::StatusOr<Principal> JobPrincipal(const std::optional<JobTokenHolder>& holder,
+                                       const std::string& token_id,
+                                       const AccessDirectory& directory) {
+  RETURN_IF_ERROR(CheckHolder(holder, directory));
+  return Principal{
+      .actor = {.user = holder->user,
+                .node = NodeId(),
+                .tenant = holder->tenant,
+                .role = Role::kMember,
+                .token_id = token_id,
+                .user_name = directory.users.at(holder->user).name},
+      .tenant_suspended = false,
+      .job = holder->job
+  };
 }
 
 }  // namespace
@@ -92,13 +126,12 @@ absl::StatusOr<Principal> Authenticator::Authenticate(absl::string_view header) 
   const bool matches = EqualInConstantTime(Sha256(presented.secret.Reveal()),
                                            exists ? found->second.secret_hash : kNoHash);
   if (!exists || !matches) {
-    return UnknownToken();
+    return JobPrincipal(job_tokens_.Find(presented), presented.id, *directory);
   }
   RETURN_IF_ERROR(CheckLifetime(found->second));
-  const auto suspended = directory->suspended.find(found->second.tenant);
-  return Principal{
-      .actor = ToActor(found->second, *directory),
-      .tenant_suspended = suspended != directory->suspended.end() && suspended->second};
+  return Principal{.actor = ToActor(found->second, *directory),
+                   .tenant_suspended = IsSuspended(*directory, found->second.tenant),
+                   .job = JobId()};
 }
 
 absl::Status Authenticator::Recheck(absl::string_view token_id) const {
@@ -107,7 +140,8 @@ absl::Status Authenticator::Recheck(absl::string_view token_id) const {
     return UnknownToken();
   }
   const auto found = directory->tokens.find(std::string(token_id));
-  return found == directory->tokens.end() ? UnknownToken() : CheckLifetime(found->second);
+  return found == directory->tokens.end() ? CheckHolder(job_tokens_.Find(token_id), *directory)
+                                          : CheckLifetime(found->second);
 }
 
 std::string Authenticator::NodeName(NodeId id) const {

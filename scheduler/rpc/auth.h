@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "scheduler/control_loop.h"
+#include "scheduler/rpc/job_tokens.h"
 
 namespace berth {
 
@@ -21,12 +22,14 @@ namespace berth {
 struct Principal {
   Actor actor;
   bool tenant_suspended = false;
+  JobId job;  // with a job's own token: all that it may touch; none: as the role says
 };
 
-// Safe from any thread. Requires: the clock outlives it.
+// Safe from any thread. Requires: the clock and the jobs' tokens outlive it.
 class Authenticator {
  public:
-  explicit Authenticator(const Clock& clock) : clock_(clock) {}
+  Authenticator(const Clock& clock, const JobTokens& job_tokens)
+      : clock_(clock), job_tokens_(job_tokens) {}
 
   // From the loop's thread, before a change of users or tokens is acknowledged.
   void SetDirectory(std::shared_ptr<const AccessDirectory> directory) ABSL_LOCKS_EXCLUDED(mu_);
@@ -37,12 +40,14 @@ class Authenticator {
   absl::Status Recheck(absl::string_view token_id) const ABSL_LOCKS_EXCLUDED(mu_);
   // The name that a node's token is bound to; "": no such node.
   std::string NodeName(NodeId id) const ABSL_LOCKS_EXCLUDED(mu_);
+  const JobTokens& job_tokens() const { return job_tokens_; }
 
  private:
   std::shared_ptr<const AccessDirectory> directory() const ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status CheckLifetime(const Token& token) const;
 
   const Clock& clock_;
+  const JobTokens& job_tokens_;
   mutable absl::Mutex mu_;
   std::shared_ptr<const AccessDirectory> directory_ ABSL_GUARDED_BY(mu_);
 };

@@ -79,12 +79,13 @@ grpc::ServerUnaryReactor* CallRouter::Apply(grpc::CallbackServerContext* context
 }
 
 grpc::ServerUnaryReactor* CallRouter::Read(grpc::CallbackServerContext* context,
-                                           absl::string_view rpc, ReadAnswer answer) {
+                                           absl::string_view rpc, ReadAnswer answer, JobId job) {
   auto call = std::make_shared<Call>(context);
   grpc::ServerUnaryReactor* reactor = call->reactor();
   auto principal = Admit(*context, rpc);
-  if (!principal.ok()) {
-    call->Finish(principal.status());
+  const absl::Status status = principal.ok() ? CheckOwnJob(*principal, job) : principal.status();
+  if (!status.ok()) {
+    call->Finish(status);
     return reactor;
   }
   loop_.PostRead([call, actor = std::move(principal->actor), answer = std::move(answer)](

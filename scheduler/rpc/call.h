@@ -63,8 +63,9 @@ class CallRouter {
                                   const google::protobuf::MessageLite& request, Change change);
 
   using ReadAnswer = std::function<absl::Status(const Actor&, const ReadView&)>;
+  // `job`: the only one that it tells of, none if it may tell of more.
   grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context, absl::string_view rpc,
-                                 ReadAnswer answer);
+                                 ReadAnswer answer, JobId job = JobId());
 
   ControlLoop& loop() const { return loop_; }
   const Authenticator& authenticator() const { return authenticator_; }

@@ -381,7 +381,8 @@ ClientService::Reactor* ClientService::ListAllocations(Context* context,
           *response->add_allocations() = ToProto(record, view.cluster());
         }
         return absl::OkStatus();
-      });
+      },
+      JobId(request->job_id()));
 }
 
 }  // namespace berth

@@ -11,8 +11,10 @@
 #include <grpcpp/alarm.h>
 
 #include "common/error_detail.h"
+#include "common/status_macros.h"
 #include "scheduler/rpc/channel_search.h"
 #include "scheduler/rpc/channel_stream.h"
+#include "scheduler/rpc/permissions.h"
 
 namespace berth {
 namespace {
@@ -82,11 +84,16 @@ class EnterStream final : public ChannelStream<v1::ChannelInput, v1::ChannelOutp
       channel_->End(absl::CancelledError("the client has gone"));
     }
     router_.loop().PostRead([self = Self(), pending = Pending()](const ReadView& view) {
-      self->Audit(FindChannelPlace(view, self->principal_.actor, self->request_), pending);
+      self->Audit(self->FindPlace(view), pending);
     });
     LookLater();
     Write(&channel_->from_job());
     Read(&channel_->to_job());
+  }
+
+  absl::StatusOr<LogPlace> FindPlace(const ReadView& view) const {
+    RETURN_IF_ERROR(CheckOwnJob(principal_, JobId(request_.job_id())));
+    return FindChannelPlace(view, principal_.actor, request_);
   }
 
   bool OnMessage(const v1::ChannelInput& message) override {

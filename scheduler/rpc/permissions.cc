@@ -22,6 +22,7 @@ constexpr unsigned kOperator = Bit(Role::kOperator);
 constexpr unsigned kNode = Bit(Role::kNode);
 constexpr unsigned kAnyone = 1U << 31;   // without a token
 constexpr unsigned kSubmits = 1U << 30;  // not for a suspended tenant
+constexpr unsigned kOwnJob = 1U << 29;   // also with a job's own token, see CheckOwnJob
 constexpr unsigned kPeople = kMember | kAdmin | kAuditor | kOperator;
 
 struct Row {
@@ -45,13 +46,13 @@ constexpr std::array kRows = {
     Row{"Client.DrainNode",        kOperator                              },
     Row{"Client.EndBooking",       kOperator                              },
     Row{"Client.EndLossHold",      kOperator                              },
-    Row{"Client.EnterJob",         kMember | kAdmin | kOperator           },
+    Row{"Client.EnterJob",         kMember | kAdmin | kOperator | kOwnJob },
     Row{"Client.ExplainJob",       kPeople                                },
     Row{"Client.FindArrayTask",    kPeople                                },
     Row{"Client.GetJob",           kPeople                                },
     Row{"Client.GetQuota",         kPeople                                },
     Row{"Client.HoldJob",          kMember | kAdmin | kOperator           },
-    Row{"Client.ListAllocations",  kPeople                                },
+    Row{"Client.ListAllocations",  kPeople | kOwnJob                      },
     Row{"Client.ListBookings",     kPeople                                },
     Row{"Client.ListJobs",         kPeople                                },
     Row{"Client.ListNodes",        kPeople                                },
@@ -88,6 +89,15 @@ const Row* FindRow(absl::string_view rpc) {
   return row != kRows.end() && row->rpc == rpc ? row : nullptr;
 }
 
+absl::Status NotForJobs(JobId own, absl::string_view what) {
+  return MakeError(
+      absl::StatusCode::kPermissionDenied,
+      {.code = "B7210",
+       .message = absl::StrCat("the token of job ", own.value(), " is not good for ", what),
+       .why = "a job's own token enters that job from inside, and nothing else",
+       .fix = "name a token of yours: export BERTH_TOKEN_FILE=FILE"});
+}
+
 }  // namespace
 
 bool HasPermissionRow(absl::string_view rpc) {
@@ -106,6 +116,9 @@ bool IsAllowedToAnyone(absl::string_view rpc) {
 
 absl::Status Authorize(absl::string_view rpc, const Principal& principal) {
   const Row* row = FindRow(rpc);
+  if (principal.job && (row == nullptr || (row->roles & kOwnJob) == 0)) {
+    return NotForJobs(principal.job, rpc);
+  }
   if (row == nullptr || (row->roles & Bit(principal.actor.role)) == 0) {
     return MakeError(
         absl::StatusCode::kPermissionDenied,
@@ -122,6 +135,12 @@ absl::Status Authorize(absl::string_view rpc, const Principal& principal) {
                       .fix = "ask your tenant admin to speak with the center"});
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckOwnJob(const Principal& principal, JobId job) {
+  return !principal.job || principal.job == job
+             ? absl::OkStatus()
+             : NotForJobs(principal.job, job ? "another job" : "other jobs");
 }
 
 }  // namespace berth

@@ -19,6 +19,10 @@ bool IsAllowedToAnyone(absl::string_view rpc);
 // OK, or PermissionDenied that names role and call. A suspended tenant submits nothing.
 absl::Status Authorize(absl::string_view rpc, const Principal& principal);
 
+// PermissionDenied for a job's own token and another job, or none. To be asked by every call that
+// such tokens are let in to.
+absl::Status CheckOwnJob(const Principal& principal, JobId job);
+
 }  // namespace berth
 
 #endif  // BERTH_SCHEDULER_RPC_PERMISSIONS_H_

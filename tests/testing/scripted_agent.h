@@ -137,6 +137,8 @@ class ScriptedAgent {
     EXPECT_EQ(message.assign().assignments_size(), 1);
     const v1::Assignment assignment = message.assign().assignments(0);
     assign_seq_max_ = assignment.assign_seq();
+    const auto token = message.assign().job_tokens().find(assignment.allocation_id());
+    job_token_ = token == message.assign().job_tokens().end() ? "" : token->second;
     v1::RunningTask task;
     task.set_allocation_id(assignment.allocation_id());
     task.set_job_id(assignment.job_id());
@@ -187,6 +189,8 @@ class ScriptedAgent {
 
   v1::Agent::Stub& stub() { return *stub_; }
   const std::string& node() const { return node_; }
+  // That came with the last assignment; empty: none did.
+  const std::string& job_token() const { return job_token_; }
 
  private:
   const std::string node_;
@@ -199,6 +203,7 @@ class ScriptedAgent {
   std::unique_ptr<grpc::ClientReaderWriter<v1::AgentMessage, v1::SchedulerMessage>> stream_;
   std::vector<v1::SchedulerMessage> kept_;
   std::vector<v1::RunningTask> tasks_;
+  std::string job_token_;
   int64_t assign_seq_max_ = 0;
   uint64_t sched_epoch_ = 0;
   int64_t report_seq_ = 0;

@@ -8,6 +8,7 @@
 #include "common/credentials.h"
 #include "common/error_detail.h"
 #include "scheduler/rpc/permissions.h"
+#include "tests/testing/test_cluster.h"
 
 namespace berth {
 namespace {
@@ -21,7 +22,7 @@ class StillClock : public Clock {
 
 class Auth : public ::testing::Test {
  protected:
-  Auth() : authenticator_(clock_) {
+  Auth() : job_tokens_(Secret("key"), "cluster"), authenticator_(clock_, job_tokens_) {
     Token token;
     token.id = bearer_.id;
     token.secret_hash = Sha256(bearer_.secret.Reveal());
@@ -47,6 +48,7 @@ class Auth : public ::testing::Test {
   StillClock clock_;
   BearerToken bearer_ = NewBearerToken();
   AccessDirectory directory_;
+  JobTokens job_tokens_;
   Authenticator authenticator_;
 };
 
@@ -114,6 +116,81 @@ TEST_F(Auth, ASuspendedTenantReadsButDoesNotSubmit) {
   EXPECT_EQ(CodeOf(Authorize("Client.SubmitJobs", *principal)), "B2201");
 }
 
+// A gang of ada's runs.
+class JobAuth : public Auth {
+ protected:
+  JobAuth() {
+    center_.AddNode("n1");
+    center_.AddNode("n2");
+    const GroupKey key = center_.Key(Gang(2, 1));
+    JobSpec spec;
+    spec.tenant = key.tenant;
+    spec.project = key.project;
+    spec.user = UserId(7);
+    spec.gang = key.gang;
+    job_ = center_.cluster().AddJob(spec, center_.now());
+    Blocker why;
+    auto members = FreeView(center_.cluster()).Place(center_.Request(key, sim_), why);
+    center_.cluster().StartJob({job_, sim_, Funding::kBorrowed, *std::move(members)},
+                               center_.now());
+    member_ = center_.cluster().TakeChanges().allocations.at(0);
+    job_tokens_.Note({member_}, center_.cluster());
+    token_ = job_tokens_.Make(member_);
+  }
+  absl::Status Recheck() { return authenticator_.Recheck(ParseBearerToken(token_)->id); }
+
+  TestCluster center_;
+  ClassId sim_ = center_.Class("sim");
+  JobId job_;
+  Allocation member_;
+  std::string token_;
+};
+
+TEST_F(JobAuth, AJobsTokenIsItsUserInThatJobAndNobodyElsewhere) {
+  const auto principal = Try("Bearer " + token_);
+  ASSERT_TRUE(principal.ok()) << principal.status();
+  EXPECT_EQ(principal->actor.user, UserId(7));
+  EXPECT_EQ(principal->actor.tenant, center_.tenant());
+  EXPECT_EQ(principal->actor.role, Role::kMember);
+  EXPECT_EQ(principal->actor.user_name, "ada");
+  EXPECT_EQ("brth_" + principal->actor.token_id, token_.substr(0, 17));
+  EXPECT_TRUE(Authorize("Client.EnterJob", *principal).ok());
+  EXPECT_TRUE(Authorize("Client.ListAllocations", *principal).ok());
+  EXPECT_TRUE(CheckOwnJob(*principal, job_).ok());
+  EXPECT_EQ(CodeOf(CheckOwnJob(*principal, JobId(job_.value() + 1))), "B7210");
+  EXPECT_EQ(CodeOf(CheckOwnJob(*principal, JobId())), "B7210");
+  EXPECT_TRUE(Recheck().ok());
+}
+
+TEST_F(JobAuth, AJobsTokenEndsWithItsTask) {
+  member_.state = AllocationState::kReleased;
+  job_tokens_.Note({member_}, center_.cluster());
+  EXPECT_EQ(CodeOf(Try("Bearer " + token_).status()), "B7103");
+  EXPECT_EQ(CodeOf(Recheck()), "B7103");
+}
+
+TEST_F(JobAuth, AJobsTokenEndsWithItsUserAndItsTenant) {
+  directory_.suspended[center_.tenant()] = true;
+  Publish();
+  EXPECT_EQ(CodeOf(Try("Bearer " + token_).status()), "B7104");
+  EXPECT_EQ(CodeOf(Recheck()), "B7104");
+  directory_.suspended.clear();
+  Publish();
+  EXPECT_TRUE(Recheck().ok());
+  directory_.users.clear();
+  Publish();
+  EXPECT_EQ(CodeOf(Try("Bearer " + token_).status()), "B7104");
+}
+
+TEST_F(JobAuth, AWrongSecretOfATaskIsAnUnknownToken) {
+  BearerToken wrong = *ParseBearerToken(token_);
+  wrong.secret = NewBearerToken().secret;
+  EXPECT_EQ(Try("Bearer " + FormatBearerToken(wrong)).status(),
+            Try("Bearer " + FormatBearerToken(NewBearerToken())).status());
+  token_.pop_back();
+  EXPECT_EQ(CodeOf(Try("Bearer " + token_).status()), "B7101");
+}
+
 TEST_F(Auth, KnowsTheNamesOfNodes) {
   EXPECT_EQ(authenticator_.NodeName(NodeId(4)), "n4");
   EXPECT_EQ(authenticator_.NodeName(NodeId(5)), "");
@@ -121,7 +198,8 @@ TEST_F(Auth, KnowsTheNamesOfNodes) {
 
 TEST(AuthAtStart, NobodyIsKnownBeforeTheFirstDirectory) {
   const StillClock clock;
-  const Authenticator authenticator(clock);
+  const JobTokens job_tokens(Secret("key"), "cluster");
+  const Authenticator authenticator(clock, job_tokens);
   EXPECT_EQ(
       authenticator.Authenticate("Bearer " + FormatBearerToken(NewBearerToken())).status().code(),
       absl::StatusCode::kUnavailable);

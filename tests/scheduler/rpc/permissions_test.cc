@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/error_detail.h"
 #include "proto/agent_api.pb.h"
 #include "proto/client_api.pb.h"
 
@@ -85,6 +86,21 @@ TEST(Permissions, TheCenterIsTheOperators) {
   }
   EXPECT_FALSE(IsAllowed("Client.SetQuota", Role::kMember));
   EXPECT_TRUE(IsAllowed("Client.SetQuota", Role::kTenantAdmin));
+}
+
+TEST(Permissions, AJobsOwnTokenEntersAndDoesNothingElse) {
+  Principal principal;
+  principal.job = JobId(17);
+  std::vector<std::string> methods = AllMethods();
+  methods.emplace_back("Client.Sudo");
+  for (const std::string& method : methods) {
+    const absl::Status status = Authorize(method, principal);
+    if (method == "Client.EnterJob" || method == "Client.ListAllocations") {
+      EXPECT_TRUE(status.ok()) << method;
+    } else {
+      EXPECT_EQ(FindDetail(status)->code, "B7210") << method;
+    }
+  }
 }
 
 TEST(Permissions, ADenialNamesRoleAndCall) {
