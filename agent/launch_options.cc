@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <filesystem>
 #include <string>
 #include <system_error>
 
@@ -71,6 +72,10 @@ absl::StatusOr<LaunchOptions> MakeLaunchOptions(const AgentOptions& options,
   launch.data_dir = options.data_dir;
   launch.lock_dir = options.lock_dir;
   launch.shim_path = options.shim.empty() ? OwnFolder() + "/berth-shim" : options.shim;
+  launch.server = options.server;
+  if (!options.ca_file.empty()) {
+    launch.ca_file = std::filesystem::absolute(options.ca_file);
+  }
   launch.node = options.node;
   launch.address = options.facts.address;
   launch.environment = options.environment;

@@ -105,6 +105,9 @@ absl::Status TaskLauncher::Prepare(LaunchedTask& task, absl::Duration lease_dead
   if (task.folder == nullptr) {
     RETURN_IF_ERROR(MakeFolder(task));
   }
+  if (!task.job_token.empty()) {
+    RETURN_IF_ERROR(task.folder->WriteToken(std::exchange(task.job_token, ""), owner));
+  }
   TaskFile& file = task.file;
   RETURN_IF_ERROR(MakeSandbox(task));
   RETURN_IF_ERROR(WriteScript(task));
@@ -194,6 +197,9 @@ absl::Status TaskLauncher::MakeSandbox(LaunchedTask& task) {
     const std::vector<std::string>& shown = options_.images.mounts;
     task.file.sandbox.image_mounts.insert(task.file.sandbox.image_mounts.end(), shown.begin(),
                                           shown.end());
+    if (task.folder->HasToken() && !options_.ca_file.empty()) {
+      task.file.sandbox.image_mounts.push_back(options_.ca_file);
+    }
   }
   return absl::OkStatus();
 }
@@ -277,6 +283,11 @@ std::vector<std::vector<std::string>> TaskLauncher::Environments(const LaunchedT
                                                            : known->second.kind());
   }
   context.paths = PathsOf(task);
+  if (task.folder->HasToken()) {
+    context.paths.token = absl::StrCat(context.paths.folder, "/", kTokenFileName);
+  }
+  context.server = options_.server;
+  context.ca_file = options_.ca_file;
   context.node = options_.node;
   context.start_time = absl::Now();
   context.end_time = context.start_time + absl::Milliseconds(task.assignment.time_limit_ms());

@@ -38,6 +38,8 @@ struct LaunchOptions {
   std::string data_dir;
   std::string lock_dir;
   std::string shim_path;
+  std::string server;   // HOST:PORT of the scheduler
+  std::string ca_file;  // of its certificate; empty: none
   std::string node;
   std::string address;
   std::map<std::string, std::string> environment;  // the operator's, for every task
@@ -58,7 +60,8 @@ struct LaunchOptions {
 struct LaunchedTask {
   v1::Assignment assignment;
   v1::JobSpec spec;
-  Image image;  // no root: the node's own
+  std::string job_token;  // until it is in the task's folder
+  Image image;            // no root: the node's own
   std::unique_ptr<TaskFolder> folder;
   std::unique_ptr<ShimProcess> shim;
   TaskFile file;  // what the shim was told

@@ -85,6 +85,7 @@ void TaskRunner::Prepare(const PrepareTask& action) {
   const uint64_t id = action.assignment.allocation_id();
   LaunchedTask task;
   task.assignment = action.assignment;
+  task.job_token = action.job_token;
   if (Sha256(action.assignment.job_spec()) != action.assignment.job_spec_sha256() ||
       !task.spec.ParseFromString(action.assignment.job_spec())) {
     Tell(TaskRefused{id, v1::REFUSAL_BAD_SPEC, "the job's specification did not arrive whole"});

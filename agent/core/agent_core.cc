@@ -134,7 +134,7 @@ AgentOutput AgentCore::OnMessage(const v1::SchedulerMessage& message, absl::Dura
       break;
     case v1::SchedulerMessage::kAssign:
       for (const v1::Assignment& assignment : message.assign().assignments()) {
-        OnAssignment(assignment, now, output);
+        OnAssignment(assignment, message.assign(), now, output);
       }
       break;
     case v1::SchedulerMessage::kStart:
@@ -223,8 +223,8 @@ void AgentCore::OnReportAck(const v1::ReportAck& ack, AgentOutput& output) {
   }
 }
 
-void AgentCore::OnAssignment(const v1::Assignment& assignment, absl::Duration now,
-                             AgentOutput& output) {
+void AgentCore::OnAssignment(const v1::Assignment& assignment, const v1::Assign& message,
+                             absl::Duration now, AgentOutput& output) {
   // I6: executed at most once. A number at or below the highest accepted is a repetition.
   const bool is_repeated =
       assignment.assign_seq() <= state_.assign_seq_max && !Planted(PlantedBug::kNoAssignSeq);
@@ -243,7 +243,9 @@ void AgentCore::OnAssignment(const v1::Assignment& assignment, absl::Duration no
   }
   Record(AssignmentAccepted{assignment}, true, output);
   tasks_[id].assignment = assignment;
-  output.actions.push_back(PrepareTask{assignment, deadline});
+  const auto token = message.job_tokens().find(id);
+  output.actions.push_back(
+      PrepareTask{assignment, deadline, token == message.job_tokens().end() ? "" : token->second});
 }
 
 void AgentCore::RefuseAssignment(const v1::Assignment& assignment, v1::Refusal why,

@@ -27,6 +27,7 @@ namespace berth {
 struct PrepareTask {
   v1::Assignment assignment;
   absl::Duration lease_deadline;  // since boot; infinite: none
+  std::string job_token = {};     // empty: it has none
 };
 struct RunTask {
   uint64_t allocation_id = 0;
@@ -143,7 +144,8 @@ class AgentCore {
   void OnHelloAck(const v1::HelloAck& ack, absl::Duration now, AgentOutput& output);
   void OnHeartbeatAck(const v1::HeartbeatAck& ack, absl::Duration now, AgentOutput& output);
   void OnReportAck(const v1::ReportAck& ack, AgentOutput& output);
-  void OnAssignment(const v1::Assignment& assignment, absl::Duration now, AgentOutput& output);
+  void OnAssignment(const v1::Assignment& assignment, const v1::Assign& message, absl::Duration now,
+                    AgentOutput& output);
   void RefuseAssignment(const v1::Assignment& assignment, v1::Refusal why,
                         absl::string_view message, AgentOutput& output);
   void OnStart(const v1::Start& start, AgentOutput& output);

@@ -61,6 +61,18 @@ void AddHost(const TaskContext& task, Environment& environment) {
   environment["OMP_NUM_THREADS"] = absl::StrCat(std::max(task.cores / workers, 1));
 }
 
+// With this the job's processes reach its other nodes.
+void AddScheduler(const TaskContext& task, Environment& environment) {
+  if (task.paths.token.empty()) {
+    return;
+  }
+  environment["BERTH_SERVER"] = task.server;
+  environment["BERTH_TOKEN_FILE"] = task.paths.token;
+  if (!task.ca_file.empty()) {
+    environment["BERTH_CA"] = task.ca_file;
+  }
+}
+
 void AddParameters(const TaskContext& task, Environment& environment) {
   const Matrix matrix = ToMatrix(task.spec.matrix());
   const std::vector<std::string> values = CombinationAt(matrix, task.assignment.array_index());
@@ -218,6 +230,7 @@ bool IsVariable(const std::string& name, const std::string& value) {
 std::vector<std::string> MakeEnvironment(const TaskContext& task, const RankContext& rank) {
   Environment environment;
   AddHost(task, environment);
+  AddScheduler(task, environment);
   for (const auto* variables : {&task.image_environment, &task.operator_environment}) {
     for (const auto& [name, value] : *variables) {
       if (IsVariable(name, value)) {

@@ -27,6 +27,7 @@ struct TaskPaths {
   std::string host_file;
   std::string notice_socket;
   std::string work;
+  std::string token = {};  // the job's own; empty: it has none
 };
 
 // What the ranks of one task have in common.
@@ -38,6 +39,8 @@ struct TaskContext {
   int rendezvous_port = 0;                        // 0: none reserved
   std::vector<v1::DeviceKind> device_kinds = {};  // as assignment.devices
   TaskPaths paths = {};
+  std::string server = {};   // of the scheduler, for who has a token
+  std::string ca_file = {};  // empty: none
   std::string node = {};
   absl::Time start_time = absl::UnixEpoch();
   absl::Time end_time = absl::InfiniteFuture();  // infinite: no time limit

@@ -110,6 +110,20 @@ absl::StatusOr<Descriptor> TaskFolder::OpenForUpload() const {
   return folder;
 }
 
+absl::Status TaskFolder::WriteToken(absl::string_view token, const TaskOwner& owner) const {
+  RETURN_IF_ERROR(WriteFile(kTokenFileName, token, 0400));
+  if (owner.user_id >= 0 &&
+      fchownat(descriptor_, kTokenFileName, static_cast<uid_t>(owner.user_id),
+               static_cast<gid_t>(owner.group_id), AT_SYMLINK_NOFOLLOW) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot give the job's token to the task's user");
+  }
+  return absl::OkStatus();
+}
+
+bool TaskFolder::HasToken() const {
+  return faccessat(descriptor_, kTokenFileName, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, int mode) const {
   const int file =
       openat(descriptor_, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -131,7 +145,7 @@ absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, 
 
 void TaskFolder::Drop() const {
   for (const char* name : {kTaskFileName, kStartFileName, kExitFileName, kStopFileName,
-                           kSocketFileName, kNoticeSocketName, "hosts", "script"}) {
+                           kSocketFileName, kNoticeSocketName, kTokenFileName, "hosts", "script"}) {
     unlinkat(descriptor_, name, 0);
   }
   // Mostly empty, and mostly not there.

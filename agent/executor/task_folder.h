@@ -16,6 +16,9 @@
 
 namespace berth {
 
+// In the folder of an attempt.
+inline constexpr char kTokenFileName[] = "token";
+
 // Who owns what a task may write; -1: the agent's own user.
 struct TaskOwner {
   int64_t user_id = -1;
@@ -51,6 +54,10 @@ class TaskFolder {
 
   // The work folder, which is empty, for an uploaded folder: it is removed by Drop.
   absl::StatusOr<Descriptor> OpenForUpload() const;
+
+  // The job's own token, for the task's user alone.
+  absl::Status WriteToken(absl::string_view token, const TaskOwner& owner) const;
+  bool HasToken() const;
 
   // Not forced to disk.
   absl::Status WriteFile(const char* name, absl::string_view content, int mode) const;

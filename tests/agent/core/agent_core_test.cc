@@ -32,6 +32,20 @@ TEST_F(AgentCoreTest, ManyAssignmentsOfOneMessageShareOneOutput) {
   EXPECT_EQ(core_.state().assign_seq_max, 3);
 }
 
+TEST_F(AgentCoreTest, AJobsTokenGoesToItsTaskAndIntoNoRecord) {
+  Connect();
+  v1::SchedulerMessage message = Assign({GangMember(11, 1), GangMember(12, 2)});
+  (*message.mutable_assign()->mutable_job_tokens())[12] = "secret";
+  const AgentOutput output = Receive(message);
+  const std::vector<PrepareTask> tasks = ActionsOf<PrepareTask>(output);
+  ASSERT_EQ(tasks.size(), 2u);
+  EXPECT_EQ(tasks[0].job_token, "");
+  EXPECT_EQ(tasks[1].job_token, "secret");
+  for (const auto& [id, task] : core_.state().tasks) {
+    EXPECT_EQ(task.assignment.SerializeAsString().find("secret"), std::string::npos);
+  }
+}
+
 TEST_F(AgentCoreTest, RepeatedAssignmentIsNotPreparedAgain) {
   Connect();
   Receive(Assign({MakeAssignment(11, 5)}));

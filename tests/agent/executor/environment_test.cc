@@ -342,6 +342,31 @@ TEST_F(EnvironmentTest, TheUsersVariablesComeLastButForBerthsAndTheDevices) {
   EXPECT_EQ(variables["CUDA_DEVICE_ORDER"], "PCI_BUS_ID");
 }
 
+TEST_F(EnvironmentTest, OnlyWithATokenOfItsOwnAJobIsToldOfTheScheduler) {
+  const Variables names = {
+      {"BERTH_SERVER",     ""},
+      {"BERTH_TOKEN_FILE", ""},
+      {"BERTH_CA",         ""}
+  };
+  task_.server = "center:7443";
+  EXPECT_EQ(Among(names, Make()), Variables());
+  task_.paths.token = "/d/jobs/4711/2/token";
+  EXPECT_EQ(Among(names, Make()),
+            (Variables{
+                {"BERTH_SERVER",     "center:7443"         },
+                {"BERTH_TOKEN_FILE", "/d/jobs/4711/2/token"}
+  }));
+  task_.ca_file = "/etc/berth/ca.pem";
+  task_.operator_environment = {
+      {"BERTH_SERVER", "gate:7443"}
+  };
+  EXPECT_EQ(Among(names, Make()), (Variables{
+                                      {"BERTH_SERVER",     "gate:7443"           },
+                                      {"BERTH_TOKEN_FILE", "/d/jobs/4711/2/token"},
+                                      {"BERTH_CA",         "/etc/berth/ca.pem"   }
+  }));
+}
+
 // A name with "=" in it would be read as another name.
 TEST_F(EnvironmentTest, WhatIsNoVariableIsLeftOut) {
   const auto before = Make();

@@ -8,6 +8,7 @@
 
 #include "tests/testing/temp_dir.h"
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace berth {
 namespace {
@@ -37,6 +38,23 @@ TEST(TaskFolderTest, ACopyOfAnUploadLeavesAndOtherWorkStays) {
     EXPECT_TRUE(std::filesystem::exists(folder->output() + "/result"));
     EXPECT_TRUE(std::filesystem::exists(dir.File("kept")));
   }
+}
+
+TEST(TaskFolderTest, AJobsTokenIsItsUsersAloneAndGoesWithTheTask) {
+  const TempDir dir;
+  std::filesystem::create_directories(dir.File("jobs"));
+  const auto folder = TaskFolder::Make(dir.path(), 7, 0, {});
+  ASSERT_TRUE(folder.ok()) << folder.status();
+  EXPECT_FALSE(folder->HasToken());
+  const TaskOwner owner = geteuid() == 0 ? TaskOwner{12345, 12345} : TaskOwner{};
+  ASSERT_TRUE(folder->WriteToken("secret", owner).ok());
+  EXPECT_TRUE(folder->HasToken());
+  struct stat facts {};
+  ASSERT_EQ(stat((folder->path() + "/" + kTokenFileName).c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777, 0400u);
+  EXPECT_EQ(facts.st_uid, geteuid() == 0 ? 12345u : geteuid());
+  folder->Drop();
+  EXPECT_FALSE(folder->HasToken());
 }
 
 // Rule: the agent, as root, follows no link of a task's.
