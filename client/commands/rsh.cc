@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 
 #include "client/commands/commands.h"
 #include "client/job_session.h"
@@ -16,6 +17,9 @@
 
 namespace berth {
 namespace {
+
+constexpr absl::Duration kStartPatience = absl::Seconds(30);
+constexpr absl::Duration kStartPause = absl::Milliseconds(100);
 
 // Those that launchers pass to ssh; only -n means something here.
 constexpr Option kRshOptions[] = {
@@ -49,12 +53,31 @@ absl::StatusOr<std::vector<std::string>> ReadHosts(const std::string& path) {
   return hosts;
 }
 
-// The place of a host among the job's nodes: the name of one, or as the hostfile has it.
-absl::StatusOr<int32_t> FindNode(Context& context, uint64_t job, const std::string& host) {
+// Not heard of as running yet.
+bool IsStarting(const v1::Allocation& allocation) {
+  return allocation.state() == "reserved" || allocation.state() == "sent" ||
+         allocation.state() == "prepared";
+}
+
+// Once all of the job runs: its first process may ask before the scheduler has heard of the last.
+absl::StatusOr<v1::ListAllocationsResponse> ListRunning(Context& context, uint64_t job) {
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   v1::ListAllocationsRequest request;
   request.set_job_id(job);
-  ASSIGN_OR_RETURN(const v1::ListAllocationsResponse response, api->ListAllocations(request));
+  const absl::Time give_up = absl::Now() + kStartPatience;
+  while (true) {
+    ASSIGN_OR_RETURN(v1::ListAllocationsResponse response, api->ListAllocations(request));
+    const auto& members = response.allocations();
+    if (std::none_of(members.begin(), members.end(), IsStarting) || absl::Now() > give_up) {
+      return response;
+    }
+    absl::SleepFor(kStartPause);
+  }
+}
+
+// The place of a host among the job's nodes: the name of one, or as the hostfile has it.
+absl::StatusOr<int32_t> FindNode(Context& context, uint64_t job, const std::string& host) {
+  ASSIGN_OR_RETURN(const v1::ListAllocationsResponse response, ListRunning(context, job));
   for (const v1::Allocation& allocation : response.allocations()) {
     if (allocation.released_at_us() == 0 && allocation.node() == host) {
       return allocation.rank();
