@@ -34,6 +34,7 @@ Of every task (the job starts with a clean environment; see --env):
   BERTH_NODELIST BERTH_HOSTFILE BERTH_START_TIME BERTH_END_TIME BERTH_GRACE_SECONDS
   BERTH_STOP_FILE    appears before the stop signal
   BERTH_NOTIFY_SOCKET  where `berth notify` tells how far the job is
+  BERTH_SERVER BERTH_TOKEN_FILE BERTH_CA   of a job of many nodes: for its `berth rsh` alone
   BERTH_ARRAY_ID BERTH_ARRAY_INDEX   of a task of an array
   BERTH_PARAM_<NAME>   its value of each parameter of --matrix, the name in upper case
   NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT, and the same as PET_* for torchrun

@@ -2,6 +2,7 @@
 """People get inside their running jobs: exec, shell, attach, forward, cp and rsh; nobody else does, and nothing stays."""
 
 import fcntl
+import glob
 import hashlib
 import io
 import os
@@ -20,6 +21,7 @@ import time
 
 from center import BIN, Center, alive, expect, finish, shows, wait_until
 
+BERTH = os.path.join(BIN, "berth")
 MARK = "way-in-%d" % os.getpid()
 SERVER = r"""
 import socketserver
@@ -397,21 +399,102 @@ def gang(center, token):
         result = center.try_berth("exec", "-t", str(job), "--", "sh", "-c", "cat; cat; echo both ended", token=token,
                                   timeout=20)
         expect(result.code == 0 and "both ended" in result.out, str(result))
-    with shows("rsh reaches the other node from inside, with a token that the job was given"):
-        token_text = open(token).read()
-        process = center.start("exec", "-i", str(job), "--", "sh", "-c", "umask 077; cat > token", token=token,
-                               stdin=subprocess.PIPE)
-        process.communicate(token_text.encode(), timeout=20)
-        with open(center.path("address")) as file:
-            server = file.read().strip()
-        script = ("export BERTH_SERVER=%s BERTH_TOKEN_FILE=$PWD/token BERTH_CONFIG=/dev/null; "
-                  "echo from stdin | %s rsh -l me @OTHER@ echo '$NODE_RANK' -n --flag '&&' cat" %
-                  (server, os.path.join(BIN, "berth")))
-        nodes = center.items("allocations", str(job), token=token)
-        other = [row["node"] for row in nodes if row["rank"] == 1][0]
-        result = center.run_in(job, "sh", "-c", script.replace("@OTHER@", other), token=token)
-        expect(result.code == 0 and result.out == "1 -n --flag\nfrom stdin\n", str(result))
+    with shows("rsh reaches the other node from inside, input and all; a token that the job was given goes before its own"):
+        script = "echo from stdin | %s rsh -l me node-%%d echo '$NODE_RANK' -n --flag '&&' cat" % BERTH
+        node = rank_1(center, job, token)
+        for given, code in (("", 0), ("export BERTH_TOKEN_FILE=$PWD/none; ", 3)):
+            result = center.run_in(job, "sh", "-c", given + script % node, token=token)
+            expect(result.code == code and (code or result.out == "1 -n --flag\nfrom stdin\n"), str(result))
     center.berth("cancel", "--now", str(job), token=token)
+
+
+def rank_1(center, job, token):
+    """The number of the node of rank 1."""
+    rows = center.items("allocations", str(job), token=token)
+    return [int(row["node"][5:]) for row in rows if row["rank"] == 1][0]
+
+
+def files_with(folder, text):
+    found = []
+    for root, _, names in os.walk(folder):
+        for path in (os.path.join(root, name) for name in names):
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    if text.encode() in file.read():
+                        found.append(path)
+    return found
+
+
+def own_token(center, token, isolated):
+    with shows("the first process of a job reaches its other node at once, with nothing set by the user"):
+        job = center.submit("--nodes", "2", "--devices", "1", "--", "sh", "-c",
+                            "[ $NODE_RANK = 1 ] || for node in node-1 node-2; do [ $node = $BERTH_NODE ] || "
+                            "%s rsh $node 'echo attempt $BERTH_ATTEMPT of rank $NODE_RANK'; done; sleep 300" % BERTH,
+                            token=token)
+        center.await_log(job, "^attempt 0 of rank 1\n", 30, token=token)
+        center.await_state(job, ["running"], 20, token=token)
+    alone = center.submit("--devices", "1", "--", "sleep", "300", token=token)
+    center.await_state(alone, ["running"], 20, token=token)
+    with shows("a job of one node has no token"):
+        result = center.run_in(alone, "sh", "-c", "echo [$BERTH_TOKEN_FILE$BERTH_SERVER]", token=token)
+        expect(result.out == "[]\n", str(result))
+    secret = center.run_in(job, "sh", "-c", "cat $BERTH_TOKEN_FILE", token=token).out
+    copy = center.path("copied.token")
+    with open(os.open(copy, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write(secret)
+    with shows("a job's token enters and lists its own job"):
+        expect(center.run_in(job, "true", token=copy).code == 0, "it does not enter")
+        expect(len(center.items("allocations", str(job), token=copy)) == 2, "it does not list")
+    with shows("a job's token does nothing else, and says so"):
+        for words in (["submit", "--", "true"], ["cancel", str(job)], ["ps"], ["show", str(job)], ["logs", str(job)],
+                      ["whoami"], ["nodes"], ["token", "create"], ["allocations"], ["allocations", str(alone)],
+                      ["exec", str(alone), "--", "true"], ["node", "drain", "node-1"]):
+            result = center.run_in(job, BERTH, *words, token=token)
+            expect(result.code == 4 and result.err.startswith("error[B7210]"), str(result))
+        expect(center.job(alone, token=token)["state"] == "running", "it was touched")
+    with shows("a job's token is in no command line, environment, log, journal or database, and in one file of its user's"):
+        secret_part = secret.split("_")[2]
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            for part in ("cmdline", "environ"):
+                try:
+                    with open("/proc/%s/%s" % (name, part), "rb") as file:
+                        expect(secret_part.encode() not in file.read(), "process %s, %s" % (name, part))
+                except OSError:
+                    continue
+        found = [path for path in files_with(center.dir, secret_part) if path != copy]
+        expect(len(found) == 1 and found[0].endswith("/jobs/%d/0/token" % job), str(found))
+        facts = os.stat(found[0])
+        expect(facts.st_mode & 0o7777 == 0o400, oct(facts.st_mode))
+        uid = center.run_in(job, "id", "-u", token=token).out
+        expect(facts.st_uid == int(uid), "user %d has it, not %s" % (facts.st_uid, uid))
+    if isolated:
+        with shows("another job of the same user cannot read it"):
+            for path in (found[0], "/run/berth/job/token", "/proc/1/root" + found[0]):
+                result = center.run_in(alone, "cat", path, token=token)
+                expect(result.code != 0 and secret_part not in result.out, str(result))
+    with shows("a job's token outlives the scheduler and the agents"):
+        for name in ("berthd", "agent-1", "agent-2"):
+            center.kill(name)
+        center.up()
+        script = "%s rsh node-%d echo again" % (BERTH, rank_1(center, job, token))
+        wait_until(lambda: center.run_in(job, "sh", "-c", script, token=token).out == "again\n", 30, "rsh works again")
+    with shows("another attempt has another token, and the one before is refused"):
+        center.berth("requeue", str(job), token=token)
+        wait_until(lambda: center.job(job, token=token)["attempt"] == 1, 30, "the next attempt")
+        center.await_log(job, "^attempt 1 of rank 1\n", 30, token=token)
+        result = center.try_berth("allocations", str(job), token=copy)
+        expect(result.code == 4 and "error[B7103]" in result.err, str(result))
+    with open(copy, "w") as file:
+        file.write(center.run_in(job, "sh", "-c", "cat $BERTH_TOKEN_FILE", token=token).out)
+    with shows("a token is refused when its job has ended, and its file is gone"):
+        center.berth("allocations", str(job), token=copy)
+        center.berth("cancel", "--now", str(job), token=token)
+        center.await_state(job, ["cancelled"], 20, token=token)
+        for words in (["allocations", str(job)], ["exec", str(job), "--", "true"]):
+            result = center.try_berth(*words, token=copy)
+            expect(result.code == 4 and "error[B7103]" in result.err, str(result))
+        wait_until(lambda: not glob.glob(center.path("agent-*", "jobs", str(job), "*", "token")), 20, "the files are gone")
+    center.berth("cancel", "--now", str(alone), token=token)
 
 
 def survival(center, token):
@@ -451,6 +534,9 @@ def main():
     with Inside("--nodes", "2", "--devices", "1", "--isolation", "off") as center:
         token = center.add_tenant("acme", 2, 2)
         gang(center, token)
+    with Inside("--nodes", "2", "--devices", "2", "--isolation", "allow" if is_root else "off") as center:
+        token = center.add_tenant("acme", 4, 4)
+        own_token(center, token, is_root)
     finish()
 
 
