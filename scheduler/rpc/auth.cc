@@ -48,16 +48,15 @@ bool IsSuspended(const AccessDirectory& directory, TenantId tenant) {
   return found != directory.suspended.end() && found->second;
 }
 
-// A job's token ends with its task, and with what its user may do.
+// A job's token ends with its task, and with its user. What runs of a suspended tenant goes on.
 absl::Status CheckHolder(const std::optional<JobTokenHolder>& holder,
                          const AccessDirectory& directory) {
   if (!holder.has_value()) {
     return UnknownToken();
   }
-  return directory.users.contains(holder->user) && !IsSuspended(directory, holder->tenant)
+  return directory.users.contains(holder->user)
              ? absl::OkStatus()
-             : Unauthenticated("B7104", "the job's token was revoked",
-                               "the job's user or tenant may do nothing any more");
+             : Unauthenticated("B7104", "the job's token was revoked", "the job's user is gone");
 }
 
 absl::StatusOr<Principal> JobPrincipal(const std::optional<JobTokenHolder>& holder,
@@ -71,7 +70,7 @@ absl::StatusOr<Principal> JobPrincipal(const std::optional<JobTokenHolder>& hold
                 .role = Role::kMember,
                 .token_id = token_id,
                 .user_name = directory.users.at(holder->user).name},
-      .tenant_suspended = false,
+      .tenant_suspended = IsSuspended(directory, holder->tenant),
       .job = holder->job
   };
 }
