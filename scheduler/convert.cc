@@ -63,6 +63,16 @@ void FillWaits(const Job& job, v1::Job& message) {
   message.set_begin_time_us(Micros(job.spec.begin_at));
 }
 
+void AddRanges(const std::vector<IndexRange>& ranges,
+               google::protobuf::RepeatedPtrField<v1::IndexRange>& message) {
+  for (const IndexRange& range : ranges) {
+    v1::IndexRange& out = *message.Add();
+    out.set_first(range.first);
+    out.set_count(range.count);
+    out.set_step(range.step);
+  }
+}
+
 void FillArray(const Job& job, v1::Job& message) {
   if (job.array) {
     message.set_array_id(job.array.value());
@@ -78,15 +88,12 @@ void FillArray(const Job& job, v1::Job& message) {
   array.set_step(range.step);
   array.set_concurrent_max(range.concurrent_max);
   array.set_fails_max(range.fails_max);
-  if (range.ranges != nullptr) {
-    for (const IndexRange& one : *range.ranges) {
-      v1::IndexRange& out = *array.add_ranges();
-      out.set_first(one.first);
-      out.set_count(one.count);
-      out.set_step(one.step);
-    }
+  if (range.lists != nullptr) {
+    AddRanges(range.lists->ranges, *array.mutable_ranges());
+    AddRanges(range.lists->cancelled, *array.mutable_cancelled_unstarted());
   }
-  array.set_started(job.tasks.next);
+  const int passed = range.CancelledFrom(0) - range.CancelledFrom(job.tasks.next);
+  array.set_started(job.tasks.next - passed);
   array.set_live(job.tasks.live);
   array.set_succeeded(job.tasks.succeeded);
   array.set_failed(job.tasks.failed);
@@ -194,6 +201,15 @@ absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, 
   query.array = JobId(request.array_id());
   query.before = JobId(request.before_job_id());
   return query;
+}
+
+v1::CancelledTasks ToProto(const CancelledTasks& tasks) {
+  v1::CancelledTasks message;
+  message.set_stopping(tasks.stopping);
+  message.set_waiting(tasks.waiting);
+  message.set_before(tasks.before);
+  message.set_ended(tasks.ended);
+  return message;
 }
 
 v1::Job ToProto(const JobRecord& record, const Cluster& cluster) {

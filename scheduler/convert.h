@@ -37,6 +37,7 @@ absl::StatusOr<JobListQuery> ToJobListQuery(const v1::ListJobsRequest& request, 
 
 v1::Job ToProto(const JobRecord& record, const Cluster& cluster);
 v1::JobEnd ToProto(const JobEnd& end);
+v1::CancelledTasks ToProto(const CancelledTasks& tasks);
 v1::JobNotice ToProto(const JobNotice& notice);
 v1::Attempt ToProto(const Attempt& attempt, const Cluster& cluster);
 // Names only what the actor may see; the numbers stay, so that everybody can check them.

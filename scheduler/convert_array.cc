@@ -47,32 +47,21 @@ absl::StatusOr<IndexRange> ToIndexRange(const Message& message) {
   return range;
 }
 
-absl::StatusOr<std::vector<IndexRange>> ReadRanges(const v1::ArraySpec& array) {
-  std::vector<IndexRange> ranges;
+absl::StatusOr<ArrayRange> ReadRanges(const v1::ArraySpec& array) {
   if (array.ranges().empty()) {
     ASSIGN_OR_RETURN(const IndexRange range, ToIndexRange(array));
-    ranges.push_back(range);
-    return ranges;
+    return MakeArrayRange({range});
   }
   if (array.first() != 0 || array.count() != 0 || array.step() != 0) {
     return Refused("B1206", "an array has both one range of indexes and several",
                    "its indexes are said in one way", "name the ranges alone");
   }
-  RETURN_IF_ERROR(
-      CheckRange("the number of ranges of an array", array.ranges_size(), 1, kIndexRangesMax));
-  for (const v1::IndexRange& message : array.ranges()) {
-    ASSIGN_OR_RETURN(const IndexRange range, ToIndexRange(message));
-    ranges.push_back(range);
-  }
-  return ranges;
+  ASSIGN_OR_RETURN(std::vector<IndexRange> ranges, ToIndexRanges(array.ranges()));
+  return MakeArrayRange(std::move(ranges));
 }
 
 absl::StatusOr<ArrayRange> ReadIndexes(const v1::ArraySpec& array) {
-  ASSIGN_OR_RETURN(std::vector<IndexRange> ranges, ReadRanges(array));
-  ArrayRange range = MakeArrayRange(std::move(ranges));
-  if (const std::string fault = FindRangeFault(range); !fault.empty()) {
-    return Refused("B1206", fault, "the indexes of an array ascend", "--array 1,3,5-7");
-  }
+  ASSIGN_OR_RETURN(ArrayRange range, ReadRanges(array));
   RETURN_IF_ERROR(CheckRange("the number of tasks of an array", range.count, 1, kArrayTasksMax));
   RETURN_IF_ERROR(CheckRange("the number of tasks that run at once", array.concurrent_max(), 0,
                              kArrayTasksMax));
@@ -101,6 +90,21 @@ absl::StatusOr<ArrayRange> ToArrayRange(const v1::JobSpec& spec) {
         "choose indexes among these, or leave --array out");
   }
   return range;
+}
+
+absl::StatusOr<std::vector<IndexRange>> ToIndexRanges(
+    const google::protobuf::RepeatedPtrField<v1::IndexRange>& messages) {
+  RETURN_IF_ERROR(
+      CheckRange("the number of ranges of an array", messages.size(), 1, kIndexRangesMax));
+  std::vector<IndexRange> ranges;
+  for (const v1::IndexRange& message : messages) {
+    ASSIGN_OR_RETURN(const IndexRange range, ToIndexRange(message));
+    ranges.push_back(range);
+  }
+  if (const std::string fault = FindRangeFault(MakeArrayRange(ranges)); !fault.empty()) {
+    return Refused("B1206", fault, "the indexes of an array ascend", "write them like 1,3,5-7");
+  }
+  return ranges;
 }
 
 }  // namespace berth

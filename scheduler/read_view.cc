@@ -134,22 +134,21 @@ absl::StatusOr<std::string> ReadView::GetJobPayload(const Job& job) const {
 absl::StatusOr<JobId> ReadView::FindArrayTask(const Actor& actor, JobId array, int index) const {
   ASSIGN_OR_RETURN(const JobRecord record, FindJob(actor, array));
   const ArrayRange& range = record.job.spec.array;
-  if (range.count == 0 || !range.PositionOf(index).has_value()) {
-    return MakeError(absl::StatusCode::kNotFound,
-                     {.code = "B4001",
-                      .message = absl::StrCat("job ", array.value(), " has no task ", index),
-                      .why = range.count == 0 ? "it is no array"
-                                              : absl::StrCat("its tasks are ", IndexesText(range)),
-                      .fix = absl::StrCat("berth show ", array.value())});
+  if (!range.PositionOf(index).has_value()) {
+    return NoSuchTask(record.job, index);
   }
   ASSIGN_OR_RETURN(const JobId task, store_.FindArrayTask(array, index));
   if (!task) {
+    const JobState state = record.job.state;
+    const bool never =
+        range.IsCancelled(index) || (state != JobState::kQueued && state != JobState::kHeld);
     return MakeError(
         absl::StatusCode::kFailedPrecondition,
         {.code = "B4005",
-         .message = absl::StrCat("task ", index, " of job ", array.value(), " has not started"),
+         .message = absl::StrCat("task ", index, " of job ", array.value(),
+                                 never ? " was cancelled before it started" : " has not started"),
          .why = "a task becomes a job of its own when it starts",
-         .fix = absl::StrCat("berth explain ", array.value())});
+         .fix = absl::StrCat(never ? "berth show " : "berth explain ", array.value())});
   }
   return task;
 }

@@ -97,6 +97,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B4006", "the node is not dead: its agent is heard of"                           },
     {"B4007", "no such node is held"                                                  },
     {"B4008", "an uploaded folder is not there any more"                              },
+    {"B4009", "an array has too many ranges of tasks that were cancelled unstarted"   },
     {"B4101", "its nodes are being prepared"                                          },
     {"B4102", "its processes are being ended"                                         },
     {"B4301", "there is no such log, or not yet"                                      },

@@ -1,6 +1,7 @@
 #include "scheduler/core/array_range.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,13 +30,29 @@ std::optional<int> PlaceIn(const IndexRange& range, int index) {
   return static_cast<int>(offset / range.step);
 }
 
+// Rows of three and more, and neighbours, become ranges.
+std::vector<IndexRange> Fold(const std::vector<int>& indexes) {
+  std::vector<IndexRange> ranges;
+  for (size_t i = 0; i < indexes.size(); i += static_cast<size_t>(ranges.back().count)) {
+    const int step = i + 1 < indexes.size() ? indexes[i + 1] - indexes[i] : 1;
+    int count = 1;
+    for (size_t next = i + 1; next < indexes.size() && indexes[next] - indexes[next - 1] == step;
+         ++next) {
+      ++count;
+    }
+    const bool is_row = count > 2 || step == 1;
+    ranges.push_back(is_row ? IndexRange{indexes[i], count, step} : IndexRange{indexes[i], 1, 1});
+  }
+  return ranges;
+}
+
 }  // namespace
 
 int ArrayRange::IndexAt(int position) const {
-  if (ranges == nullptr) {
+  if (lists == nullptr || lists->ranges.empty()) {
     return first + position * step;
   }
-  auto range = ranges->begin();
+  auto range = lists->ranges.begin();
   for (; position >= range->count; ++range) {
     position -= range->count;
   }
@@ -43,17 +60,41 @@ int ArrayRange::IndexAt(int position) const {
 }
 
 std::optional<int> ArrayRange::PositionOf(int index) const {
-  if (ranges == nullptr) {
+  if (lists == nullptr || lists->ranges.empty()) {
     return PlaceIn({.first = first, .count = count, .step = step}, index);
   }
   int before = 0;
-  for (const IndexRange& range : *ranges) {
+  for (const IndexRange& range : lists->ranges) {
     if (const std::optional<int> place = PlaceIn(range, index); place.has_value()) {
       return before + *place;
     }
     before += range.count;
   }
   return std::nullopt;
+}
+
+bool ArrayRange::IsCancelled(int index) const {
+  if (lists == nullptr) {
+    return false;
+  }
+  const std::vector<IndexRange>& ranges = lists->cancelled;
+  const auto behind =
+      std::upper_bound(ranges.begin(), ranges.end(), index,
+                       [](int wanted, const IndexRange& range) { return wanted < range.first; });
+  return behind != ranges.begin() && PlaceIn(*std::prev(behind), index).has_value();
+}
+
+int ArrayRange::CancelledFrom(int position) const {
+  if (lists == nullptr || position >= count) {
+    return 0;
+  }
+  const int from = IndexAt(position);
+  int found = 0;
+  for (const IndexRange& range : lists->cancelled) {
+    const int64_t before = (int64_t{from} - range.first + range.step - 1) / range.step;
+    found += range.count - static_cast<int>(std::clamp<int64_t>(before, 0, range.count));
+  }
+  return found;
 }
 
 ArrayRange MakeArrayRange(std::vector<IndexRange> ranges) {
@@ -64,14 +105,14 @@ ArrayRange MakeArrayRange(std::vector<IndexRange> ranges) {
   }
   array.count = static_cast<int>(std::min(count, kIndexMax));
   if (ranges.size() > 1) {
-    array.ranges = std::make_shared<const std::vector<IndexRange>>(std::move(ranges));
+    array.lists = std::make_shared<const ArrayLists>(ArrayLists{.ranges = std::move(ranges)});
   }
   return array;
 }
 
 std::vector<IndexRange> RangesOf(const ArrayRange& array) {
-  if (array.ranges != nullptr) {
-    return *array.ranges;
+  if (array.lists != nullptr && !array.lists->ranges.empty()) {
+    return array.lists->ranges;
   }
   return {
       IndexRange{array.first, array.count, array.step}
@@ -98,10 +139,51 @@ std::string FindRangeFault(const ArrayRange& array) {
   return "";
 }
 
-std::string IndexesText(const ArrayRange& array) {
-  return absl::StrJoin(RangesOf(array), ",", [](std::string* out, const IndexRange& range) {
+std::string IndexesText(const std::vector<IndexRange>& ranges) {
+  return absl::StrJoin(ranges, ",", [](std::string* out, const IndexRange& range) {
     absl::StrAppend(out, RangeText(range));
   });
+}
+
+std::optional<int> FindStrangeIndex(const ArrayRange& array,
+                                    const std::vector<IndexRange>& wanted) {
+  const std::vector<IndexRange> ranges = RangesOf(array);
+  auto range = ranges.begin();
+  for (const IndexRange& asked : wanted) {
+    for (int64_t index = asked.first; index <= asked.last(); index += asked.step) {
+      while (range != ranges.end() && range->last() < index) {
+        ++range;
+      }
+      if (range == ranges.end() || !PlaceIn(*range, static_cast<int>(index)).has_value()) {
+        return static_cast<int>(index);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<int> IndexesOf(const std::vector<IndexRange>& ranges) {
+  std::vector<int> indexes;
+  for (const IndexRange& range : ranges) {
+    for (int i = 0; i < range.count; ++i) {
+      indexes.push_back(range.first + i * range.step);
+    }
+  }
+  return indexes;
+}
+
+std::vector<IndexRange> AddCancelled(const ArrayRange& array, const std::vector<int>& indexes) {
+  const std::vector<int> before =
+      array.lists == nullptr ? std::vector<int>() : IndexesOf(array.lists->cancelled);
+  std::vector<int> all;
+  std::merge(before.begin(), before.end(), indexes.begin(), indexes.end(), std::back_inserter(all));
+  return Fold(all);
+}
+
+void SetCancelled(ArrayRange& array, std::vector<IndexRange> cancelled) {
+  ArrayLists lists = array.lists == nullptr ? ArrayLists() : *array.lists;
+  lists.cancelled = std::move(cancelled);
+  array.lists = std::make_shared<const ArrayLists>(std::move(lists));
 }
 
 }  // namespace berth

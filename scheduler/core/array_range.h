@@ -21,22 +21,33 @@ struct IndexRange {
   friend bool operator==(const IndexRange&, const IndexRange&) = default;
 };
 
+// What few arrays have. Both lists ascend: each range lies behind the last index of the one before.
+struct ArrayLists {
+  // Several ranges instead of first and step, which are those of the first one then; empty: one.
+  std::vector<IndexRange> ranges = {};
+  // The indexes of tasks that were cancelled before they started.
+  std::vector<IndexRange> cancelled = {};
+};
+
 // Instances with the indexes first, first + step, ... : each becomes a job of its own when it
 // starts.
 struct ArrayRange {
   int first = 0;
   int count = 0;  // of all tasks; 0: not an array
   int step = 1;
-  int concurrent_max = 0;  // 0: no bound
-  int fails_max = 0;       // when so many have failed, no further one starts; 0: no bound
-  // Several ranges, each behind the last index of the one before, instead of first and step, which
-  // are those of the first one then; null: one range.
-  std::shared_ptr<const std::vector<IndexRange>> ranges = nullptr;
+  int concurrent_max = 0;   // 0: no bound
+  int fails_max = 0;        // when so many have failed, no further one starts; 0: no bound
+  int cancelled_ahead = 0;  // of lists->cancelled, those whose turn is still to come; not durable
+  std::shared_ptr<const ArrayLists> lists = nullptr;  // null: both are empty
 
   // Requires: 0 <= position < count.
   int IndexAt(int position) const;
   // Nothing: no task has the index.
   std::optional<int> PositionOf(int index) const;
+  // Whether this task was cancelled before it started.
+  bool IsCancelled(int index) const;
+  // How many of those tasks have this position or a later one.
+  int CancelledFrom(int position) const;
 };
 
 inline constexpr int kIndexRangesMax = 10 * 1000;
@@ -48,7 +59,15 @@ std::vector<IndexRange> RangesOf(const ArrayRange& array);
 // What is wrong with the indexes, in words; empty: nothing is.
 std::string FindRangeFault(const ArrayRange& array);
 // "0-99", "0-98:2", "1,3,5-7".
-std::string IndexesText(const ArrayRange& array);
+std::string IndexesText(const std::vector<IndexRange>& ranges);
+
+// The first of these indexes, which ascend, that no task has.
+std::optional<int> FindStrangeIndex(const ArrayRange& array, const std::vector<IndexRange>& wanted);
+// One by one.
+std::vector<int> IndexesOf(const std::vector<IndexRange>& ranges);
+// The tasks cancelled before they started, and these others. Requires: they ascend.
+std::vector<IndexRange> AddCancelled(const ArrayRange& array, const std::vector<int>& indexes);
+void SetCancelled(ArrayRange& array, std::vector<IndexRange> cancelled);
 
 }  // namespace berth
 

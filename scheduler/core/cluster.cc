@@ -267,6 +267,7 @@ void Cluster::IndexJobs() {
   }
   for (auto& [id, job] : jobs_) {
     job.tasks.live = static_cast<int>(TasksOf(id).size());
+    job.spec.array.cancelled_ahead = job.spec.array.CancelledFrom(job.tasks.next);
     if (IsPending(job)) {
       IndexPending(job);
     } else if (!job.is_array()) {

@@ -198,6 +198,10 @@ class Cluster {
   // The tasks that have not started never will; the array ends with its last live task.
   // Requires: the array is not over.
   void CancelTasks(JobId array, absl::Time now);
+  // Of the tasks that have not started these never will, now instead of those cancelled before; the
+  // array goes on with the others, or ends with its last live task.
+  // Requires: the array is pending; they are those of before and one or more that have not started.
+  void CancelUnstarted(JobId array, std::vector<IndexRange> cancelled, absl::Time now);
   // For a job that waits, whose last attempt's reason is history.
   void ReplaceEnd(JobId id, const JobEnd& end);
   // The grace is never longer than what was said before, and the first reason stays.
@@ -270,8 +274,8 @@ class Cluster {
   Allocation& MutableAllocation(AllocationId id);
   static GroupKey KeyOf(const Job& job);
   static bool IsPending(const Job& job);
-  // Tasks that are not jobs yet, of a pending one: 1, or what is left of the array.
-  static int64_t UnstartedTasks(const Job& job);
+  // Tasks that will be jobs, of a pending one: 1, or what is left of the array.
+  static int UnstartedTasks(const Job& job);
   static int Startable(const Job& job);
   JobId InsertJob(Job job);
   // After Restore: every job into its indexes.

@@ -12,7 +12,11 @@
 namespace berth {
 namespace {
 
-JobState StateOfTasks(const Job& array) {
+// The state in which the array ends; its end is that of its tasks, too.
+JobState CloseTasks(Job& array) {
+  if (array.attempt.end.reason == EndReason::kNone) {
+    array.attempt.end.reason = EndReason::kExit;
+  }
   if (array.cancel_requested) {
     return JobState::kCancelled;
   }
@@ -35,23 +39,30 @@ bool FailedTooOften(const Job& array) {
 }
 
 // Why tasks that have not started never will, beside how the first one failed.
-void NoteRestLeft(Job& array) {
+void NoteRestLeft(Job& array, int unstarted) {
   absl::StrAppendFormat(&array.attempt.end.message,
                         "; %d failed, as many as may (--max-fails): %d were cancelled unstarted",
-                        array.tasks.failed, array.spec.array.count - array.tasks.next);
+                        array.tasks.failed, unstarted);
+}
+
+// Tasks that were cancelled before it was their turn are passed over.
+void PassCancelled(Job& array) {
+  ArrayRange& range = array.spec.array;
+  while (range.cancelled_ahead > 0 && range.IsCancelled(range.IndexAt(array.tasks.next))) {
+    ++array.tasks.next;
+    --range.cancelled_ahead;
+  }
 }
 
 }  // namespace
 
-int64_t Cluster::UnstartedTasks(const Job& job) {
-  return job.is_array() ? job.spec.array.count - job.tasks.next : 1;
+int Cluster::UnstartedTasks(const Job& job) {
+  const ArrayRange& range = job.spec.array;
+  return job.is_array() ? range.count - job.tasks.next - range.cancelled_ahead : 1;
 }
 
 int Cluster::Startable(const Job& job) {
-  if (!job.is_array()) {
-    return 1;
-  }
-  const int left = job.spec.array.count - job.tasks.next;
+  const int left = UnstartedTasks(job);
   const int bound = job.spec.array.concurrent_max;
   return bound == 0 ? left : std::min(left, std::max(bound - job.tasks.live, 0));
 }
@@ -79,7 +90,8 @@ JobId Cluster::AddTask(JobId array_id) {
   UnindexPending(array);
   ++array.tasks.next;
   ++array.tasks.live;
-  if (array.tasks.next < array.spec.array.count) {
+  PassCancelled(array);
+  if (UnstartedTasks(array) > 0) {
     IndexPending(array);
   } else {
     Advance(array.state, JobState::kRunning);
@@ -91,7 +103,7 @@ JobId Cluster::AddTask(JobId array_id) {
 void Cluster::CancelTasks(JobId id, absl::Time now) {
   Job& array = MutableJob(id);
   if (array.tasks.live == 0) {
-    array.tasks.cancelled += array.spec.array.count - array.tasks.next;
+    array.tasks.cancelled += UnstartedTasks(array);
     FinishJob(id, JobState::kCancelled, now);
     return;
   }
@@ -104,13 +116,36 @@ void Cluster::CancelTasks(JobId id, absl::Time now) {
   }
 }
 
+void Cluster::CancelUnstarted(JobId id, std::vector<IndexRange> cancelled, absl::Time now) {
+  Job& array = MutableJob(id);
+  ArrayRange& range = array.spec.array;
+  UnindexPending(array);
+  const int before = range.CancelledFrom(0);
+  SetCancelled(range, std::move(cancelled));
+  const int added = range.CancelledFrom(0) - before;
+  range.cancelled_ahead += added;
+  array.tasks.cancelled += added;
+  PassCancelled(array);
+  if (UnstartedTasks(array) > 0) {
+    IndexPending(array);
+    return;
+  }
+  LeaveRest(array);
+  if (array.tasks.live > 0) {
+    DecideStarted(id);
+  } else {
+    FinishJob(id, CloseTasks(array), now);
+  }
+}
+
 void Cluster::LeaveRest(Job& array) {
   if (array.state == JobState::kHeld) {
     Advance(array.state, JobState::kQueued);
   }
   Advance(array.state, JobState::kRunning);
-  array.tasks.cancelled += array.spec.array.count - array.tasks.next;
+  array.tasks.cancelled += UnstartedTasks(array);
   array.tasks.next = array.spec.array.count;
+  array.spec.array.cancelled_ahead = 0;
 }
 
 void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended) {
@@ -137,7 +172,7 @@ void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended)
     array.attempt.end = EndOfTasks(task);
   }
   if (pending && FailedTooOften(array)) {
-    NoteRestLeft(array);
+    NoteRestLeft(array, UnstartedTasks(array));
     LeaveRest(array);
     DecideStarted(array.id);
     pending = false;
@@ -145,10 +180,7 @@ void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended)
   if (pending) {
     IndexPending(array);
   } else if (array.tasks.live == 0) {
-    if (array.attempt.end.reason == EndReason::kNone) {
-      array.attempt.end.reason = EndReason::kExit;
-    }
-    EndJob(array.id, StateOfTasks(array), now);
+    EndJob(array.id, CloseTasks(array), now);
     ended.push_back(array.id);
   }
 }

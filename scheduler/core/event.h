@@ -38,7 +38,8 @@ struct SubmitJob {
 struct CancelJob {
   JobId job;
   std::string reason;
-  bool now = false;  // no grace
+  bool now = false;                    // no grace
+  std::vector<IndexRange> tasks = {};  // of an array: only these, which ascend; empty: all of it
 };
 
 struct HoldJob {
@@ -336,9 +337,18 @@ struct ReleasedShare {
   int devices = 0;
 };
 
+// What came of the tasks that a CancelJob named.
+struct CancelledTasks {
+  int stopping = 0;  // they ran
+  int waiting = 0;   // they had not started, or waited to run again: it is done
+  int before = 0;    // cancelled already
+  int ended = 0;     // of themselves
+};
+
 // What came of a UserEvent; only the fields that its kind sets are meaningful.
 struct Outcome {
   JobId job;                // of requests about one job; SubmitJob: none after a dry run
+  CancelledTasks tasks;     // CancelJob
   std::vector<JobId> jobs;  // DrainNode: still running there
   NodeId node;              // of requests about one node
   std::vector<ReleasedShare> released;  // ConfirmNodeDead, NoteFence, EndLossHold

@@ -19,7 +19,8 @@ absl::Status Broken(const absl::FormatSpec<Args...>& format, const Args&... args
 }
 
 int64_t Unstarted(const Job& job) {
-  return job.is_array() ? job.spec.array.count - job.tasks.next : 1;
+  return job.is_array() ? job.spec.array.count - job.tasks.next - job.spec.array.cancelled_ahead
+                        : 1;
 }
 
 bool MayBePlanned(const Cluster& cluster, const Job& job) {
@@ -106,6 +107,26 @@ absl::Status CheckCounts(const Cluster& cluster, const std::map<TenantId, int64_
   return absl::OkStatus();
 }
 
+// What was cancelled before it started are tasks of the array that are no jobs, and not the next
+// one to start.
+absl::Status CheckCancelledTasks(const Job& array, const std::set<int>& live) {
+  const ArrayRange& range = array.spec.array;
+  if (range.lists == nullptr) {
+    return absl::OkStatus();
+  }
+  const bool of_array = !FindStrangeIndex(range, range.lists->cancelled).has_value();
+  const bool counted = range.cancelled_ahead == range.CancelledFrom(array.tasks.next);
+  const bool next_starts =
+      array.tasks.next == range.count || !range.IsCancelled(range.IndexAt(array.tasks.next));
+  const bool jobless = std::none_of(live.begin(), live.end(),
+                                    [&range](int index) { return range.IsCancelled(index); });
+  return of_array && counted && next_starts && jobless
+             ? absl::OkStatus()
+             : Broken("arrays are broken: array %d has cancelled %s, %d of them ahead of %d",
+                      array.id.value(), IndexesText(range.lists->cancelled), range.cancelled_ahead,
+                      array.tasks.next);
+}
+
 // An array's record adds up, its state follows from it, and its bound holds.
 absl::Status CheckArray(const Cluster& cluster, const Job& array) {
   const ArrayProgress& tasks = array.tasks;
@@ -126,10 +147,12 @@ absl::Status CheckArray(const Cluster& cluster, const Job& array) {
     }
     indexes.insert(task->array_index);
   }
+  RETURN_IF_ERROR(CheckCancelledTasks(array, indexes));
   const bool adds_up = tasks.live == static_cast<int>(indexes.size()) &&
-                       tasks.ended() + tasks.live == tasks.next && tasks.next <= range.count;
+                       tasks.ended() + tasks.live == tasks.next + range.cancelled_ahead &&
+                       tasks.next <= range.count;
   const bool right_state =
-      pending ? tasks.next < range.count : tasks.next == range.count && tasks.live > 0;
+      pending ? Unstarted(array) > 0 : tasks.next == range.count && tasks.live > 0;
   const bool within = range.concurrent_max == 0 || tasks.live <= range.concurrent_max;
   const bool goes_on = !pending || range.fails_max == 0 || tasks.failed < range.fails_max;
   return adds_up && right_state && within && goes_on && array.allocations.empty()

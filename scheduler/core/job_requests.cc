@@ -1,7 +1,12 @@
 #include "scheduler/core/job_requests.h"
 
+#include <cstdint>
+#include <limits>
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -23,6 +28,89 @@ void CancelOne(const Step& step, const Job& job, const JobEnd& end, absl::Durati
   }
 }
 
+absl::Status TasksEnded(const Job& array, const CancelJob& request) {
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.code = "B4002",
+       .message = absl::StrCat("of job ", array.id.value(),
+                               " these tasks have already ended: ", IndexesText(request.tasks)),
+       .why = "",
+       .fix = "berth ps -a --tasks"});
+}
+
+absl::Status TooManyRanges(const Job& array, size_t ranges) {
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.code = "B4009",
+       .message = absl::StrFormat(
+           "job %d would have %d ranges of tasks cancelled before they started, the most is %d",
+           array.id.value(), ranges, kIndexRangesMax),
+       .why = "",
+       .fix = "name tasks that follow each other"});
+}
+
+// The tasks that a cancel names, by what is to be done with them.
+struct TaskChoice {
+  CancelledTasks counts;
+  std::vector<JobId> live;     // those cancelled before, too: their grace may have become shorter
+  std::vector<int> unstarted;  // indexes
+};
+
+TaskChoice ChooseTasks(const Cluster& cluster, const Job& array, const CancelJob& request) {
+  const ArrayRange& range = array.spec.array;
+  std::map<int, JobId> live;
+  for (JobId task : cluster.TasksOf(array.id)) {
+    live[cluster.GetJob(task).array_index] = task;
+  }
+  const int64_t first_unstarted = array.tasks.next < range.count
+                                      ? range.IndexAt(array.tasks.next)
+                                      : std::numeric_limits<int64_t>::max();
+  TaskChoice choice;
+  for (int index : IndexesOf(request.tasks)) {
+    if (const auto found = live.find(index); found != live.end()) {
+      const Job& task = cluster.GetJob(found->second);
+      int& waits_or_runs = IsActive(task.state) ? choice.counts.stopping : choice.counts.waiting;
+      ++(task.cancel_requested ? choice.counts.before : waits_or_runs);
+      choice.live.push_back(task.id);
+    } else if (range.IsCancelled(index)) {
+      ++choice.counts.before;
+    } else if (index < first_unstarted) {
+      ++choice.counts.ended;
+    } else {
+      choice.unstarted.push_back(index);
+      ++choice.counts.waiting;
+    }
+  }
+  return choice;
+}
+
+// Requires: the tasks ascend.
+absl::StatusOr<Outcome> CancelSome(const Step& step, const Job& array, const CancelJob& request,
+                                   const JobEnd& end) {
+  if (const auto strange = FindStrangeIndex(array.spec.array, request.tasks); strange.has_value()) {
+    return NoSuchTask(array, *strange);
+  }
+  const TaskChoice choice = ChooseTasks(step.cluster, array, request);
+  const absl::Duration grace = request.now ? absl::ZeroDuration() : array.spec.grace;
+  if (choice.counts.stopping + choice.counts.waiting + choice.counts.before == 0) {
+    return TasksEnded(array, request);
+  }
+  if (!choice.unstarted.empty()) {
+    std::vector<IndexRange> cancelled = AddCancelled(array.spec.array, choice.unstarted);
+    if (cancelled.size() > kIndexRangesMax) {
+      return TooManyRanges(array, cancelled.size());
+    }
+    step.cluster.CancelUnstarted(array.id, std::move(cancelled), step.now);
+  }
+  for (JobId task : choice.live) {
+    CancelOne(step, step.cluster.GetJob(task), end, grace);
+  }
+  const bool is_one = request.tasks.size() == 1 && request.tasks[0].count == 1;
+  Outcome outcome = JobOutcome(is_one && !choice.live.empty() ? choice.live[0] : array.id);
+  outcome.tasks = choice.counts;
+  return outcome;
+}
+
 }  // namespace
 
 Outcome JobOutcome(JobId id) {
@@ -37,6 +125,16 @@ absl::Status WrongState(const Job& job, absl::string_view wanted) {
       {.code = "B4002",
        .message = absl::StrFormat("job %d is %s, not %s", job.id.value(), Name(job.state), wanted),
        .why = "",
+       .fix = absl::StrCat("berth show ", job.id.value())});
+}
+
+absl::Status NoSuchTask(const Job& job, int index) {
+  return MakeError(
+      absl::StatusCode::kNotFound,
+      {.code = "B4001",
+       .message = absl::StrCat("job ", job.id.value(), " has no task ", index),
+       .why = job.is_array() ? absl::StrCat("its tasks are ", IndexesText(RangesOf(job.spec.array)))
+                             : "it is no array",
        .fix = absl::StrCat("berth show ", job.id.value())});
 }
 
@@ -84,6 +182,9 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
       .message = request.reason.empty()
                      ? absl::StrCat("cancelled by ", actor.user_name)
                      : absl::StrCat("cancelled by ", actor.user_name, ": ", request.reason)};
+  if (!request.tasks.empty()) {
+    return CancelSome(step, *job, request, end);
+  }
   const absl::Duration grace = request.now ? absl::ZeroDuration() : job->spec.grace;
   if (!job->is_array()) {
     CancelOne(step, *job, end, grace);

@@ -38,6 +38,8 @@ bool MayChange(const Actor& actor, const Job& job);
 // The live job, if the actor may see and change it.
 absl::StatusOr<const Job*> FindChangeableJob(const Step& step, const Actor& actor, JobId id);
 absl::Status WrongState(const Job& job, absl::string_view wanted);
+// No task of the job, which may be no array, has the index.
+absl::Status NoSuchTask(const Job& job, int index);
 Outcome JobOutcome(JobId id);
 
 // What a spec must hold, however it came about.

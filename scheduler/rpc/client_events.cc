@@ -8,6 +8,7 @@
 
 #include "common/status_macros.h"
 #include "scheduler/convert.h"
+#include "scheduler/convert_array.h"
 #include "scheduler/convert_enums.h"
 #include "scheduler/convert_gang.h"
 #include "scheduler/convert_text.h"
@@ -51,8 +52,12 @@ absl::Status CheckMoment(absl::string_view noun, int64_t micros) {
 
 absl::StatusOr<UserEvent> ToEvent(const v1::CancelJobRequest& request) {
   RETURN_IF_ERROR(CheckPlainText("reason", request.reason(), kReasonBytesMax));
-  return CancelJob{
-      .job = JobId(request.job_id()), .reason = request.reason(), .now = request.now()};
+  CancelJob event{.job = JobId(request.job_id()), .reason = request.reason(), .now = request.now()};
+  if (request.array_id() != 0 || request.tasks_size() > 0) {
+    event.job = JobId(request.array_id());
+    ASSIGN_OR_RETURN(event.tasks, ToIndexRanges(request.tasks()));
+  }
+  return event;
 }
 
 absl::StatusOr<UserEvent> ToEvent(const v1::HoldJobRequest& request) {

@@ -1,5 +1,6 @@
 // The part of the client service that changes jobs.
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -17,14 +18,23 @@ template <typename Request, typename Response>
 grpc::ServerUnaryReactor* ChangeJob(CallRouter& router, grpc::CallbackServerContext* context,
                                     absl::string_view rpc, const Request* request,
                                     Response* response) {
+  uint64_t job = request->job_id();
+  if constexpr (requires { request->array_id(); }) {
+    job = request->array_id() != 0 ? request->array_id() : job;
+  }
   return router.Apply(context, *request,
                       {.rpc = rpc,
-                       .object = absl::StrCat("job/", request->job_id()),
+                       .object = absl::StrCat("job/", job),
                        .event = ToEvent(*request),
                        .answer = [=](const Actor& actor, const Outcome& outcome,
                                      const ReadView& view) -> absl::Status {
                          ASSIGN_OR_RETURN(const JobRecord record, view.FindJob(actor, outcome.job));
                          *response->mutable_job() = ToProto(record, view.cluster());
+                         if constexpr (requires { response->mutable_tasks(); }) {
+                           if (request->tasks_size() > 0) {
+                             *response->mutable_tasks() = ToProto(outcome.tasks);
+                           }
+                         }
                          return absl::OkStatus();
                        }});
 }

@@ -30,8 +30,8 @@ constexpr int kEditableColumnCount = 9;
 // Written with every change: BindProgress and ReadProgress.
 constexpr char kProgressColumns[] =
     "state, ended_us, not_before_us, requeues, cancel_requested, version, dependencies, "
-    "tasks_next, tasks_succeeded, tasks_failed, tasks_cancelled, suspect_nodes";
-constexpr int kProgressColumnCount = 12;
+    "tasks_next, tasks_succeeded, tasks_failed, tasks_cancelled, array_cancelled, suspect_nodes";
+constexpr int kProgressColumnCount = 13;
 constexpr int kJobColumnCount =
     kSpecColumnCount + kEditableColumnCount + kProgressColumnCount + kAttemptColumnCount;
 
@@ -61,25 +61,24 @@ std::vector<Dependency> DecodeDependencies(absl::string_view column) {
   return dependencies;
 }
 
-// First, count and step of each, where there are several.
-std::string EncodeRanges(const ArrayRange& array) {
+// First, count and step of each.
+std::string EncodeRanges(const ArrayRange& array, std::vector<IndexRange> ArrayLists::*list) {
   std::vector<int> numbers;
-  if (array.ranges != nullptr) {
-    for (const IndexRange& range : *array.ranges) {
+  if (array.lists != nullptr) {
+    for (const IndexRange& range : (*array.lists).*list) {
       numbers.insert(numbers.end(), {range.first, range.count, range.step});
     }
   }
   return EncodeInts(numbers);
 }
 
-std::shared_ptr<const std::vector<IndexRange>> DecodeRanges(absl::string_view column) {
+std::vector<IndexRange> DecodeRanges(absl::string_view column) {
   const std::vector<int> numbers = DecodeInts(column);
   std::vector<IndexRange> ranges;
   for (size_t i = 0; i + 2 < numbers.size(); i += 3) {
     ranges.push_back({numbers[i], numbers[i + 1], numbers[i + 2]});
   }
-  return ranges.empty() ? nullptr
-                        : std::make_shared<const std::vector<IndexRange>>(std::move(ranges));
+  return ranges;
 }
 
 void BindSpec(Statement& row, const Job& job) {
@@ -112,7 +111,7 @@ void BindSpec(Statement& row, const Job& job) {
   row.BindInt(spec.array.step);
   row.BindInt(spec.array.concurrent_max);
   row.BindInt(spec.array.fails_max);
-  row.BindText(EncodeRanges(spec.array));
+  row.BindText(EncodeRanges(spec.array, &ArrayLists::ranges));
   row.BindId(job.array);
   row.BindInt(job.array_index);
 }
@@ -141,6 +140,7 @@ void BindProgress(Statement& row, const Job& job) {
   row.BindInt(job.tasks.succeeded);
   row.BindInt(job.tasks.failed);
   row.BindInt(job.tasks.cancelled);
+  row.BindText(EncodeRanges(job.spec.array, &ArrayLists::cancelled));
   row.BindText(EncodeIds(job.suspect_nodes));
 }
 
@@ -174,7 +174,9 @@ void ReadSpec(Statement& row, Job& job) {
   spec.array.step = row.ReadInt32();
   spec.array.concurrent_max = row.ReadInt32();
   spec.array.fails_max = row.ReadInt32();
-  spec.array.ranges = DecodeRanges(row.ReadText());
+  if (std::vector<IndexRange> ranges = DecodeRanges(row.ReadText()); !ranges.empty()) {
+    spec.array.lists = std::make_shared<const ArrayLists>(ArrayLists{.ranges = std::move(ranges)});
+  }
   job.array = row.ReadId<JobId>();
   job.array_index = row.ReadInt32();
 }
@@ -203,6 +205,9 @@ void ReadProgress(Statement& row, Job& job) {
   job.tasks.succeeded = row.ReadInt32();
   job.tasks.failed = row.ReadInt32();
   job.tasks.cancelled = row.ReadInt32();
+  if (std::vector<IndexRange> cancelled = DecodeRanges(row.ReadText()); !cancelled.empty()) {
+    SetCancelled(job.spec.array, std::move(cancelled));
+  }
   job.suspect_nodes = DecodeIds<NodeId>(row.ReadText());
 }
 

@@ -13,13 +13,14 @@
 #include "scheduler/store/schema_v4.h"
 #include "scheduler/store/schema_v5.h"
 #include "scheduler/store/schema_v6.h"
+#include "scheduler/store/schema_v7.h"
 
 namespace berth {
 namespace {
 
 // Entry i leads from version i to version i + 1.
-constexpr std::array kMigrations = {MigrateToV1, MigrateToV2, MigrateToV3,
-                                    MigrateToV4, MigrateToV5, MigrateToV6};
+constexpr std::array kMigrations = {MigrateToV1, MigrateToV2, MigrateToV3, MigrateToV4,
+                                    MigrateToV5, MigrateToV6, MigrateToV7};
 
 // As quick_check does not: a row that refers to one that is missing.
 absl::Status CheckForeignKeys(Database& database) {

@@ -172,6 +172,45 @@ TEST_F(Arrays, SurviveARestart) {
   EXPECT_EQ(User().Wait(array, v1::WaitJobRequest::UNTIL_ENDED).array().succeeded(), 3);
 }
 
+TEST_F(Arrays, KeepTheirCancelledTasksOverARestart) {
+  v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
+  request.mutable_spec()->mutable_array()->set_count(5);
+  v1::CancelJobRequest cancel;
+  cancel.set_array_id(*User().Submit(request));
+  const v1::Assignment first = agent_.TakeAssignment();
+  v1::CancelJobResponse response;
+  EXPECT_EQ(User().Call(&Stub::CancelJob, cancel, &response).code(),
+            absl::StatusCode::kInvalidArgument);
+  v1::IndexRange& range = *cancel.add_tasks();
+  range.set_first(1);
+  range.set_count(2);
+  EXPECT_EQ(Stranger().Call(&Stub::CancelJob, cancel, &response).code(),
+            absl::StatusCode::kNotFound);
+  ASSERT_TRUE(User().Call(&Stub::CancelJob, cancel, &response).ok());
+  EXPECT_EQ(response.tasks().waiting(), 2);
+  EXPECT_EQ(response.job().array().cancelled_unstarted(0).first(), 1);
+  EXPECT_EQ(response.job().array().started(), 1);
+  agent_.Tell(first, v1::REPORT_KIND_STARTED);
+  agent_.Disconnect();
+  server_.Restart();
+  agent_.Connect();
+  agent_.Join();
+  ASSERT_TRUE(User().Call(&Stub::CancelJob, cancel, &response).ok());
+  EXPECT_EQ(response.tasks().before(), 2);
+  EXPECT_NE(FindTask(User(), cancel.array_id(), 2).status().message().find("was cancelled"),
+            absl::string_view::npos);
+  agent_.Tell(first, v1::REPORT_KIND_EXITED);
+  EXPECT_EQ(RunNext().array_index(), 3);
+  EXPECT_EQ(RunNext().array_index(), 4);
+  const v1::Job ended = User().Wait(cancel.array_id(), v1::WaitJobRequest::UNTIL_ENDED);
+  EXPECT_EQ(ended.state(), v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(ended.array().succeeded(), 3);
+  EXPECT_EQ(ended.array().started(), 3);
+  EXPECT_EQ(ended.array().cancelled_unstarted(0).count(), 2);
+  EXPECT_EQ(User().Call(&Stub::CancelJob, cancel, &response).code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(Arrays, TheirTasksCanBeListedAlone) {
   v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
   request.mutable_spec()->mutable_array()->set_count(2);

@@ -330,7 +330,7 @@ TEST(ToSubmitJob, TakesSeveralRangesThatAscend) {
   ASSERT_TRUE(event.ok()) << event.status();
   EXPECT_EQ(event->spec.array.count, 4);
   EXPECT_EQ(event->spec.array.fails_max, 2);
-  EXPECT_EQ(IndexesText(event->spec.array), "1,3-7:2");
+  EXPECT_EQ(IndexesText(RangesOf(event->spec.array)), "1,3-7:2");
   AddRange(spec, 7, 1, 1);
   EXPECT_FALSE(ToSubmitJob(request).ok());
   spec.mutable_array()->mutable_ranges()->RemoveLast();
@@ -339,6 +339,22 @@ TEST(ToSubmitJob, TakesSeveralRangesThatAscend) {
   spec.mutable_array()->set_count(0);
   spec.mutable_array()->set_fails_max(-1);
   EXPECT_FALSE(ToSubmitJob(request).ok());
+}
+
+TEST(ToProto, AnArrayTellsWhichTasksWereCancelledUnstarted) {
+  JobRecord record;
+  record.job.spec.array.count = 10;
+  record.job.tasks = {.next = 4, .live = 3, .cancelled = 3};
+  SetCancelled(record.job.spec.array, {
+                                          IndexRange{2, 1, 1},
+                                          IndexRange{6, 2, 2}
+  });
+  const v1::ArrayStatus array = ToProto(record, Cluster()).array();
+  EXPECT_EQ(array.started(), 3);
+  ASSERT_EQ(array.cancelled_unstarted_size(), 2);
+  EXPECT_EQ(array.cancelled_unstarted(1).first(), 6);
+  EXPECT_EQ(array.cancelled_unstarted(1).count(), 2);
+  EXPECT_EQ(array.ranges_size(), 0);
 }
 
 // `values`: with commas between them.

@@ -29,6 +29,10 @@ inline std::string JobText(const Cluster& cluster, const Job& job) {
                   job.requeues, " cancel ", job.cancel_requested, " array ", job.array.value(), "/",
                   job.array_index, " next ", job.tasks.next, " live ", job.tasks.live, " ended ",
                   job.tasks.succeeded, "+", job.tasks.failed, "+", job.tasks.cancelled);
+  if (job.spec.array.lists != nullptr) {
+    absl::StrAppend(&text, " unstarted ", IndexesText(job.spec.array.lists->cancelled), " ahead ",
+                    job.spec.array.cancelled_ahead);
+  }
   absl::StrAppend(&text, " suspects ", IdList(job.suspect_nodes), " attempt ", attempt.number, " ",
                   Name(attempt.state), " ", Name(attempt.funding), " end ",
                   Name(attempt.end.reason), " ", attempt.end.message, " checkpoint ",

@@ -232,7 +232,7 @@ TEST_F(ArrayTest, SeveralRangesRunOneAfterTheOther) {
       IndexRange{3,  2, 4},
       IndexRange{10, 1, 1}
   });
-  EXPECT_EQ(IndexesText(range), "1,3-7:4,10");
+  EXPECT_EQ(IndexesText(RangesOf(range)), "1,3-7:4,10");
   EXPECT_EQ(range.PositionOf(7), 2);
   EXPECT_EQ(range.PositionOf(5), std::nullopt);
   const JobId array = center_.Submit({.devices = 2, .array = range});

@@ -137,6 +137,13 @@ TEST_F(InvariantsTest, Arrays) {
   ExpectFound("arrays", [&](ClusterDamage& damage) { ++damage.JobOf(array_).tasks.live; });
   ExpectFound("arrays", [&](ClusterDamage& damage) { damage.JobOf(task_).array_index = 3; });
   ExpectFound("arrays", [&](ClusterDamage& damage) { damage.JobOf(task_).array = gang_; });
+  for (const int index : {0, 1, 99}) {  // a task that is a job, the next one, no task
+    ExpectFound("arrays", [&](ClusterDamage& damage) {
+      SetCancelled(damage.JobOf(array_).spec.array, {
+                                                        IndexRange{index, 1, 1}
+      });
+    });
+  }
 }
 
 TEST_F(InvariantsTest, Dependencies) {

@@ -255,8 +255,13 @@ class History {
   void Cancel() {
     for (const auto& [id, job] : center_.cluster().jobs()) {
       if (Pick(4) == 0) {
-        const JobId victim = id;
-        center_.Try(CancelJob{victim, "", Pick(2) == 0}).IgnoreError();
+        CancelJob cancel{id, "", Pick(2) == 0};
+        if (job.is_array() && Pick(3) > 0) {
+          cancel.tasks = {
+              IndexRange{job.spec.array.first + Pick(job.spec.array.count), 1, 1}
+          };
+        }
+        center_.Try(cancel).IgnoreError();
         return;
       }
     }

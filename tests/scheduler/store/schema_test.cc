@@ -211,7 +211,8 @@ TEST_P(SchemaMigrationFrom, OpensAndIsAsANewOne) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, SchemaMigrationFrom,
-                         testing::Values("v1.sql", "v2.sql", "v3.sql", "v4.sql", "v5.sql"));
+                         testing::Values("v1.sql", "v2.sql", "v3.sql", "v4.sql", "v5.sql",
+                                         "v6.sql"));
 
 // What fails half-way leaves the version before it, and says which program can still use it.
 TEST(SchemaMigration, AFailedStepChangesNothing) {

@@ -51,6 +51,10 @@ class StoreTest : public testing::Test {
 
 using Ids = std::vector<uint64_t>;
 
+std::vector<IndexRange> CancelledOf(const ArrayRange& array) {
+  return array.lists == nullptr ? std::vector<IndexRange>() : array.lists->cancelled;
+}
+
 void ExpectSameSpec(const JobSpec& a, const JobSpec& b) {
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.tenant, b.tenant);
@@ -79,6 +83,7 @@ void ExpectSameSpec(const JobSpec& a, const JobSpec& b) {
   EXPECT_EQ(a.array.concurrent_max, b.array.concurrent_max);
   EXPECT_EQ(a.array.fails_max, b.array.fails_max);
   EXPECT_EQ(RangesOf(a.array), RangesOf(b.array));
+  EXPECT_EQ(CancelledOf(a.array), CancelledOf(b.array));
 }
 
 void ExpectSameAttempt(const Attempt& a, const Attempt& b) {
@@ -193,6 +198,10 @@ Job FullJob() {
       IndexRange{10, 4, 2},
       IndexRange{30, 1, 1}
   });
+  SetCancelled(spec.array, {
+                               IndexRange{12, 1, 1 },
+                               IndexRange{16, 2, 14}
+  });
   spec.array.concurrent_max = 3;
   spec.array.fails_max = 2;
   spec.priority = -5;
@@ -252,6 +261,9 @@ TEST_F(StoreTest, ChangesWhatMovesInAJob) {
   moved.spec.dependencies = {
       {DependencyKind::kAny, JobId(3)}
   };
+  SetCancelled(moved.spec.array, {
+                                     IndexRange{1, 3, 1}
+  });
   changes.jobs = {moved};
   ASSERT_TRUE(Save(changes).ok());
   const StoredState state = Reload();
