@@ -98,7 +98,7 @@ absl::Status Refuse(const OptionValue& option, absl::string_view why) {
 }
 
 // FIRST-LAST[:STEP], or one index.
-absl::StatusOr<v1::IndexRange> RangeOf(const OptionValue& option, const std::string& text) {
+absl::StatusOr<v1::IndexRange> RangeOf(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
   const std::vector<std::string> ends = absl::StrSplit(parts[0], absl::MaxSplits('-', 1));
   int32_t first = 0;
@@ -106,13 +106,13 @@ absl::StatusOr<v1::IndexRange> RangeOf(const OptionValue& option, const std::str
   int32_t step = 1;
   if (!absl::SimpleAtoi(ends[0], &first) || !absl::SimpleAtoi(ends.back(), &last) ||
       (parts.size() == 2 && !absl::SimpleAtoi(parts[1], &step))) {
-    return Refuse(option, "is no range of indexes");
+    return absl::InvalidArgumentError("is no range of indexes");
   }
   if (first < 0 || last < first || last > kArrayIndexMax) {
-    return Refuse(option, "is empty or too large");
+    return absl::InvalidArgumentError("is empty or too large");
   }
   if (step < 1) {
-    return Refuse(option, "has a step below 1");
+    return absl::InvalidArgumentError("has a step below 1");
   }
   v1::IndexRange range;
   range.set_first(first);
@@ -123,22 +123,6 @@ absl::StatusOr<v1::IndexRange> RangeOf(const OptionValue& option, const std::str
 
 int64_t LastOf(const v1::IndexRange& range) {
   return range.first() + (int64_t{range.count()} - 1) * range.step();
-}
-
-// The ranges between commas, which ascend.
-absl::Status ReadRanges(const OptionValue& option, const std::string& text, v1::ArraySpec& array) {
-  std::vector<v1::IndexRange> ranges;
-  int64_t behind = -1;
-  for (const std::string& part : std::vector<std::string>(absl::StrSplit(text, ','))) {
-    ASSIGN_OR_RETURN(const v1::IndexRange range, RangeOf(option, part));
-    if (range.first() <= behind) {
-      return Refuse(option, "names its indexes in another order than ascending, or twice");
-    }
-    behind = LastOf(range);
-    ranges.push_back(range);
-  }
-  SetRanges(ranges, array);
-  return absl::OkStatus();
 }
 
 // The indexes and, behind '%', how many tasks run at once. With a matrix the indexes may be left
@@ -158,7 +142,11 @@ absl::Status ReadIndexes(const OptionValue& option, int64_t combinations, v1::Ar
     array.set_step(1);
     return absl::OkStatus();
   }
-  RETURN_IF_ERROR(ReadRanges(option, halves[0], array));
+  const absl::StatusOr<std::vector<v1::IndexRange>> ranges = ParseRanges(halves[0]);
+  if (!ranges.ok()) {
+    return Refuse(option, ranges.status().message());
+  }
+  SetRanges(*ranges, array);
   if (CountTasks(array) > kArrayTasksMax) {
     return Refuse(option,
                   absl::StrCat("has ", CountTasks(array), " tasks; the most is ", kArrayTasksMax));
@@ -176,6 +164,21 @@ absl::Status ReadIndexes(const OptionValue& option, int64_t combinations, v1::Ar
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<v1::IndexRange>> ParseRanges(const std::string& text) {
+  std::vector<v1::IndexRange> ranges;
+  int64_t behind = -1;
+  for (const std::string& part : std::vector<std::string>(absl::StrSplit(text, ','))) {
+    ASSIGN_OR_RETURN(const v1::IndexRange range, RangeOf(part));
+    if (range.first() <= behind) {
+      return absl::InvalidArgumentError(
+          "names its indexes in another order than ascending, or twice");
+    }
+    behind = LastOf(range);
+    ranges.push_back(range);
+  }
+  return ranges;
+}
 
 std::vector<v1::IndexRange> RangesOf(const v1::ArraySpec& array) {
   if (array.ranges_size() > 0) {

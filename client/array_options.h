@@ -5,9 +5,11 @@
 // fail.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "client/option.h"
 #include "proto/job.pb.h"
@@ -16,6 +18,10 @@ namespace berth {
 
 // Puts the array and its parameters, if there are any, into the specification.
 absl::Status ReadArray(const Arguments& arguments, v1::JobSpec& spec);
+
+// The ranges between commas, which ascend: "1,3,5-7", "0-98:2". An error says what the text is or
+// does: "is no range of indexes".
+absl::StatusOr<std::vector<v1::IndexRange>> ParseRanges(const std::string& text);
 
 // The indexes of an array: of one range, or of several.
 std::vector<v1::IndexRange> RangesOf(const v1::ArraySpec& array);

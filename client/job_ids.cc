@@ -4,12 +4,15 @@
 #include <numeric>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
+#include "client/array_options.h"
 #include "client/text.h"
 #include "common/error_detail.h"
 #include "common/status_macros.h"
@@ -70,6 +73,29 @@ absl::StatusOr<std::vector<uint64_t>> FindTask(ApiClient& api, const Word& word,
   return std::vector<uint64_t>{response.job_id()};
 }
 
+// Whether the part goes on with the indexes at the end of the name.
+bool GoesOn(absl::string_view name, absl::string_view part) {
+  const size_t dot = name.find_first_not_of("0123456789");
+  const bool has_indexes =
+      dot != absl::string_view::npos && name[dot] == '.' && !absl::EndsWith(name, ".");
+  const bool is_open = absl::StrContains(name, '[') && !absl::EndsWith(name, "]");
+  const bool is_range = part.find_first_not_of("0123456789-:") == absl::string_view::npos;
+  return has_indexes && (is_open || (is_range && !absl::EndsWith(name, "]")));
+}
+
+// At the commas, but for those between indexes.
+std::vector<std::string> SplitNames(const std::string& text) {
+  std::vector<std::string> names;
+  for (const std::string& part : std::vector<std::string>(absl::StrSplit(text, ','))) {
+    if (!names.empty() && GoesOn(names.back(), part)) {
+      absl::StrAppend(&names.back(), ",", part);
+    } else {
+      names.push_back(part);
+    }
+  }
+  return names;
+}
+
 absl::StatusOr<std::vector<uint64_t>> FindPart(ApiClient& api, const Word& word,
                                                const std::string& part) {
   uint64_t first = 0;
@@ -118,6 +144,35 @@ absl::StatusOr<std::vector<uint64_t>> FindJobIds(ApiClient& api, const std::vect
     }
   }
   return ids;
+}
+
+absl::StatusOr<std::vector<NamedTasks>> TakeTasks(std::vector<Word>& words) {
+  std::vector<NamedTasks> tasks;
+  std::vector<Word> jobs;
+  for (const Word& word : words) {
+    for (const std::string& name : SplitNames(word.text)) {
+      const std::pair<std::string, absl::string_view> parts =
+          absl::StrSplit(name, absl::MaxSplits('.', 1));
+      NamedTasks named;
+      if (parts.second.empty() || !absl::SimpleAtoi(parts.first, &named.array)) {
+        jobs.push_back({.text = name, .origin = word.origin});
+        continue;
+      }
+      absl::string_view list = parts.second;
+      const bool is_open = absl::ConsumePrefix(&list, "[");
+      const bool is_closed = absl::ConsumeSuffix(&list, "]");
+      auto indexes = ParseRanges(is_open == is_closed ? std::string(list) : "");
+      if (!indexes.ok()) {
+        return ErrorAt(word.origin,
+                       absl::StrCat("\"", CleanText(name), "\" ", indexes.status().message()),
+                       "name tasks like 4799.8, 4799.5-9,12 or 4799.20-30:2");
+      }
+      named.indexes = *std::move(indexes);
+      tasks.push_back(std::move(named));
+    }
+  }
+  words = std::move(jobs);
+  return tasks;
 }
 
 absl::StatusOr<uint64_t> FindJobId(ApiClient& api, const Word& word) {

@@ -11,11 +11,21 @@
 
 #include "client/api_client.h"
 #include "client/option.h"
+#include "proto/job.pb.h"
 
 namespace berth {
 
 // In the order given, each once. `last`, `@name` and tasks ask the scheduler.
 absl::StatusOr<std::vector<uint64_t>> FindJobIds(ApiClient& api, const std::vector<Word>& words);
+
+// Tasks of one array, started or not, by their indexes: 4799.8, 4799.5-9,12 or 4799.[5-9],4812.
+struct NamedTasks {
+  uint64_t array = 0;
+  std::vector<v1::IndexRange> indexes;
+};
+// Takes the tasks out of the words, which name jobs then. Commas behind "4799." go on with its
+// indexes, unless these stand in brackets.
+absl::StatusOr<std::vector<NamedTasks>> TakeTasks(std::vector<Word>& words);
 
 // Exactly one job.
 absl::StatusOr<uint64_t> FindJobId(ApiClient& api, const Word& word);

@@ -12,19 +12,29 @@
 namespace berth {
 namespace {
 
+// Of an IndexRange, or of an ArrayStatus with one range, which has the same fields.
+template <typename Message>
+std::string RangeText(const Message& range) {
+  const int64_t last = range.first() + (int64_t{range.count()} - 1) * range.step();
+  return range.count() == 1 ? absl::StrCat(range.first())
+                            : absl::StrCat(range.first(), "-", last,
+                                           range.step() > 1 ? absl::StrCat(":", range.step()) : "");
+}
+
 Json ArrayJson(const v1::ArrayStatus& array) {
   return {
-      {"first",          array.first()                                                      },
-      {"count",          array.count()                                                      },
-      {"step",           array.step()                                                       },
-      {"concurrent_max", array.concurrent_max() == 0 ? Json() : Json(array.concurrent_max())},
-      {"started",        array.started()                                                    },
-      {"live",           array.live()                                                       },
-      {"succeeded",      array.succeeded()                                                  },
-      {"failed",         array.failed()                                                     },
-      {"cancelled",      array.cancelled()                                                  },
-      {"indexes",        IndexesText(array)                                                 },
-      {"fails_max",      array.fails_max() == 0 ? Json() : Json(array.fails_max())          },
+      {"first",               array.first()                                                      },
+      {"count",               array.count()                                                      },
+      {"step",                array.step()                                                       },
+      {"concurrent_max",      array.concurrent_max() == 0 ? Json() : Json(array.concurrent_max())},
+      {"started",             array.started()                                                    },
+      {"live",                array.live()                                                       },
+      {"succeeded",           array.succeeded()                                                  },
+      {"failed",              array.failed()                                                     },
+      {"cancelled",           array.cancelled()                                                  },
+      {"indexes",             IndexesText(array)                                                 },
+      {"fails_max",           array.fails_max() == 0 ? Json() : Json(array.fails_max())          },
+      {"cancelled_unstarted", IndexesText(array.cancelled_unstarted())                           },
   };
 }
 
@@ -149,17 +159,13 @@ Json NoticeJson(const v1::JobNotice& notice) {
 }
 
 std::string IndexesText(const v1::ArrayStatus& array) {
-  const auto text = [](const auto& range) {
-    const int64_t last = range.first() + (int64_t{range.count()} - 1) * range.step();
-    return range.count() == 1 ? absl::StrCat(range.first())
-                              : absl::StrCat(range.first(), "-", last, range.step() > 1 ? ":" : "",
-                                             range.step() > 1 ? absl::StrCat(range.step()) : "");
-  };
-  return array.ranges().empty()
-             ? text(array)
-             : absl::StrJoin(array.ranges(), ",", [&](std::string* out, const auto& range) {
-                 absl::StrAppend(out, text(range));
-               });
+  return array.ranges().empty() ? RangeText(array) : IndexesText(array.ranges());
+}
+
+std::string IndexesText(const google::protobuf::RepeatedPtrField<v1::IndexRange>& ranges) {
+  return absl::StrJoin(ranges, ",", [](std::string* out, const v1::IndexRange& range) {
+    absl::StrAppend(out, RangeText(range));
+  });
 }
 
 std::string ArrayProgressText(const v1::ArrayStatus& array) {

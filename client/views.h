@@ -46,6 +46,7 @@ std::string ProgressText(const v1::JobNotice& notice);
 Json NoticeJson(const v1::JobNotice& notice);
 // As --array takes them: "0-99", "0-98:2", "1,3,5-7".
 std::string IndexesText(const v1::ArrayStatus& array);
+std::string IndexesText(const google::protobuf::RepeatedPtrField<v1::IndexRange>& ranges);
 // "3 waiting, 4 done"
 std::string ArrayProgressText(const v1::ArrayStatus& array);
 // State and end in one: "running", "failed exit:1 r3".

@@ -102,6 +102,9 @@ void AddPlace(const v1::Job& job, absl::Time now, Facts& facts) {
                                   : "",
             ": ", array.live(), " live, ", array.succeeded(), " succeeded, ", array.failed(),
             " failed, ", array.cancelled(), " cancelled"));
+    const std::string unstarted = IndexesText(array.cancelled_unstarted());
+    facts.emplace_back("cancelled",
+                       unstarted.empty() ? "" : absl::StrCat(unstarted, ", before they started"));
   }
   if (job.array_id() != 0) {
     facts.emplace_back("task", absl::StrCat(job.array_index(), " of array ", job.array_id()));

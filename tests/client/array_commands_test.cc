@@ -63,8 +63,55 @@ TEST(Arrays, ATaskIsAddressedByItsIndex) {
   AddArray(scheduler);
   EXPECT_EQ(scheduler.Run({"cancel", "4799.2"}).out.find("job 4799.2 "), 0u);
   EXPECT_EQ(scheduler.Run({"cancel", "4799."}).out.find("job 4799. "), 0u);
-  EXPECT_EQ(scheduler.Run({"cancel", "4799.7"}).code, 3);
-  EXPECT_EQ(scheduler.Run({"cancel", "4799.x"}).code, 2);
+  EXPECT_EQ(scheduler.Run({"show", "4799.7"}).code, 3);
+  EXPECT_EQ(scheduler.Run({"show", "4799.x"}).code, 2);
+}
+
+TEST(Cancel, TakesTasksAsArraysAreWritten) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  scheduler.service.cancelled_tasks.set_stopping(2);
+  scheduler.service.cancelled_tasks.set_waiting(3);
+  const auto result = scheduler.Run({"cancel", "4799.1-2,5,7-11:2", "--reason", "enough"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "tasks 4799.1-2,5,7-11:2: 2 being stopped, 3 cancelled before starting\n");
+  const v1::CancelJobRequest& request = scheduler.service.cancels.at(0);
+  EXPECT_EQ(request.job_id(), 0u);
+  EXPECT_EQ(request.array_id(), 4799u);
+  EXPECT_EQ(request.reason(), "enough");
+  ASSERT_EQ(request.tasks_size(), 3);
+  EXPECT_EQ(request.tasks(2).count(), 3);
+  const Json json = Json::parse(scheduler.Run({"cancel", "4799.1-2", "-o", "json"}).out);
+  EXPECT_EQ(json["items"][0]["id"], 4799);
+  EXPECT_EQ(json["items"][0]["cancelled_tasks"]["stopping"], 2);
+  EXPECT_EQ(json["items"][0]["cancelled_tasks"]["ended"], 0);
+}
+
+TEST(Cancel, SaysWhatBecameOfASingleTask) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  scheduler.service.cancelled_tasks.set_waiting(1);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799.7"}).out, "job 4799.7 cancelled before starting\n");
+  scheduler.service.cancelled_tasks.Clear();
+  scheduler.service.cancelled_tasks.set_before(1);
+  EXPECT_EQ(scheduler.Run({"cancel", "4799.[7]"}).out, "job 4799.7 cancelled earlier\n");
+}
+
+// Rule: a comma goes on with the indexes before it, unless they stand in brackets.
+TEST(Cancel, TellsTasksFromJobs) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  EXPECT_EQ(scheduler.Run({"cancel", "4801,4799.[5-6,8],4802", "4799.3,4"}).code, 0);
+  const std::vector<v1::CancelJobRequest>& cancels = scheduler.service.cancels;
+  ASSERT_EQ(cancels.size(), 4u);
+  EXPECT_EQ(cancels[0].job_id(), 4801u);
+  EXPECT_EQ(cancels[1].job_id(), 4802u);
+  EXPECT_EQ(cancels[2].tasks_size(), 2);
+  EXPECT_EQ(cancels[3].tasks_size(), 2);
+  for (const char* word : {"4799.x", "4799.5-", "4799.9,5", "4799.[5", "4799.5%2"}) {
+    EXPECT_EQ(scheduler.Run({"cancel", word}).code, 2) << word;
+  }
+  EXPECT_EQ(cancels.size(), 4u);
 }
 
 TEST(Arrays, ShowTheirMatrixAndATaskItsValues) {
@@ -78,7 +125,13 @@ TEST(Arrays, ShowTheirMatrixAndATaskItsValues) {
     parameter.set_name(name);
     parameter.mutable_values()->Assign(values.begin(), values.end());
   }
+  v1::IndexRange& unstarted =
+      *scheduler.service.jobs[4799].mutable_array()->add_cancelled_unstarted();
+  unstarted.set_first(5);
+  unstarted.set_count(3);
+  unstarted.set_step(2);
   const std::string array = scheduler.Run({"show", "4799"}).out;
+  EXPECT_NE(array.find("5-9:2, before they started\n"), std::string::npos) << array;
   EXPECT_NE(array.find("lr=1e-4,3e-4 'seed=1..3,x y'\n"), std::string::npos) << array;
   EXPECT_EQ(array.find("parameters"), std::string::npos) << array;
   const std::string task = scheduler.Run({"show", "4799.2"}).out;

@@ -96,10 +96,21 @@ class FakeService : public v1::Client::Service {
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::CancelJobResponse* response) override {
     const std::lock_guard<std::mutex> lock(mu);
-    if (jobs.find(request->job_id()) == jobs.end()) {
+    cancels.push_back(*request);
+    uint64_t found = request->tasks_size() > 0 ? request->array_id() : request->job_id();
+    for (const auto& [id, job] : jobs) {
+      const bool is_it = request->tasks_size() == 1 && request->tasks(0).count() == 1 &&
+                         job.array_id() == request->array_id() &&
+                         job.array_index() == request->tasks(0).first();
+      found = is_it ? id : found;
+    }
+    if (jobs.find(found) == jobs.end()) {
       return ToGrpcStatus(absl::NotFoundError("no such job"), context);
     }
-    *response->mutable_job() = jobs[request->job_id()];
+    *response->mutable_job() = jobs[found];
+    if (request->tasks_size() > 0) {
+      *response->mutable_tasks() = cancelled_tasks;
+    }
     return grpc::Status::OK;
   }
 
@@ -301,6 +312,8 @@ class FakeService : public v1::Client::Service {
   std::optional<v1::Explanation> later_explanation;  // from the third call on
   std::vector<v1::ExplainJobRequest> explained;
   std::vector<v1::UpdateJobRequest> updates;
+  std::vector<v1::CancelJobRequest> cancels;
+  v1::CancelledTasks cancelled_tasks;
   std::vector<v1::SetTenantQueueRequest> queues;
   std::vector<v1::Booking> bookings;
   std::vector<v1::AddBookingRequest> booked;

@@ -169,6 +169,28 @@ def show_arrays(center, owner):
         expect(center.try_berth("wait", str(whole), token=owner).code == 0, "it failed again")
         expect(center.job(whole, token=owner)["array"]["indexes"] == "1,3,5-9", "not the same array")
 
+    with shows("`berth cancel ARRAY.INDEXES` stops tasks that run and keeps others from starting, also over a restart"):
+        job = center.submit("--array", "0-9%2", "--grace", "2s", "--", "sh", "-c",
+                            "test $BERTH_ARRAY_INDEX -gt 1 || sleep 1000", token=owner)
+        child = center.submit("--after", "ok:%d" % job, "--", "true", token=owner)
+        wait_until(lambda: center.job(job, token=owner)["array"]["live"] == 2, 20, "two tasks are live")
+        center.await_state(center.job("%d.1" % job, token=owner)["id"], ["running"], 20, token=owner)
+        said = center.berth("cancel", "%d.7" % job, token=owner)
+        expect(said == "job %d.7 cancelled before starting\n" % job, said)
+        said = center.berth("cancel", "%d.1,3-5,9" % job, token=owner)
+        expect(said == "tasks %d.1,3-5,9: 1 being stopped, 4 cancelled before starting\n" % job, said)
+        beyond = center.try_berth("cancel", "%d.8-10" % job, token=owner)
+        expect(beyond.code == 3 and "has no task 10" in beyond.err and "0-9" in beyond.err, str(beyond))
+        center.kill("berthd")
+        center.up()
+        again = center.items("cancel", "%d.3-7:2" % job, token=owner)[0]["cancelled_tasks"]
+        expect(again["before"] == 3 and again["waiting"] == 0, str(again))
+        center.berth("cancel", "%d.0" % job, token=owner)
+        expect(center.try_berth("wait", str(job), token=owner).code == 121, "not the code of a cancelled job")
+        array = center.job(job, token=owner)["array"]
+        expect((array["succeeded"], array["cancelled"], array["cancelled_unstarted"]) == (3, 7, "3-5,7,9"), str(array))
+        expect(center.job(child, token=owner)["state"] == "dependency-failed", "its dependent ran")
+
 
 def show_dependencies(center, owner):
     with shows("a chain of dependencies runs in its order, and what is impossible ends at once"):
