@@ -82,6 +82,10 @@ absl::StatusOr<ChangeResult> ControlLoop::TryChange(ChangeRequest& request, Turn
     const ReadView view(engine_, *store_, turn.now);
     RETURN_IF_ERROR(view.FindEndedDependencies(request.actor, *submit));
   }
+  if (auto* const cancel = std::get_if<CancelJob>(&request.event); cancel != nullptr) {
+    const ReadView view(engine_, *store_, turn.now);
+    RETURN_IF_ERROR(view.FindCancelledTasks(*cancel));
+  }
   absl::StatusOr<Outcome> outcome = engine_.Apply(request.actor, request.event, turn.now);
   if (!outcome.ok()) {
     return ExplainMissing(request, outcome.status());

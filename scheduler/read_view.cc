@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,8 @@ namespace {
 
 // Of one job: more than anybody reads.
 constexpr int kReclaimsMax = 100;
+// Each takes a search in the store.
+constexpr int64_t kTasksLookedUpMax = 100;
 
 bool Matches(const JobListQuery& query, const Job& job) {
   const bool state =
@@ -162,6 +165,23 @@ absl::Status ReadView::FindEndedDependencies(const Actor& actor, SubmitJob& subm
     ASSIGN_OR_RETURN(const std::optional<Job> ended, store_.FindEndedJob(dependency.job));
     if (ended.has_value() && ended->spec.tenant == tenant) {
       submit.ended_dependencies[dependency.job] = ended->state;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadView::FindCancelledTasks(CancelJob& cancel) const {
+  const int64_t count =
+      std::accumulate(cancel.tasks.begin(), cancel.tasks.end(), int64_t{0},
+                      [](int64_t sum, const IndexRange& range) { return sum + range.count; });
+  if (count > kTasksLookedUpMax) {
+    return absl::OkStatus();
+  }
+  for (int index : IndexesOf(cancel.tasks)) {
+    ASSIGN_OR_RETURN(const JobId task, store_.FindArrayTask(cancel.job, index));
+    ASSIGN_OR_RETURN(const std::optional<Job> ended, store_.FindEndedJob(task));
+    if (ended.has_value() && ended->state == JobState::kCancelled) {
+      cancel.cancelled_before.insert(index);
     }
   }
   return absl::OkStatus();

@@ -62,6 +62,9 @@ class ReadView {
   // The engine knows live jobs only: those dependencies that ended are looked up for it, of the
   // submission's own tenant.
   absl::Status FindEndedDependencies(const Actor& actor, SubmitJob& submit) const;
+  // The engine knows live jobs only: which of the tasks named were cancelled is looked up for it,
+  // of a hundred at most.
+  absl::Status FindCancelledTasks(CancelJob& cancel) const;
   // Whether a live job works in this uploaded folder of the tenant's.
   absl::StatusOr<bool> IsUploadInUse(TenantId tenant, absl::string_view upload) const {
     return store_.IsUploadInUse(tenant, upload);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,6 +41,8 @@ struct CancelJob {
   std::string reason;
   bool now = false;                    // no grace
   std::vector<IndexRange> tasks = {};  // of an array: only these, which ascend; empty: all of it
+  // The indexes of tasks that ended as cancelled jobs: the caller looks them up, if they are few.
+  std::set<int> cancelled_before = {};
 };
 
 struct HoldJob {

@@ -72,7 +72,7 @@ TaskChoice ChooseTasks(const Cluster& cluster, const Job& array, const CancelJob
       int& waits_or_runs = IsActive(task.state) ? choice.counts.stopping : choice.counts.waiting;
       ++(task.cancel_requested ? choice.counts.before : waits_or_runs);
       choice.live.push_back(task.id);
-    } else if (range.IsCancelled(index)) {
+    } else if (range.IsCancelled(index) || request.cancelled_before.contains(index)) {
       ++choice.counts.before;
     } else if (index < first_unstarted) {
       ++choice.counts.ended;

@@ -211,6 +211,35 @@ TEST_F(Arrays, KeepTheirCancelledTasksOverARestart) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+// Rule: asking again is no error, while the array lives.
+TEST_F(Arrays, KnowATaskThatWasCancelledRunning) {
+  v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
+  request.mutable_spec()->mutable_array()->set_count(3);
+  v1::CancelJobRequest cancel;
+  cancel.set_array_id(*User().Submit(request));
+  cancel.add_tasks()->set_count(1);
+  const v1::Assignment first = agent_.TakeAssignment();
+  agent_.Tell(first, v1::REPORT_KIND_STARTED);
+  v1::CancelJobResponse response;
+  ASSERT_TRUE(User().Call(&Stub::CancelJob, cancel, &response).ok());
+  EXPECT_EQ(response.job().id(), first.job_id());
+  EXPECT_EQ(response.tasks().stopping(), 1);
+  v1::Report killed = agent_.MakeReport(first, v1::REPORT_KIND_KILLED);
+  killed.set_stop_reason(v1::STOP_REASON_CANCELLED);
+  agent_.Tell(killed);
+  User().Wait(first.job_id(), v1::WaitJobRequest::UNTIL_ENDED);
+  ASSERT_TRUE(User().Call(&Stub::CancelJob, cancel, &response).ok());
+  EXPECT_EQ(response.tasks().before(), 1);
+  RunNext();
+  cancel.mutable_tasks(0)->set_first(1);
+  const v1::Assignment last = agent_.TakeAssignment();
+  const absl::Status ended = User().Call(&Stub::CancelJob, cancel, &response);
+  EXPECT_EQ(FindDetail(ended)->code, "B4002") << ended;
+  agent_.Tell(last, v1::REPORT_KIND_STARTED);
+  agent_.Tell(last, v1::REPORT_KIND_EXITED);
+  User().Wait(cancel.array_id(), v1::WaitJobRequest::UNTIL_ENDED);
+}
+
 TEST_F(Arrays, TheirTasksCanBeListedAlone) {
   v1::SubmitJobRequest request = JobOf(1, 8, "sweep");
   request.mutable_spec()->mutable_array()->set_count(2);
