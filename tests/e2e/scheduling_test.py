@@ -183,8 +183,8 @@ def show_arrays(center, owner):
         expect(beyond.code == 3 and "has no task 10" in beyond.err and "0-9" in beyond.err, str(beyond))
         center.kill("berthd")
         center.up()
-        again = center.items("cancel", "%d.3-7:2" % job, token=owner)[0]["cancelled_tasks"]
-        expect(again["before"] == 3 and again["waiting"] == 0, str(again))
+        again = center.items("cancel", "%d.1,3-7:2" % job, token=owner)[0]["cancelled_tasks"]
+        expect(again["before"] == 4 and again["waiting"] + again["stopping"] == 0, str(again))
         center.berth("cancel", "%d.0" % job, token=owner)
         expect(center.try_berth("wait", str(job), token=owner).code == 121, "not the code of a cancelled job")
         array = center.job(job, token=owner)["array"]
