@@ -73,27 +73,46 @@ absl::StatusOr<std::vector<uint64_t>> FindTask(ApiClient& api, const Word& word,
   return std::vector<uint64_t>{response.job_id()};
 }
 
-// Whether the part goes on with the indexes at the end of the name.
-bool GoesOn(absl::string_view name, absl::string_view part) {
-  const size_t dot = name.find_first_not_of("0123456789");
-  const bool has_indexes =
-      dot != absl::string_view::npos && name[dot] == '.' && !absl::EndsWith(name, ".");
-  const bool is_open = absl::StrContains(name, '[') && !absl::EndsWith(name, "]");
-  const bool is_range = part.find_first_not_of("0123456789-:") == absl::string_view::npos;
-  return has_indexes && (is_open || (is_range && !absl::EndsWith(name, "]")));
-}
-
-// At the commas, but for those between indexes.
+// At the commas, but for those in brackets.
 std::vector<std::string> SplitNames(const std::string& text) {
   std::vector<std::string> names;
   for (const std::string& part : std::vector<std::string>(absl::StrSplit(text, ','))) {
-    if (!names.empty() && GoesOn(names.back(), part)) {
+    const bool is_open = !names.empty() && absl::StrContains(names.back(), '[') &&
+                         !absl::StrContains(names.back(), ']');
+    if (is_open) {
       absl::StrAppend(&names.back(), ",", part);
     } else {
       names.push_back(part);
     }
   }
   return names;
+}
+
+absl::StatusOr<std::vector<v1::IndexRange>> TaskIndexes(const Word& word, const std::string& name,
+                                                        absl::string_view list) {
+  const bool is_open = absl::ConsumePrefix(&list, "[");
+  const bool is_closed = absl::ConsumeSuffix(&list, "]");
+  auto indexes = ParseRanges(is_open == is_closed ? std::string(list) : "");
+  if (!indexes.ok()) {
+    return ErrorAt(word.origin,
+                   absl::StrCat("\"", CleanText(name), "\" ", indexes.status().message()),
+                   "name tasks like 4799.8, 4799.5-9 or 4799.[5-9,12,20-30:2]");
+  }
+  return indexes;
+}
+
+// Behind a task a number could be another index, or another job.
+absl::Status CheckMeaning(const Word& word, const std::string& before, const std::string& name) {
+  const bool is_number = !name.empty() && name.find_first_not_of("0123456789-:") == name.npos;
+  if (!is_number || !absl::StrContains(before, '.') || absl::EndsWith(before, "]") ||
+      absl::EndsWith(before, ".")) {
+    return absl::OkStatus();
+  }
+  const std::vector<std::string> parts = absl::StrSplit(before, absl::MaxSplits('.', 1));
+  return ErrorAt(word.origin,
+                 absl::StrCat("\"", CleanText(before), ",", name, "\" may name tasks or a job"),
+                 absl::StrCat("write ", CleanText(parts[0]), ".[", CleanText(parts[1]), ",", name,
+                              "] for tasks, or a space before a job"));
 }
 
 absl::StatusOr<std::vector<uint64_t>> FindPart(ApiClient& api, const Word& word,
@@ -150,25 +169,18 @@ absl::StatusOr<std::vector<NamedTasks>> TakeTasks(std::vector<Word>& words) {
   std::vector<NamedTasks> tasks;
   std::vector<Word> jobs;
   for (const Word& word : words) {
+    std::string before;
     for (const std::string& name : SplitNames(word.text)) {
-      const std::pair<std::string, absl::string_view> parts =
-          absl::StrSplit(name, absl::MaxSplits('.', 1));
+      RETURN_IF_ERROR(CheckMeaning(word, before, name));
+      before = name;
+      const std::vector<std::string> parts = absl::StrSplit(name, absl::MaxSplits('.', 1));
       NamedTasks named;
-      if (parts.second.empty() || !absl::SimpleAtoi(parts.first, &named.array)) {
+      if (parts.size() == 2 && !parts[1].empty() && absl::SimpleAtoi(parts[0], &named.array)) {
+        ASSIGN_OR_RETURN(named.indexes, TaskIndexes(word, name, parts[1]));
+        tasks.push_back(std::move(named));
+      } else {
         jobs.push_back({.text = name, .origin = word.origin});
-        continue;
       }
-      absl::string_view list = parts.second;
-      const bool is_open = absl::ConsumePrefix(&list, "[");
-      const bool is_closed = absl::ConsumeSuffix(&list, "]");
-      auto indexes = ParseRanges(is_open == is_closed ? std::string(list) : "");
-      if (!indexes.ok()) {
-        return ErrorAt(word.origin,
-                       absl::StrCat("\"", CleanText(name), "\" ", indexes.status().message()),
-                       "name tasks like 4799.8, 4799.5-9,12 or 4799.20-30:2");
-      }
-      named.indexes = *std::move(indexes);
-      tasks.push_back(std::move(named));
     }
   }
   words = std::move(jobs);

@@ -18,13 +18,13 @@ namespace berth {
 // In the order given, each once. `last`, `@name` and tasks ask the scheduler.
 absl::StatusOr<std::vector<uint64_t>> FindJobIds(ApiClient& api, const std::vector<Word>& words);
 
-// Tasks of one array, started or not, by their indexes: 4799.8, 4799.5-9,12 or 4799.[5-9],4812.
+// Tasks of one array, started or not, by their indexes: 4799.8, 4799.5-9 or 4799.[5-9,12].
 struct NamedTasks {
   uint64_t array = 0;
   std::vector<v1::IndexRange> indexes;
 };
-// Takes the tasks out of the words, which name jobs then. Commas behind "4799." go on with its
-// indexes, unless these stand in brackets.
+// Takes the tasks out of the words, which name jobs then. A comma stands between names, and in
+// brackets between indexes; where it could be read as either, that is an error.
 absl::StatusOr<std::vector<NamedTasks>> TakeTasks(std::vector<Word>& words);
 
 // Exactly one job.

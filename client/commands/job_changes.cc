@@ -268,7 +268,7 @@ const Command kCancelCommand = {
     .examples =
         "berth cancel last --now\n"
         "berth cancel 4800-4812,4820 --reason \"wrong data\"\n"
-        "berth cancel 4799.5-9,12\n",
+        "berth cancel '4799.[5-9,12]'\n",
     .options = kCancelOptions,
     .takes_job_options = false,
     .run = RunCancel,

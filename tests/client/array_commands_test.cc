@@ -72,7 +72,7 @@ TEST(Cancel, TakesTasksAsArraysAreWritten) {
   AddArray(scheduler);
   scheduler.service.cancelled_tasks.set_stopping(2);
   scheduler.service.cancelled_tasks.set_waiting(3);
-  const auto result = scheduler.Run({"cancel", "4799.1-2,5,7-11:2", "--reason", "enough"});
+  const auto result = scheduler.Run({"cancel", "4799.[1-2,5,7-11:2]", "--reason", "enough"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "tasks 4799.1-2,5,7-11:2: 2 being stopped, 3 cancelled before starting\n");
   const v1::CancelJobRequest& request = scheduler.service.cancels.at(0);
@@ -97,21 +97,26 @@ TEST(Cancel, SaysWhatBecameOfASingleTask) {
   EXPECT_EQ(scheduler.Run({"cancel", "4799.[7]"}).out, "job 4799.7 cancelled earlier\n");
 }
 
-// Rule: a comma goes on with the indexes before it, unless they stand in brackets.
+// A comma that could stand between indexes or between jobs is not guessed at.
 TEST(Cancel, TellsTasksFromJobs) {
   FakeScheduler scheduler;
   AddArray(scheduler);
-  EXPECT_EQ(scheduler.Run({"cancel", "4801,4799.[5-6,8],4802", "4799.3,4"}).code, 0);
+  EXPECT_EQ(scheduler.Run({"cancel", "4801,4799.[5-6,8],4802", "4799.3,4799.4"}).code, 0);
   const std::vector<v1::CancelJobRequest>& cancels = scheduler.service.cancels;
-  ASSERT_EQ(cancels.size(), 4u);
+  ASSERT_EQ(cancels.size(), 5u);
   EXPECT_EQ(cancels[0].job_id(), 4801u);
   EXPECT_EQ(cancels[1].job_id(), 4802u);
   EXPECT_EQ(cancels[2].tasks_size(), 2);
-  EXPECT_EQ(cancels[3].tasks_size(), 2);
-  for (const char* word : {"4799.x", "4799.5-", "4799.9,5", "4799.[5", "4799.5%2"}) {
+  EXPECT_EQ(cancels[4].tasks(0).first(), 4);
+  for (const char* word : {"4799.x", "4799.5-", "4799.[9,5]", "4799.[5", "4799.5%2", "4799.5]"}) {
     EXPECT_EQ(scheduler.Run({"cancel", word}).code, 2) << word;
   }
-  EXPECT_EQ(cancels.size(), 4u);
+  for (const char* word : {"4799.5-9,12", "4799.5,4801", "4799.5,4801-4803"}) {
+    const auto refused = scheduler.Run({"cancel", word});
+    EXPECT_EQ(refused.code, 2) << word;
+    EXPECT_NE(refused.err.find("4799.[5"), std::string::npos) << refused.err;
+  }
+  EXPECT_EQ(cancels.size(), 5u);
 }
 
 TEST(Arrays, ShowTheirMatrixAndATaskItsValues) {

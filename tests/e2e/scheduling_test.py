@@ -177,13 +177,13 @@ def show_arrays(center, owner):
         center.await_state(center.job("%d.1" % job, token=owner)["id"], ["running"], 20, token=owner)
         said = center.berth("cancel", "%d.7" % job, token=owner)
         expect(said == "job %d.7 cancelled before starting\n" % job, said)
-        said = center.berth("cancel", "%d.1,3-5,9" % job, token=owner)
+        said = center.berth("cancel", "%d.[1,3-5,9]" % job, token=owner)
         expect(said == "tasks %d.1,3-5,9: 1 being stopped, 4 cancelled before starting\n" % job, said)
         beyond = center.try_berth("cancel", "%d.8-10" % job, token=owner)
         expect(beyond.code == 3 and "has no task 10" in beyond.err and "0-9" in beyond.err, str(beyond))
         center.kill("berthd")
         center.up()
-        again = center.items("cancel", "%d.1,3-7:2" % job, token=owner)[0]["cancelled_tasks"]
+        again = center.items("cancel", "%d.[1,3-7:2]" % job, token=owner)[0]["cancelled_tasks"]
         expect(again["before"] == 4 and again["waiting"] + again["stopping"] == 0, str(again))
         center.berth("cancel", "%d.0" % job, token=owner)
         expect(center.try_berth("wait", str(job), token=owner).code == 121, "not the code of a cancelled job")
