@@ -11,6 +11,7 @@
 namespace berth {
 namespace {
 
+constexpr size_t kRangesShownMax = 20;
 constexpr int64_t kIndexMax = INT32_MAX;
 
 std::string RangeText(const IndexRange& range) {
@@ -140,9 +141,13 @@ std::string FindRangeFault(const ArrayRange& array) {
 }
 
 std::string IndexesText(const std::vector<IndexRange>& ranges) {
-  return absl::StrJoin(ranges, ",", [](std::string* out, const IndexRange& range) {
-    absl::StrAppend(out, RangeText(range));
-  });
+  const size_t shown = std::min(ranges.size(), kRangesShownMax);
+  const std::string text = absl::StrJoin(
+      ranges.begin(), ranges.begin() + static_cast<ptrdiff_t>(shown), ",",
+      [](std::string* out, const IndexRange& range) { absl::StrAppend(out, RangeText(range)); });
+  return shown == ranges.size()
+             ? text
+             : absl::StrCat(text, " and ", ranges.size() - shown, " more ranges");
 }
 
 std::optional<int> FindStrangeIndex(const ArrayRange& array,

@@ -58,7 +58,8 @@ ArrayRange MakeArrayRange(std::vector<IndexRange> ranges);
 std::vector<IndexRange> RangesOf(const ArrayRange& array);
 // What is wrong with the indexes, in words; empty: nothing is.
 std::string FindRangeFault(const ArrayRange& array);
-// "0-99", "0-98:2", "1,3,5-7".
+// "0-99", "0-98:2", "1,3,5-7"; of many the first ones and how many more there are, since an error
+// must fit into a message's trailer.
 std::string IndexesText(const std::vector<IndexRange>& ranges);
 
 // The first of these indexes, which ascend, that no task has.

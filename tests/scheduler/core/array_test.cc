@@ -226,6 +226,16 @@ TEST_F(ArrayTest, ATaskThatRunsAgainHasNotFailed) {
   ExpectInvariants();
 }
 
+TEST(ArrayRange, TheTextOfManyRangesIsCutShort) {
+  std::vector<IndexRange> ranges;
+  for (int i = 0; i < 1000; ++i) {
+    ranges.push_back({3 * i, 1, 1});
+  }
+  const std::string text = IndexesText(ranges);
+  EXPECT_EQ(text.substr(0, 8), "0,3,6,9,");
+  EXPECT_EQ(text.substr(text.size() - 25), "54,57 and 980 more ranges");
+}
+
 TEST_F(ArrayTest, SeveralRangesRunOneAfterTheOther) {
   const ArrayRange range = MakeArrayRange({
       IndexRange{1,  1, 1},
