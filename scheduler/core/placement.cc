@@ -8,28 +8,23 @@ namespace berth {
 FreeView::FreeView(const Cluster& cluster)
     : cluster_(&cluster),
       index_(&cluster.free_index()),
-      chunks_(index_->size() / kChunk + 1),
+      loads_(index_->size()),
       free_(index_->classes()),
       cache_(std::make_shared<RoundCache>()) {}
 
 const NodeLoad& FreeView::Load(NodeId node) const {
-  const auto& chunk = chunks_[node.value() / kChunk];
-  return chunk == nullptr ? index_->Load(node) : (*chunk)[node.value() % kChunk];
+  const auto& load = loads_[node.value()];
+  return load == nullptr ? index_->Load(node) : *load;
 }
 
 NodeLoad& FreeView::MutableLoad(NodeId node) {
-  std::shared_ptr<Chunk>& chunk = chunks_.at(node.value() / kChunk);
-  if (chunk == nullptr) {
-    const size_t first = node.value() / kChunk * kChunk;
-    const auto at = [this, first](size_t i) {
-      return first + i < index_->size() ? index_->Load(NodeId(first + i)) : NodeLoad();
-    };
-    static_assert(kChunk == 4);
-    chunk = std::make_shared<Chunk>(Chunk{at(0), at(1), at(2), at(3)});
-  } else if (chunk.use_count() > 1) {
-    chunk = std::make_shared<Chunk>(*chunk);
+  std::shared_ptr<NodeLoad>& load = loads_.at(node.value());
+  if (load == nullptr) {
+    load = std::make_shared<NodeLoad>(index_->Load(node));
+  } else if (load.use_count() > 1) {
+    load = std::make_shared<NodeLoad>(*load);
   }
-  return (*chunk)[node.value() % kChunk];
+  return *load;
 }
 
 const CountIndex& FreeView::Free(ClassId device_class) const {

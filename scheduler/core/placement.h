@@ -126,8 +126,6 @@ class FreeView {
   const Cluster& cluster() const { return *cluster_; }
 
  private:
-  static constexpr size_t kChunk = 4;
-  using Chunk = std::array<NodeLoad, kChunk>;
   // What the nodes must be, apart from devices and host resources, for one kind of request.
   using FilterKey = std::tuple<std::map<std::string, std::string>, std::vector<std::string>,
                                std::vector<NodeId>, std::vector<BookingId>>;
@@ -207,7 +205,7 @@ class FreeView {
   const FreeIndex* index_;
   // What this round has changed; null where it is as in the cluster. Copied before it is written to
   // while another view has it too.
-  std::vector<std::shared_ptr<Chunk>> chunks_;
+  std::vector<std::shared_ptr<NodeLoad>> loads_;   // by id
   std::vector<std::shared_ptr<CountIndex>> free_;  // by class
   std::shared_ptr<NodeSet> sharing_;               // null: as in the cluster
   std::shared_ptr<RoundCache> cache_;              // the same for all copies
