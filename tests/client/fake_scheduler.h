@@ -20,14 +20,15 @@
 #include "common/credentials.h"
 #include "common/grpc_status.h"
 #include "proto/client_api.grpc.pb.h"
+#include "tests/client/fake_center.h"
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 namespace berth {
 
-// Answers from its fields; every request is kept. Guarded by one mutex.
-class FakeService : public v1::Client::Service {
+// What is asked and changed about jobs.
+class FakeService : public FakeCenter {
  public:
   template <typename Response>
   using Answer = std::function<absl::Status(Response&)>;
@@ -158,24 +159,6 @@ class FakeService : public v1::Client::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status GetQuota(grpc::ServerContext*, const v1::GetQuotaRequest*,
-                        v1::GetQuotaResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    for (const v1::QuotaRow& row : quota) {
-      *response->add_rows() = row;
-    }
-    response->mutable_edits()->Assign(edits.begin(), edits.end());
-    return grpc::Status::OK;
-  }
-
-  grpc::Status SetQuota(grpc::ServerContext*, const v1::SetQuotaRequest* request,
-                        v1::SetQuotaResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    quota_changes.push_back(*request);
-    *response->mutable_after()->mutable_limits() = request->limits();
-    return grpc::Status::OK;
-  }
-
   grpc::Status UpdateJob(grpc::ServerContext*, const v1::UpdateJobRequest* request,
                          v1::UpdateJobResponse* response) override {
     const std::lock_guard<std::mutex> lock(mu);
@@ -193,86 +176,6 @@ class FakeService : public v1::Client::Service {
     return ToGrpcStatus(TakeFailure(), context);
   }
 
-  grpc::Status SetTenantQueue(grpc::ServerContext*, const v1::SetTenantQueueRequest* request,
-                              v1::SetTenantQueueResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    queues.push_back(*request);
-    response->mutable_tenant()->set_name(request->tenant());
-    response->mutable_tenant()->set_queue(request->queue());
-    response->mutable_tenant()->set_stepped_timeout_ms(request->stepped_timeout_ms());
-    return grpc::Status::OK;
-  }
-
-  grpc::Status SuspendTenant(grpc::ServerContext*, const v1::SuspendTenantRequest* request,
-                             v1::SuspendTenantResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    response->mutable_tenant()->set_name(request->tenant());
-    response->mutable_tenant()->set_suspended(request->suspended());
-    response->add_effects("running jobs that go on: 2");
-    return grpc::Status::OK;
-  }
-
-  grpc::Status AddBooking(grpc::ServerContext*, const v1::AddBookingRequest* request,
-                          v1::AddBookingResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    booked.push_back(*request);
-    response->add_effects("3 running jobs could overlap");
-    if (!request->dry_run()) {
-      v1::Booking& booking = *response->mutable_booking();
-      booking.set_id(5);
-      booking.set_kind(request->kind());
-      *booking.mutable_nodes() = request->nodes();
-      booking.set_from_us(request->from_us());
-      booking.set_to_us(request->to_us());
-    }
-    return grpc::Status::OK;
-  }
-
-  grpc::Status ListBookings(grpc::ServerContext*, const v1::ListBookingsRequest*,
-                            v1::ListBookingsResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    response->mutable_bookings()->Assign(bookings.begin(), bookings.end());
-    return grpc::Status::OK;
-  }
-
-  grpc::Status EndBooking(grpc::ServerContext*, const v1::EndBookingRequest* request,
-                          v1::EndBookingResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    ended.push_back(request->id());
-    response->mutable_booking()->set_id(request->id());
-    response->mutable_booking()->set_kind(v1::BOOKING_KIND_MAINTENANCE);
-    response->mutable_booking()->set_ended(true);
-    return grpc::Status::OK;
-  }
-
-  grpc::Status ListNodes(grpc::ServerContext*, const v1::ListNodesRequest* request,
-                         v1::ListNodesResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    for (const v1::Node& node : nodes) {
-      if (request->name().empty() || request->name() == node.name()) {
-        *response->add_nodes() = node;
-      }
-    }
-    return grpc::Status::OK;
-  }
-
-  grpc::Status ListTenants(grpc::ServerContext*, const v1::ListTenantsRequest*,
-                           v1::ListTenantsResponse* response) override {
-    const std::lock_guard<std::mutex> lock(mu);
-    for (const std::string& tenant : tenants) {
-      response->add_tenants()->set_name(tenant);
-    }
-    return grpc::Status::OK;
-  }
-
-  grpc::Status CreateToken(grpc::ServerContext*, const v1::CreateTokenRequest* request,
-                           v1::CreateTokenResponse* response) override {
-    response->mutable_token()->set_id("7Hq2kW9xPzLm");
-    response->mutable_token()->set_user(request->user());
-    response->set_secret("brth_secret");
-    return grpc::Status::OK;
-  }
-
   // One rank's log: its pieces, and how its first stream ends; the next ones end well.
   struct RankLog {
     std::vector<v1::StreamLogsResponse> pieces;
@@ -288,7 +191,6 @@ class FakeService : public v1::Client::Service {
     }
   };
 
-  std::mutex mu;
   std::deque<absl::Status> failures;  // of the next calls, in order
   std::map<uint64_t, v1::Job> jobs;
   v1::Role role = v1::ROLE_MEMBER;
@@ -299,25 +201,16 @@ class FakeService : public v1::Client::Service {
   v1::LaunchMode launch = v1::LAUNCH_MODE_NODE;
   std::string log;
   std::map<int, RankLog> rank_logs;  // instead of `log`, if there are any
-  std::vector<v1::QuotaRow> quota;
-  std::vector<v1::Node> nodes;
-  std::vector<std::string> tenants;
   std::string authorization;
   std::vector<v1::SubmitJobRequest> submissions;
   std::vector<v1::ListJobsRequest> lists;
   std::vector<v1::StreamLogsRequest> log_requests;
-  std::vector<v1::SetQuotaRequest> quota_changes;
-  std::vector<v1::QuotaEdit> edits;
   v1::Explanation explanation;
   std::optional<v1::Explanation> later_explanation;  // from the third call on
   std::vector<v1::ExplainJobRequest> explained;
   std::vector<v1::UpdateJobRequest> updates;
   std::vector<v1::CancelJobRequest> cancels;
   v1::CancelledTasks cancelled_tasks;
-  std::vector<v1::SetTenantQueueRequest> queues;
-  std::vector<v1::Booking> bookings;
-  std::vector<v1::AddBookingRequest> booked;
-  std::vector<uint64_t> ended;
 
  private:
   absl::Status TakeFailure() {
