@@ -104,11 +104,10 @@ class Cluster {
   const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
   // Nominations with a node or a device that can't be used now.
   const std::set<JobId>& broken_nominations() const { return broken_nominations_; }
-  // Claims for which gangs of their own tenant were asked.
-  const std::set<JobId>& own_askers() const { return own_askers_; }
   // Whether the claim's job may start, on devices that are what it asks for and can be used.
   bool MayStart(const Start& claim) const;
-  // Whether one of those has not ended, though it may have given back what it was asked for.
+  // Whether a gang of its own tenant that was asked for it has not ended, though it may have given
+  // back what it was asked for.
   bool AwaitsOwnTenant(JobId claim) const;
   const WaitingClaims& waiting_claims() const { return waiting_claims_; }
   bool AreUsable(const std::vector<Placement>& members) const;
@@ -363,7 +362,6 @@ class Cluster {
   std::map<JobId, Start> nominations_;
   std::map<JobId, Reclaim> open_reclaims_;  // by claim
   std::set<JobId> broken_nominations_;
-  std::set<JobId> own_askers_;
   WaitingClaims waiting_claims_;
   std::map<ClassId, Anchor> anchors_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end

@@ -45,9 +45,6 @@ bool Cluster::MayStart(const Start& claim) const {
 }
 
 bool Cluster::AwaitsOwnTenant(JobId claim) const {
-  if (!own_askers_.contains(claim)) {
-    return false;
-  }
   const Reclaim& reclaim = open_reclaims_.at(claim);
   return std::any_of(
       reclaim.candidates.begin(), reclaim.candidates.end(), [&](const ReclaimCandidate& candidate) {
@@ -106,9 +103,6 @@ void Cluster::Nominate(const Start& claim, Reclaim certificate) {
   last_reclaim_ = ReclaimId(last_reclaim_.value() + 1);
   certificate.id = last_reclaim_;
   new_nouns_.reclaims.push_back(certificate);
-  if (certificate.AsksOwnTenant()) {
-    own_askers_.insert(claim.job);
-  }
   open_reclaims_[claim.job] = std::move(certificate);
   nominations_[claim.job] = claim;
   waiting_claims_.Add(claim.job);
@@ -130,7 +124,6 @@ void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
   waiting_claims_.Drop(claim);
   nominations_.erase(found);
   broken_nominations_.erase(claim);
-  own_askers_.erase(claim);
   Reclaim& reclaim = open_reclaims_.at(claim);
   reclaim.settled_at = settled_at;
   new_nouns_.reclaims.push_back(std::move(reclaim));

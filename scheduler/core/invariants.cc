@@ -266,7 +266,6 @@ absl::Status CheckWaitingClaims(const Cluster& cluster) {
 // Nominations that cannot be used are known; each has its reclaim.
 absl::Status CheckNominations(const Cluster& cluster) {
   std::set<JobId> broken;
-  std::set<JobId> own_askers;
   for (const auto& [id, claim] : cluster.nominations()) {
     if (!cluster.AreUsable(claim.members)) {
       broken.insert(id);
@@ -275,15 +274,9 @@ absl::Status CheckNominations(const Cluster& cluster) {
     if (reclaim == cluster.open_reclaims().end()) {
       return Broken("nominations", absl::StrFormat("job %d has no reclaim", id.value()));
     }
-    if (reclaim->second.AsksOwnTenant()) {
-      own_askers.insert(id);
-    }
   }
   if (cluster.nominations().size() != cluster.open_reclaims().size()) {
     return Broken("nominations", "a reclaim is left");
-  }
-  if (own_askers != cluster.own_askers()) {
-    return Broken("nominations", "not those that ask their own tenant");
   }
   return broken == cluster.broken_nominations()
              ? CheckWaitingClaims(cluster)

@@ -4,7 +4,6 @@
 // The certificate of a reclaim: who claimed what, who could be asked to give it back, who was, and
 // the numbers of quota.md R1 to R5. Whoever lost a job can check it.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -54,12 +53,6 @@ struct Reclaim {
   absl::Time due = absl::InfinitePast();  // R5: when all chosen ones must be gone
   // When the claim had its devices; InfinitePast while it waits, InfiniteFuture when it gave up.
   absl::Time settled_at = absl::InfinitePast();
-
-  bool AsksOwnTenant() const {
-    return std::any_of(candidates.begin(), candidates.end(), [this](const auto& candidate) {
-      return candidate.chosen && candidate.tenant == tenant;
-    });
-  }
 };
 
 }  // namespace berth

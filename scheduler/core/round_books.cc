@@ -81,15 +81,8 @@ RoundBooks::Standing RoundBooks::StandingOf(const Start& claim) const {
     return Standing::kLapses;
   }
   const bool waits = !free_.AreUnallocated(claim.members) ||
-                     Returning(certificate.tenant, AskedOfOwn(claim.job)) > 0;
+                     Returning(certificate.tenant, certificate.candidates) > 0;
   return waits ? Standing::kWaits : Standing::kSettles;
-}
-
-// Most claims ask others only: then there is nothing to look for.
-absl::Span<const ReclaimCandidate> RoundBooks::AskedOfOwn(JobId claim) const {
-  return cluster_.own_askers().contains(claim)
-             ? absl::MakeConstSpan(cluster_.open_reclaims().at(claim).candidates)
-             : absl::Span<const ReclaimCandidate>();
 }
 
 void RoundBooks::SettleNominations() {
@@ -122,7 +115,7 @@ void RoundBooks::SettleNomination(const Start& claim) {
   const GroupKey& key = cluster_.GetGroup(cluster_.GetJob(claim.job).group).key;
   if (standing == Standing::kWaits) {
     nominated_.insert(claim.job);
-    ChargeClaim(key, claim, AskedOfOwn(claim.job));
+    ChargeClaim(key, claim, certificate.candidates);
     LookAgainAt(certificate.due + policy_.nomination_timeout);
     return;
   }

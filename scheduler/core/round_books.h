@@ -82,8 +82,6 @@ class RoundBooks {
   enum class Standing { kLapses, kWaits, kSettles };
   Standing StandingOf(const Start& claim) const;
   void SettleNomination(const Start& claim);
-  // Those that a nomination's claim has asked, if its own tenant's are among them.
-  absl::Span<const ReclaimCandidate> AskedOfOwn(JobId claim) const;
   // Devices that the claim's own tenant, of those that were asked, still holds.
   int64_t Returning(TenantId tenant, absl::Span<const ReclaimCandidate> asked) const;
   void ChargeClaim(const GroupKey& key, const Start& claim,

@@ -31,7 +31,6 @@ class ClusterDamage {
   std::map<int, PriorityHolders>& HoldersLike(const Job& job) {
     return cluster_.priorities_.at({job.spec.tenant, job.attempt.device_class});
   }
-  std::set<JobId>& own_askers() { return cluster_.own_askers_; }
   std::set<JobId>& broken_nominations() { return cluster_.broken_nominations_; }
   std::map<JobId, Reclaim>& open_reclaims() { return cluster_.open_reclaims_; }
   WaitingClaims& waiting_claims() { return cluster_.waiting_claims_; }
@@ -126,7 +125,6 @@ TEST_F(InvariantsTest, Nominations) {
   ExpectFound("nominations", [&](ClusterDamage& damage) { damage.open_reclaims()[ready_]; });
   ExpectFound("nominations",
               [&](ClusterDamage& damage) { damage.broken_nominations().insert(ready_); });
-  ExpectFound("nominations", [&](ClusterDamage& damage) { damage.own_askers().insert(ready_); });
   ExpectFound("nominations", [&](ClusterDamage& damage) { damage.waiting_claims().Add(ready_); });
   ExpectFound("nominations",
               [&](ClusterDamage& damage) { damage.waiting_claims().List(ready_, {}); });
