@@ -63,10 +63,9 @@ absl::StatusOr<MatrixParameter> ParameterOf(const OptionValue& option) {
   return parameter;
 }
 
-// The command line replaces a parameter of the file.
-absl::StatusOr<Matrix> ReadMatrix(const Arguments& arguments) {
-  Matrix matrix;
-  std::vector<bool> from_file;
+// The command line replaces a parameter of the file, and either one that the job has.
+absl::StatusOr<Matrix> ReadMatrix(const Arguments& arguments, Matrix matrix) {
+  std::vector<bool> from_file(matrix.size(), true);
   for (const OptionValue* const option : arguments.All("matrix")) {
     ASSIGN_OR_RETURN(MatrixParameter parameter, ParameterOf(*option));
     const bool in_file = !option->origin.file.empty();
@@ -125,8 +124,15 @@ int64_t LastOf(const v1::IndexRange& range) {
   return range.first() + (int64_t{range.count()} - 1) * range.step();
 }
 
-// The indexes and, behind '%', how many tasks run at once. With a matrix the indexes may be left
-// out, and select among its combinations otherwise.
+void SetAllCombinations(int64_t combinations, v1::ArraySpec& array) {
+  v1::IndexRange all;
+  all.set_count(static_cast<int32_t>(combinations));
+  all.set_step(1);
+  SetRanges({all}, array);
+}
+
+// The indexes and, behind '%', how many tasks run at once. Of an array that has its indexes they
+// may be left out. With a matrix they select among its combinations.
 absl::Status ReadIndexes(const OptionValue& option, int64_t combinations, v1::ArraySpec& array) {
   const std::vector<std::string> halves = absl::StrSplit(option.text, absl::MaxSplits('%', 1));
   int32_t at_once = 0;
@@ -137,9 +143,7 @@ absl::Status ReadIndexes(const OptionValue& option, int64_t combinations, v1::Ar
     return Refuse(option, "has a bound below 1");
   }
   array.set_concurrent_max(at_once);
-  if (halves[0].empty() && combinations > 0) {
-    array.set_count(static_cast<int32_t>(combinations));
-    array.set_step(1);
+  if (halves.size() == 2 && halves[0].empty() && CountTasks(array) > 0) {
     return absl::OkStatus();
   }
   const absl::StatusOr<std::vector<v1::IndexRange>> ranges = ParseRanges(halves[0]);
@@ -192,8 +196,12 @@ std::vector<v1::IndexRange> RangesOf(const v1::ArraySpec& array) {
 }
 
 void SetRanges(const std::vector<v1::IndexRange>& ranges, v1::ArraySpec& array) {
+  array.clear_ranges();
   if (ranges.size() > 1) {
     array.mutable_ranges()->Assign(ranges.begin(), ranges.end());
+    array.clear_first();
+    array.clear_count();
+    array.clear_step();
     return;
   }
   array.set_first(ranges[0].first());
@@ -210,18 +218,20 @@ int64_t CountTasks(const v1::ArraySpec& array) {
 }
 
 absl::Status ReadArray(const Arguments& arguments, v1::JobSpec& spec) {
-  ASSIGN_OR_RETURN(Matrix matrix, ReadMatrix(arguments));
+  ASSIGN_OR_RETURN(Matrix matrix, ReadMatrix(arguments, ToMatrix(spec.matrix())));
   const int64_t combinations = CountCombinations(matrix, kArrayTasksMax);
-  for (MatrixParameter& parameter : matrix) {
-    v1::MatrixParameter& out = *spec.add_matrix();
-    out.set_name(std::move(parameter.name));
-    out.mutable_values()->Assign(parameter.values.begin(), parameter.values.end());
+  if (arguments.Has("matrix")) {
+    spec.clear_matrix();
+    for (MatrixParameter& parameter : matrix) {
+      v1::MatrixParameter& out = *spec.add_matrix();
+      out.set_name(std::move(parameter.name));
+      out.mutable_values()->Assign(parameter.values.begin(), parameter.values.end());
+    }
+    // An index means another combination now.
+    SetAllCombinations(combinations, *spec.mutable_array());
   }
   if (const OptionValue* const option = arguments.Find("array"); option != nullptr) {
     RETURN_IF_ERROR(ReadIndexes(*option, combinations, *spec.mutable_array()));
-  } else if (combinations > 0) {
-    spec.mutable_array()->set_count(static_cast<int32_t>(combinations));
-    spec.mutable_array()->set_step(1);
   }
   if (const OptionValue* const option = arguments.Find("max-fails"); option != nullptr) {
     if (!spec.has_array()) {

@@ -16,7 +16,8 @@
 
 namespace berth {
 
-// Puts the array and its parameters, if there are any, into the specification.
+// Puts the array and its parameters into the specification, as far as they are given. A parameter
+// takes the place of the job's of that name.
 absl::Status ReadArray(const Arguments& arguments, v1::JobSpec& spec);
 
 // The ranges between commas, which ascend: "1,3,5-7", "0-98:2". An error says what the text is or
@@ -25,7 +26,7 @@ absl::StatusOr<std::vector<v1::IndexRange>> ParseRanges(const std::string& text)
 
 // The indexes of an array: of one range, or of several.
 std::vector<v1::IndexRange> RangesOf(const v1::ArraySpec& array);
-// Requires: one range or more, ascending; the array has none yet.
+// Requires: one range or more, ascending.
 void SetRanges(const std::vector<v1::IndexRange>& ranges, v1::ArraySpec& array);
 // 0: it is none.
 int64_t CountTasks(const v1::ArraySpec& array);

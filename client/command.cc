@@ -65,6 +65,12 @@ std::span<const Option> CommonOptions() {
 
 absl::Status CheckWordCount(const Arguments& arguments, size_t least, size_t most,
                             absl::string_view what) {
+  RETURN_IF_ERROR(CheckWordsBeforeDashes(arguments, least, most, what));
+  return arguments.has_dashes ? ErrorAt({}, "\"--\" has no meaning here") : absl::OkStatus();
+}
+
+absl::Status CheckWordsBeforeDashes(const Arguments& arguments, size_t least, size_t most,
+                                    absl::string_view what) {
   const size_t count = arguments.words.size();
   if (count < least) {
     return ErrorAt({}, absl::StrCat("name ", what));
@@ -72,9 +78,6 @@ absl::Status CheckWordCount(const Arguments& arguments, size_t least, size_t mos
   if (count > most) {
     return ErrorAt(arguments.words[most].origin,
                    absl::StrCat("unexpected word \"", CleanText(arguments.words[most].text), "\""));
-  }
-  if (arguments.has_dashes) {
-    return ErrorAt({}, "\"--\" has no meaning here");
   }
   return absl::OkStatus();
 }

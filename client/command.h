@@ -80,9 +80,13 @@ struct Command {
 // Options that every command has: output, server, help.
 std::span<const Option> CommonOptions();
 
-// Requires one word (or none, if optional) beside the options; says which.
+// Requires one word (or none, if optional) beside the options, and nothing after "--"; says which.
 absl::Status CheckWordCount(const Arguments& arguments, size_t least, size_t most,
                             absl::string_view what);
+
+// The same where a command may follow "--".
+absl::Status CheckWordsBeforeDashes(const Arguments& arguments, size_t least, size_t most,
+                                    absl::string_view what);
 
 // Requires one word and a command after "--"; `usage` is how that is written.
 absl::Status CheckWordAndCommand(const Arguments& arguments, absl::string_view usage);

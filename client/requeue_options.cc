@@ -1,5 +1,6 @@
 #include "client/requeue_options.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -34,24 +35,32 @@ absl::Status ReadCauses(const OptionValue& list, v1::RequeuePolicy& policy) {
 
 }  // namespace
 
-absl::StatusOr<v1::RequeuePolicy> ReadRequeue(const Arguments& arguments) {
-  v1::RequeuePolicy policy;
-  const OptionValue* const list = arguments.Find("requeue");
-  policy.set_on_node_fault(list == nullptr);
-  policy.set_on_preempt(list == nullptr);
-  if (list != nullptr) {
+absl::Status ReadRequeue(const Arguments& arguments, v1::JobSpec& spec) {
+  const bool is_new = !spec.has_requeue();
+  v1::RequeuePolicy& policy = *spec.mutable_requeue();
+  if (is_new) {
+    policy.set_on_node_fault(true);
+    policy.set_on_preempt(true);
+    policy.set_max_requeues(kRequeuesDefault);
+  }
+  if (const OptionValue* const list = arguments.Find("requeue"); list != nullptr) {
+    policy.clear_on_node_fault();
+    policy.clear_on_preempt();
+    policy.clear_on_error();
     RETURN_IF_ERROR(ReadCauses(*list, policy));
   }
-  policy.set_max_requeues(kRequeuesDefault);
   if (const OptionValue* const value = arguments.Find("max-requeues"); value != nullptr) {
     ASSIGN_OR_RETURN(const int64_t max_requeues, IntegerOf(*value, 0, kRequeuesMax));
     policy.set_max_requeues(static_cast<int32_t>(max_requeues));
   }
   for (const OptionValue* value : arguments.All("requeue-exit")) {
     ASSIGN_OR_RETURN(const int64_t code, IntegerOf(*value, 1, 255));
-    policy.add_exit_codes(static_cast<int32_t>(code));
+    const auto& known = policy.exit_codes();
+    if (std::find(known.begin(), known.end(), code) == known.end()) {
+      policy.add_exit_codes(static_cast<int32_t>(code));
+    }
   }
-  return policy;
+  return absl::OkStatus();
 }
 
 }  // namespace berth

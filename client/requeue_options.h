@@ -3,15 +3,15 @@
 
 // When a job is queued again by itself: --requeue, --requeue-exit, --max-requeues.
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 
 #include "client/option.h"
 #include "proto/job.pb.h"
 
 namespace berth {
 
-// Without any of them: after a node fault and after a recall.
-absl::StatusOr<v1::RequeuePolicy> ReadRequeue(const Arguments& arguments);
+// What they do not name stays; of a job that has no policy: after a node fault and after a recall.
+absl::Status ReadRequeue(const Arguments& arguments, v1::JobSpec& spec);
 
 }  // namespace berth
 

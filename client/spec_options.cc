@@ -16,7 +16,6 @@
 #include "client/moment.h"
 #include "client/requeue_options.h"
 #include "client/text.h"
-#include "client/views.h"
 #include "client/workdir_options.h"
 #include "common/quantity.h"
 #include "common/status_macros.h"
@@ -29,23 +28,23 @@ constexpr double kCpusMax = 65536;
 // Reads the options one after the other into a request; the first error stays.
 class SpecBuilder {
  public:
-  SpecBuilder(const Arguments& arguments, const SubmissionSource& source)
-      : arguments_(arguments), source_(source), spec_(*request_.mutable_spec()) {}
+  SpecBuilder(const Arguments& arguments, const SubmissionSource& source,
+              v1::SubmitJobRequest& request)
+      : arguments_(arguments), source_(source), request_(request), spec_(*request.mutable_spec()) {}
 
-  absl::StatusOr<v1::SubmitJobRequest> Build() {
+  absl::Status Build() {
     for (const auto read :
          {&SpecBuilder::ReadTexts, &SpecBuilder::ReadShape, &SpecBuilder::ReadHost,
           &SpecBuilder::ReadPlacement, &SpecBuilder::ReadTasks, &SpecBuilder::ReadTimes,
-          &SpecBuilder::ReadEnvironment, &SpecBuilder::ReadPlaces, &SpecBuilder::ReadAgain,
+          &SpecBuilder::ReadEnvironment, &SpecBuilder::ReadPlaces, &SpecBuilder::ReadFolder,
           &SpecBuilder::ReadWords, &SpecBuilder::ReadStopSignal}) {
       RETURN_IF_ERROR((this->*read)());
     }
-    spec_.set_hold(arguments_.Has("hold"));
-    spec_.set_no_borrow(arguments_.Has("no-borrow"));
-    spec_.set_not_preemptible(arguments_.Has("no-preempt"));
+    spec_.set_hold(spec_.hold() || arguments_.Has("hold"));
+    spec_.set_no_borrow(spec_.no_borrow() || arguments_.Has("no-borrow"));
+    spec_.set_not_preemptible(spec_.not_preemptible() || arguments_.Has("no-preempt"));
     request_.set_dry_run(arguments_.Has("dry-run"));
-    request_.set_on_behalf_of_tenant(arguments_.Text("tenant"));
-    return std::move(request_);
+    return ReadRequeue(arguments_, spec_);
   }
 
  private:
@@ -59,18 +58,20 @@ class SpecBuilder {
         return ValueError(*value, "holds control characters or broken UTF-8");
       }
     }
-    spec_.set_name(arguments_.Text("name"));
-    spec_.set_comment(arguments_.Text("comment"));
-    spec_.set_project(arguments_.Text("project", source_.project));
+    spec_.set_name(arguments_.Text("name", spec_.name()));
+    spec_.set_comment(arguments_.Text("comment", spec_.comment()));
+    spec_.set_project(
+        arguments_.Text("project", spec_.project().empty() ? source_.project : spec_.project()));
+    request_.set_on_behalf_of_tenant(arguments_.Text("tenant", request_.on_behalf_of_tenant()));
     request_.set_idempotency_key(arguments_.Text("idempotency-key"));
     return absl::OkStatus();
   }
 
-  // The option's number, or `fallback`.
-  absl::StatusOr<int32_t> Number(absl::string_view name, int fallback, int least, int most) {
+  // The option's number, or the one that the job has.
+  absl::StatusOr<int32_t> Number(absl::string_view name, int32_t present, int least, int most) {
     const OptionValue* const value = arguments_.Find(name);
     if (value == nullptr) {
-      return fallback;
+      return present;
     }
     ASSIGN_OR_RETURN(const int64_t number, IntegerOf(*value, least, most));
     return static_cast<int32_t>(number);
@@ -78,10 +79,11 @@ class SpecBuilder {
 
   absl::Status ReadShape() {
     v1::GangSpec& gang = *spec_.mutable_gang();
-    ASSIGN_OR_RETURN(const int32_t nodes, Number("nodes", 1, 1, kJobNodesMax));
-    ASSIGN_OR_RETURN(const int32_t devices, Number("devices", 1, 0, kJobDevicesMax));
+    ASSIGN_OR_RETURN(const int32_t nodes, Number("nodes", gang.nodes(), 1, kJobNodesMax));
+    ASSIGN_OR_RETURN(const int32_t devices,
+                     Number("devices", gang.devices_per_node(), 0, kJobDevicesMax));
     ASSIGN_OR_RETURN(const int32_t priority,
-                     Number("priority", 0, -kJobPriorityMax, kJobPriorityMax));
+                     Number("priority", spec_.priority(), -kJobPriorityMax, kJobPriorityMax));
     gang.set_nodes(nodes);
     gang.set_devices_per_node(devices);
     spec_.set_priority(priority);
@@ -96,20 +98,50 @@ class SpecBuilder {
   // How the gang may shrink, share a device, and stand together.
   absl::Status ReadPlacement() {
     v1::GangSpec& gang = *spec_.mutable_gang();
-    if (const OptionValue* const value = arguments_.Find("min-nodes"); value != nullptr) {
-      ASSIGN_OR_RETURN(const int64_t min_nodes, IntegerOf(*value, 1, kJobNodesMax));
-      if (min_nodes > gang.nodes()) {
-        return ValueError(
-            *value, absl::StrCat(min_nodes, " is more than the ", gang.nodes(), " of --nodes"),
-            "--nodes is the most that the job can use, --min-nodes the least");
-      }
-      gang.set_min_nodes(static_cast<int32_t>(min_nodes));
+    ASSIGN_OR_RETURN(const int32_t min_nodes,
+                     Number("min-nodes", gang.min_nodes(), 1, kJobNodesMax));
+    gang.set_min_nodes(min_nodes);
+    const OptionValue* const least = arguments_.Find("min-nodes");
+    if (const OptionValue* const most = arguments_.Find("nodes");
+        min_nodes > gang.nodes() && (least != nullptr || most != nullptr)) {
+      return ValueError(
+          least != nullptr ? *least : *most,
+          least != nullptr
+              ? absl::StrCat(min_nodes, " is more than the ", gang.nodes(), " of --nodes")
+              : absl::StrCat(gang.nodes(), " is less than the ", min_nodes, " of --min-nodes"),
+          "--nodes is the most that the job can use, --min-nodes the least");
     }
-    if (const OptionValue* const value = arguments_.Find("device-share"); value != nullptr) {
-      RETURN_IF_ERROR(ReadShare(*value, gang));
-    }
+    RETURN_IF_ERROR(ReadDeviceShare(gang));
     const OptionValue* const topology = arguments_.Find("topology");
     return topology == nullptr ? absl::OkStatus() : ReadTopology(*topology, gang);
+  }
+
+  // A share and whole devices take each other's place, unless both are given.
+  absl::Status ReadDeviceShare(v1::GangSpec& gang) {
+    const OptionValue* const share = arguments_.Find("device-share");
+    const OptionValue* const nodes = arguments_.Find("nodes");
+    if (share != nullptr && !arguments_.Has("devices")) {
+      gang.set_devices_per_node(1);
+    }
+    if (share != nullptr) {
+      return ReadShare(*share, gang);
+    }
+    if (arguments_.Has("devices")) {
+      gang.set_device_share_milli(0);
+    }
+    return nodes != nullptr && gang.device_share_milli() > 0 ? CheckOneDevice(*nodes, gang)
+                                                             : absl::OkStatus();
+  }
+
+  static absl::Status CheckOneDevice(const OptionValue& value, const v1::GangSpec& gang) {
+    if (gang.nodes() == 1 && gang.devices_per_node() == 1) {
+      return absl::OkStatus();
+    }
+    return ValueError(
+        value,
+        absl::StrCat("the job would have ", gang.nodes(), " × ", gang.devices_per_node(),
+                     " devices, but a share is of one device on one node"),
+        "give --nodes 1 with --device-share, or --devices for whole devices");
   }
 
   static absl::Status ReadShare(const OptionValue& value, v1::GangSpec& gang) {
@@ -121,12 +153,7 @@ class SpecBuilder {
                         absl::StrCat("\"", CleanText(value.text), "\" is no part of a device"),
                         "write it like 0.25; it is at least 0.001 and less than 1");
     }
-    if (gang.nodes() != 1 || gang.devices_per_node() != 1) {
-      return ValueError(value,
-                        absl::StrCat("the job asks for ", ShapeText(gang),
-                                     ", but a share is of one device on one node"),
-                        "leave --nodes and --devices out");
-    }
+    RETURN_IF_ERROR(CheckOneDevice(value, gang));
     gang.set_device_share_milli(static_cast<int32_t>(milli));
     return absl::OkStatus();
   }
@@ -197,19 +224,20 @@ class SpecBuilder {
     return *mib;
   }
 
-  absl::StatusOr<int64_t> Milliseconds(absl::string_view name) {
+  // The option's length, or the one that the job has.
+  absl::StatusOr<int64_t> Milliseconds(absl::string_view name, int64_t present) {
     const OptionValue* const value = arguments_.Find(name);
     if (value == nullptr) {
-      return 0;
+      return present;
     }
     ASSIGN_OR_RETURN(const absl::Duration duration, DurationOf(*value));
     return std::max<int64_t>(absl::ToInt64Milliseconds(duration), 1);
   }
 
   absl::Status ReadTimes() {
-    ASSIGN_OR_RETURN(const int64_t time_limit_ms, Milliseconds("time"));
-    ASSIGN_OR_RETURN(const int64_t grace_ms, Milliseconds("grace"));
-    ASSIGN_OR_RETURN(const int64_t lease_ms, Milliseconds("lease"));
+    ASSIGN_OR_RETURN(const int64_t time_limit_ms, Milliseconds("time", spec_.time_limit_ms()));
+    ASSIGN_OR_RETURN(const int64_t grace_ms, Milliseconds("grace", spec_.grace_ms()));
+    ASSIGN_OR_RETURN(const int64_t lease_ms, Milliseconds("lease", spec_.lease_ms()));
     spec_.set_time_limit_ms(time_limit_ms);
     spec_.set_grace_ms(grace_ms);
     spec_.set_lease_ms(lease_ms);
@@ -248,8 +276,11 @@ class SpecBuilder {
   absl::Status ReadPlaces() {
     for (const OptionValue* value : arguments_.All("exclude")) {
       ASSIGN_OR_RETURN(const std::vector<std::string> nodes, ListOf(*value));
+      auto& excluded = *spec_.mutable_gang()->mutable_excluded_nodes();
       for (const std::string& node : nodes) {
-        spec_.mutable_gang()->add_excluded_nodes(node);
+        if (std::find(excluded.begin(), excluded.end(), node) == excluded.end()) {
+          *excluded.Add() = node;
+        }
       }
     }
     for (const OptionValue* value : arguments_.All("label")) {
@@ -260,23 +291,21 @@ class SpecBuilder {
       (*spec_.mutable_gang()->mutable_node_labels())[value->text.substr(0, equals)] =
           value->text.substr(equals + 1);
     }
-    if (const OptionValue* const value = arguments_.Find("workdir"); value != nullptr) {
-      if (value->text.empty()) {
-        return ValueError(*value, "must not be empty");
-      }
-      // A relative one is the caller's, and is uploaded.
-      if (value->text[0] == '/') {
-        spec_.set_working_directory(CleanPath(value->text));
-      }
-    }
-    if (const OptionValue* const value = arguments_.Find("image"); value != nullptr) {
-      spec_.set_image(value->text);
-    }
     return absl::OkStatus();
   }
 
-  absl::Status ReadAgain() {
-    ASSIGN_OR_RETURN(*spec_.mutable_requeue(), ReadRequeue(arguments_));
+  absl::Status ReadFolder() {
+    spec_.set_image(arguments_.Text("image", spec_.image()));
+    const OptionValue* const value = arguments_.Find("workdir");
+    if (value == nullptr) {
+      return absl::OkStatus();
+    }
+    if (value->text.empty()) {
+      return ValueError(*value, "must not be empty");
+    }
+    // A relative one is the caller's, and is uploaded.
+    spec_.set_working_directory(value->text[0] == '/' ? CleanPath(value->text) : "");
+    spec_.clear_workdir_sha256();
     return absl::OkStatus();
   }
 
@@ -322,15 +351,22 @@ class SpecBuilder {
 
   const Arguments& arguments_;
   const SubmissionSource& source_;
-  v1::SubmitJobRequest request_;
+  v1::SubmitJobRequest& request_;
   v1::JobSpec& spec_;
 };
 
 }  // namespace
 
-absl::StatusOr<v1::SubmitJobRequest> ReadSpec(const Arguments& arguments,
-                                              const SubmissionSource& source) {
-  return SpecBuilder(arguments, source).Build();
+v1::JobSpec DefaultSpec() {
+  v1::JobSpec spec;
+  spec.mutable_gang()->set_nodes(1);
+  spec.mutable_gang()->set_devices_per_node(1);
+  return spec;
+}
+
+absl::Status ApplyOptions(const Arguments& arguments, const SubmissionSource& source,
+                          v1::SubmitJobRequest& request) {
+  return SpecBuilder(arguments, source, request).Build();
 }
 
 }  // namespace berth

@@ -69,42 +69,66 @@ absl::Status CheckWords(const Arguments& command_line) {
   return absl::OkStatus();
 }
 
+// What the arguments and the words after "--" say, into a submission that has all else.
+absl::Status Complete(const Arguments& command_line, const SubmissionSource& source,
+                      Submission& submission) {
+  const Arguments& arguments = submission.arguments;
+  v1::JobSpec& spec = *submission.request.mutable_spec();
+  RETURN_IF_ERROR(ApplyOptions(arguments, source, submission.request));
+  ASSIGN_OR_RETURN(submission.after, ReadDependencies(arguments));
+  submission.upload_folder = FindUploadFolder(arguments, source);
+  ASSIGN_OR_RETURN(submission.upload_bytes_max, ReadUploadMax(arguments));
+  if (command_line.has_dashes) {
+    spec.mutable_command()->Assign(command_line.after_dashes.begin(),
+                                   command_line.after_dashes.end());
+  }
+  if (spec.script().empty() && (spec.command().empty() || spec.command(0).empty())) {
+    return ErrorAt({}, "the command is empty", "write the command and its arguments after \"--\"");
+  }
+  if (submission.request.idempotency_key().empty()) {
+    submission.request.set_idempotency_key(NewIdempotencyKey(absl::Now()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Submission> MakeSubmission(const Arguments& command_line,
                                           const SubmissionSource& source) {
   RETURN_IF_ERROR(CheckWords(command_line));
   Submission submission;
-  std::string script;
+  v1::JobSpec& spec = *submission.request.mutable_spec();
+  spec = DefaultSpec();
   std::string named_after;
   if (command_line.words.empty()) {
     named_after = command_line.after_dashes[0];
   } else {
     ASSIGN_OR_RETURN(JobFile file, ReadJobFile(command_line.words[0].text));
     ASSIGN_OR_RETURN(submission.arguments, ParseDirectives(file));
-    script = std::move(file.script);
+    spec.set_script(std::move(file.script));
     named_after = std::move(file.path);
     submission.notes = std::move(file.notes);
   }
   auto& values = submission.arguments.values;
   values.insert(values.end(), command_line.values.begin(), command_line.values.end());
-  ASSIGN_OR_RETURN(submission.request, ReadSpec(submission.arguments, source));
-  ASSIGN_OR_RETURN(submission.after, ReadDependencies(submission.arguments));
-  submission.upload_folder = FindUploadFolder(submission.arguments, source);
-  ASSIGN_OR_RETURN(submission.upload_bytes_max, ReadUploadMax(submission.arguments));
-  v1::JobSpec& spec = *submission.request.mutable_spec();
-  spec.set_script(std::move(script));
-  spec.mutable_command()->Assign(command_line.after_dashes.begin(),
-                                 command_line.after_dashes.end());
-  if (spec.script().empty() && spec.command(0).empty()) {
-    return ErrorAt({}, "the command is empty", "write `berth submit -- COMMAND ARGUMENTS`");
-  }
+  RETURN_IF_ERROR(Complete(command_line, source, submission));
   if (spec.name().empty()) {
     spec.set_name(NameOf(named_after));
   }
-  if (submission.request.idempotency_key().empty()) {
-    submission.request.set_idempotency_key(NewIdempotencyKey(absl::Now()));
+  return submission;
+}
+
+absl::StatusOr<Submission> MakeResubmission(v1::SubmitJobRequest known,
+                                            const Arguments& command_line,
+                                            const SubmissionSource& source) {
+  Submission submission;
+  submission.request = std::move(known);
+  submission.arguments = command_line;
+  // Whom the job waited for is decided: a failed one would end it again.
+  if (command_line.Has("after")) {
+    submission.request.mutable_spec()->clear_dependencies();
   }
+  RETURN_IF_ERROR(Complete(command_line, source, submission));
   return submission;
 }
 

@@ -47,6 +47,12 @@ struct Submission {
 absl::StatusOr<Submission> MakeSubmission(const Arguments& command_line,
                                           const SubmissionSource& source);
 
+// A job that is known already, with what the command line changes of it: options, and the command
+// behind "--" (of a script: its arguments).
+absl::StatusOr<Submission> MakeResubmission(v1::SubmitJobRequest known,
+                                            const Arguments& command_line,
+                                            const SubmissionSource& source);
+
 // 26 characters: the time, then random: sorts by time and never repeats.
 std::string NewIdempotencyKey(absl::Time now);
 

@@ -1,18 +1,20 @@
-// `retry`: what ended, submitted once more.
+// `retry`: what ended, submitted once more, as it was or changed.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 
 #include "client/array_options.h"
 #include "client/commands/commands.h"
 #include "client/commands/submit.h"
-#include "client/exit_codes.h"
 #include "client/job_ids.h"
+#include "client/text.h"
 #include "client/views.h"
 #include "common/error_detail.h"
 #include "common/status_macros.h"
@@ -22,10 +24,12 @@ namespace {
 
 constexpr int32_t kTasksPerPage = 1000;
 
-constexpr Option kRetryOptions[] = {
-    Flag("failed", "only the tasks of an array that have failed"),
-    Flag("parsable", "print the new job's id and nothing else"),
-};
+constexpr auto kRetryOptions = [] {
+  std::array<Option, 1 + kSubmitOptions.size()> options{
+      Flag("failed", "only the tasks of an array that have failed")};
+  std::copy(kSubmitOptions.begin(), kSubmitOptions.end(), options.begin() + 1);
+  return options;
+}();
 
 // Of the tasks that have failed so far, ascending. Cancelled ones have not.
 absl::StatusOr<std::vector<int32_t>> FailedIndexes(ApiClient& api, uint64_t array) {
@@ -102,26 +106,55 @@ absl::Status CheckWhole(const v1::Job& job, const v1::JobSpec& spec) {
                                 .fix = "ask its owner or the tenant's admin to submit it again"});
 }
 
+// Whether the options can change what this job was.
+absl::Status CheckOptions(const Arguments& arguments, const v1::Job& job) {
+  const OptionValue* const array = arguments.Find("array");
+  const OptionValue* const matrix = arguments.Find("matrix");
+  const bool chosen = arguments.Has("failed") || job.array_id() != 0;
+  if (chosen && (matrix != nullptr || (array != nullptr && !absl::StartsWith(array->text, "%")))) {
+    return ValueError(
+        matrix != nullptr ? *matrix : *array,
+        absl::StrCat("what is submitted again are tasks of array ",
+                     job.array_id() != 0 ? job.array_id() : job.id(), ", with their indexes"),
+        "leave it out (--array %4 alone bounds how many run at once), or retry the whole array");
+  }
+  if (const OptionValue* const value = arguments.Find("upload-max");
+      value != nullptr && !arguments.Has("workdir")) {
+    return ValueError(*value, "nothing is uploaded: the job starts in the folder that it had",
+                      "give it with --workdir");
+  }
+  if (const OptionValue* const value = arguments.Find("tenant");
+      value != nullptr && value->text != job.tenant()) {
+    return ValueError(*value,
+                      absl::StrCat("job ", JobIdText(job), " is of ", CleanText(job.tenant())),
+                      "leave it out; `berth submit --tenant` submits for another tenant");
+  }
+  return absl::OkStatus();
+}
+
 // What `berth update` has changed since it was submitted stays so.
 void TakeChanges(const v1::Job& job, v1::JobSpec& spec) {
   spec.set_name(job.name());
+  spec.set_project(job.project());
   *spec.mutable_gang() = job.gang();
   spec.set_time_limit_ms(job.time_limit_ms());
-  spec.set_grace_ms(job.grace_ms());
   spec.set_priority(job.priority());
   spec.set_no_borrow(job.no_borrow());
 }
 
-absl::StatusOr<Submission> Again(ApiClient& api, uint64_t id, bool failed_only) {
+absl::StatusOr<v1::SubmitJobRequest> Again(ApiClient& api, uint64_t id,
+                                           const Arguments& arguments) {
+  const bool failed_only = arguments.Has("failed");
   v1::GetJobRequest request;
   request.set_job_id(id);
   request.set_with_spec(true);
   ASSIGN_OR_RETURN(const v1::GetJobResponse known, api.GetJob(request));
   const v1::Job& job = known.job();
   RETURN_IF_ERROR(CheckState(job, failed_only));
+  RETURN_IF_ERROR(CheckOptions(arguments, job));
   RETURN_IF_ERROR(CheckWhole(job, known.spec()));
-  Submission submission;
-  v1::JobSpec& spec = *submission.request.mutable_spec();
+  v1::SubmitJobRequest again;
+  v1::JobSpec& spec = *again.mutable_spec();
   spec = known.spec();
   TakeChanges(job, spec);
   if (job.array_id() != 0) {
@@ -140,21 +173,20 @@ absl::StatusOr<Submission> Again(ApiClient& api, uint64_t id, bool failed_only) 
   }
   ASSIGN_OR_RETURN(const v1::WhoAmIResponse caller, api.WhoAmI({}));
   if (caller.user().tenant() != job.tenant()) {
-    submission.request.set_on_behalf_of_tenant(job.tenant());
+    again.set_on_behalf_of_tenant(job.tenant());
   }
-  submission.request.set_idempotency_key(NewIdempotencyKey(absl::Now()));
-  return submission;
+  return again;
 }
 
 absl::StatusOr<int> RunRetry(Context& context) {
-  RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1, "the job, e.g. `berth retry 4812`"));
+  RETURN_IF_ERROR(
+      CheckWordsBeforeDashes(context.arguments, 1, 1, "the job, e.g. `berth retry 4812`"));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const uint64_t id, FindJobId(*api, context.arguments.words[0]));
-  ASSIGN_OR_RETURN(Submission submission, Again(*api, id, context.arguments.Has("failed")));
-  ASSIGN_OR_RETURN(const auto response, SubmitToFollow(context, *api, submission));
-  RETURN_IF_ERROR(PrintSubmitted(context, submission, *response));
-  context.PrintNotes({response->notes().begin(), response->notes().end()});
-  return kExitDone;
+  ASSIGN_OR_RETURN(v1::SubmitJobRequest again, Again(*api, id, context.arguments));
+  ASSIGN_OR_RETURN(Submission submission,
+                   MakeResubmission(std::move(again), context.arguments, SourceHere(context)));
+  return Submit(context, std::move(submission));
 }
 
 }  // namespace
@@ -163,14 +195,14 @@ const Command kRetryCommand = {
     .name = "retry",
     .plural = nullptr,
     .group = CommandGroup::kControl,
-    .summary = "submit what ended once more, or what failed of an array",
-    .usage = "JOB [OPTIONS]",
+    .summary = "submit what ended once more, changed or as it was, or what failed of an array",
+    .usage = "JOB [OPTIONS] [-- COMMAND ARGUMENTS]",
     .examples =
-        "berth retry 4812\n"
+        "berth retry 4812 --memory 64GiB --time 8h\n"
         "berth retry 4799 --failed\n"
-        "berth retry 4799.7\n",
+        "berth retry 4799.7 -- python train.py --lr 1e-4\n",
     .options = kRetryOptions,
-    .takes_job_options = false,
+    .takes_job_options = true,
     .run = RunRetry,
 };
 

@@ -76,6 +76,7 @@ absl::StatusOr<Submission> MakeShellJob(Context& context) {
   if (arguments.has_dashes) {
     return ErrorAt({}, "a shell takes no command", "berth run -- COMMAND   or   berth shell -d 1");
   }
+  arguments.has_dashes = true;
   arguments.after_dashes.assign(std::begin(kHolderWords), std::end(kHolderWords));
   ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
   v1::JobSpec& spec = *submission.request.mutable_spec();

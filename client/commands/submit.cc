@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -22,13 +23,6 @@
 
 namespace berth {
 namespace {
-
-constexpr Option kSubmitOptions[] = {
-    Flag("plan", "submit nothing; exit 0: it would start now, 10: it would wait, 6: never"),
-    Flag("parsable", "print the job's id and nothing else"),
-    Flag("wait", "wait for the end and exit with the job's code"),
-    Value("timeout", "TIME", "how long to look for the scheduler (10s)"),
-};
 
 // A lost reply or a restarting scheduler neither loses nor doubles a job: the key stays the same.
 constexpr Patience kSubmitPatience = {.attempt = absl::Seconds(3), .total = absl::Seconds(10)};
@@ -112,42 +106,7 @@ absl::Status UploadWorkdir(Context& context, ApiClient& api, Submission& submiss
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> RunSubmit(Context& context) {
-  ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
-  Patience patience = kSubmitPatience;
-  if (const OptionValue* const value = context.arguments.Find("timeout"); value != nullptr) {
-    ASSIGN_OR_RETURN(patience.total, DurationOf(*value));
-  }
-  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
-  RETURN_IF_ERROR(FindDependencies(*api, submission));
-  RETURN_IF_ERROR(UploadWorkdir(context, *api, submission,
-                                context.arguments.Has("plan") || submission.request.dry_run()));
-  if (context.arguments.Has("plan")) {
-    return Plan(context, *api, submission);
-  }
-  ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
-                   api->SubmitJob(submission.request, patience));
-  RETURN_IF_ERROR(PrintSubmitted(context, submission, response));
-  context.PrintNotes({response.notes().begin(), response.notes().end()});
-  if (!context.arguments.Has("wait") || submission.request.dry_run()) {
-    return kExitDone;
-  }
-  context.console.Flush();
-  FollowLimits limits;
-  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
-  v1::WaitJobRequest request;
-  request.set_job_id(response.job_id());
-  const auto result = WaitForJob(*api, request, limits, nullptr);
-  if (!result.ok() && IsUnreachable(result.status())) {
-    context.PrintError(result.status());
-    return kExitServerLost;
-  }
-  RETURN_IF_ERROR(result.status());
-  return ExitCodeOfJob(result->job);
-}
-
-}  // namespace
-
+// The answer to a submission, in the form that the command line asks for.
 absl::Status PrintSubmitted(Context& context, const Submission& submission,
                             const v1::SubmitJobResponse& response) {
   const v1::JobSpec& spec = submission.request.spec();
@@ -181,11 +140,54 @@ absl::Status PrintSubmitted(Context& context, const Submission& submission,
   return absl::OkStatus();
 }
 
+absl::StatusOr<int> RunSubmit(Context& context) {
+  ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
+  return Submit(context, std::move(submission));
+}
+
+}  // namespace
+
+absl::StatusOr<int> Submit(Context& context, Submission submission) {
+  Patience patience = kSubmitPatience;
+  if (const OptionValue* const value = context.arguments.Find("timeout"); value != nullptr) {
+    ASSIGN_OR_RETURN(patience.total, DurationOf(*value));
+  }
+  ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
+  RETURN_IF_ERROR(FindDependencies(*api, submission));
+  RETURN_IF_ERROR(UploadWorkdir(context, *api, submission,
+                                context.arguments.Has("plan") || submission.request.dry_run()));
+  if (context.arguments.Has("plan")) {
+    return Plan(context, *api, submission);
+  }
+  ASSIGN_OR_RETURN(const v1::SubmitJobResponse response,
+                   api->SubmitJob(submission.request, patience));
+  RETURN_IF_ERROR(PrintSubmitted(context, submission, response));
+  context.PrintNotes({response.notes().begin(), response.notes().end()});
+  if (!context.arguments.Has("wait") || submission.request.dry_run()) {
+    return kExitDone;
+  }
+  context.console.Flush();
+  FollowLimits limits;
+  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
+  v1::WaitJobRequest request;
+  request.set_job_id(response.job_id());
+  const auto result = WaitForJob(*api, request, limits, nullptr);
+  if (!result.ok() && IsUnreachable(result.status())) {
+    context.PrintError(result.status());
+    return kExitServerLost;
+  }
+  RETURN_IF_ERROR(result.status());
+  return ExitCodeOfJob(result->job);
+}
+
+SubmissionSource SourceHere(const Context& context) {
+  return {.folder = WorkingFolder(),
+          .project = context.settings.project,
+          .environment = &context.environment};
+}
+
 absl::StatusOr<Submission> MakeSubmissionHere(Context& context) {
-  ASSIGN_OR_RETURN(Submission submission,
-                   MakeSubmission(context.arguments, {.folder = WorkingFolder(),
-                                                      .project = context.settings.project,
-                                                      .environment = &context.environment}));
+  ASSIGN_OR_RETURN(Submission submission, MakeSubmission(context.arguments, SourceHere(context)));
   context.PrintNotes(submission.notes);
   return submission;
 }

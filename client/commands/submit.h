@@ -3,6 +3,7 @@
 
 // What `submit`, `run`, `shell` and `retry` share.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,8 +16,20 @@
 
 namespace berth {
 
+// What becomes of a submission; read by Submit.
+inline constexpr std::array<Option, 4> kSubmitOptions = {
+    Flag("plan", "submit nothing; exit 0: it would start now, 10: it would wait, 6: never"),
+    Flag("parsable", "print the job's id and nothing else"),
+    Flag("wait", "wait for the end and exit with the job's code"),
+    Value("timeout", "TIME", "how long to look for the scheduler (10s)"),
+};
+
+// The caller's folder, environment and project.
+SubmissionSource SourceHere(const Context& context);
 // The submission that the command line asks for, made in the caller's folder and environment.
 absl::StatusOr<Submission> MakeSubmissionHere(Context& context);
+// Does with it what kSubmitOptions say, and prints the answer. Returns the exit code.
+absl::StatusOr<int> Submit(Context& context, Submission submission);
 // Waits until the job starts or ends; says why it waits, once for every reason after `said`, which
 // becomes the last of them.
 absl::StatusOr<WaitResult> AwaitStart(Context& context, ApiClient& api, uint64_t job_id,
@@ -26,9 +39,6 @@ absl::StatusOr<WaitResult> AwaitStart(Context& context, ApiClient& api, uint64_t
 absl::StatusOr<std::optional<v1::SubmitJobResponse>> SubmitToFollow(Context& context,
                                                                     ApiClient& api,
                                                                     Submission& submission);
-// The answer to a submission, in the form that the command line asks for.
-absl::Status PrintSubmitted(Context& context, const Submission& submission,
-                            const v1::SubmitJobResponse& response);
 // How the job ended, unless it succeeded.
 void TellEnd(Context& context, const v1::Job& job);
 

@@ -79,7 +79,7 @@ def main():
                                     "./main.sh; find . | sort; stat -c '%n %a' main.sh lib/private lib/same; "
                                     "cat link; id -u; stat -c '%u' lib; echo > made && echo >> lib/same && echo can write")
             expect(uploaded(said) == (7, 7), said)
-            expect("it says: rank 0 in " in log and "can write" in log, log)
+            expect(": rank 0 in " in log and "can write" in log, log)
             names = re.findall(r"^\.\S*$", log, re.M)
             expect(names == [".", "./.gitignore", "./empty", "./empty-folder", "./keep.log", "./lib", "./lib/private",
                              "./lib/same", "./lib/words.sh", "./link", "./main.sh"], str(names))
@@ -207,6 +207,22 @@ def main():
             result = center.try_berth("submit", "--project", "research", "--workdir", "nowhere", "--", "true", token=token,
                                       cwd=odd)
             expect(result.code == 2 and "B1310" in result.err and "absolute path" in result.err, str(result))
+
+        with shows("`berth retry` with changed options keeps the folder and all else, and sent twice it starts one job"):
+            job, _ = jobs.submit(project, *here, "--time", "1h", "--env", "WORD=one", "--", "sh", "-c",
+                                 "./main.sh; echo $WORD; test $WORD = two")
+            expect(center.try_berth("wait", str(job), token=token).code == 1, "it succeeded")
+            again = ["retry", str(job), "--env", "WORD=two", "--time", "3m", "--parsable", "--idempotency-key", "again"]
+            second, same = (int(center.berth(*again, token=token, cwd="/")) for _ in range(2))
+            expect(second == same, "two jobs: %d and %d" % (second, same))
+            expect(center.try_berth("wait", str(second), token=token).code == 0, "its options are the old ones")
+            log = center.berth("logs", str(second), token=token)
+            expect(": rank 0 in " in log and "\ntwo\n" in log, log)
+            expect(center.job(second, token=token)["time_limit_seconds"] == 180, "another time limit")
+            planned = center.try_berth("retry", str(job), "--devices", "4", "--plan", token=token)
+            expect(planned.code == 0 and "4 devices" in planned.out, str(planned))
+            refused = center.try_berth("retry", str(job), "--upload-max", "1GiB", token=token)
+            expect(refused.code == 2 and "nothing is uploaded" in refused.err, str(refused))
 
         with shows("what is wrong in the scheduler's store never becomes a job's file: the node and the reason are told"):
             write(project + "/empty", "to be damaged\n")
