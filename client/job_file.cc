@@ -24,6 +24,9 @@ namespace {
 constexpr absl::string_view kDirective = "#BERTH";
 constexpr size_t kDirectiveBytesMax = 32 << 10;
 constexpr size_t kScriptBytesMax = 1 << 20;
+// A specification has a script of that length with six bytes for each, and as much of everything
+// else.
+constexpr size_t kTextBytesMax = 16 << 20;
 
 // Walks one line and collects its words.
 class WordSplitter {
@@ -136,12 +139,12 @@ absl::Status CheckScript(const std::string& text, absl::string_view path) {
   return absl::OkStatus();
 }
 
-// Everything that can be read, up to one byte more than a script may have; nothing on an error.
+// Everything that can be read, up to a bound; nothing on an error.
 std::optional<std::string> ReadAll(int file) {
   std::string text;
   std::array<char, 16384> chunk;
   ssize_t got = 0;
-  while (text.size() <= kScriptBytesMax && (got = read(file, chunk.data(), chunk.size())) > 0) {
+  while (text.size() <= kTextBytesMax && (got = read(file, chunk.data(), chunk.size())) > 0) {
     text.append(chunk.data(), static_cast<size_t>(got));
   }
   return got < 0 ? std::nullopt : std::optional<std::string>(std::move(text));
@@ -182,7 +185,7 @@ absl::StatusOr<JobFile> ParseJobFile(std::string text, absl::string_view path) {
   return file;
 }
 
-absl::StatusOr<JobFile> ReadJobFile(const std::string& path) {
+absl::StatusOr<std::string> ReadJobText(const std::string& path) {
   const bool from_input = path == "-";
   const int file = from_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
@@ -203,7 +206,7 @@ absl::StatusOr<JobFile> ReadJobFile(const std::string& path) {
   if (!text.has_value()) {
     return FileError(path, "this file cannot be read", "");
   }
-  return ParseJobFile(std::move(*text), from_input ? "stdin" : path);
+  return std::move(*text);
 }
 
 }  // namespace berth

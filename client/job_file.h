@@ -28,8 +28,8 @@ absl::StatusOr<std::vector<Word>> SplitShellWords(absl::string_view text, const 
 // Directives stand before the first command, within the first 32 KiB.
 absl::StatusOr<JobFile> ParseJobFile(std::string text, absl::string_view path);
 
-// Reads a file, or standard input for "-".
-absl::StatusOr<JobFile> ReadJobFile(const std::string& path);
+// All of a file, or of standard input for "-"; at most a little more than a job may be.
+absl::StatusOr<std::string> ReadJobText(const std::string& path);
 
 }  // namespace berth
 

@@ -15,6 +15,7 @@
 
 #include "client/dependency_options.h"
 #include "client/job_options.h"
+#include "client/spec_file.h"
 #include "client/spec_options.h"
 #include "client/text.h"
 #include "client/workdir_options.h"
@@ -35,7 +36,7 @@ std::string NameOf(const std::string& path) {
   return clean.empty() || clean != base ? "job" : clean;
 }
 
-// The options of the file, which only job options may be.
+// The options of a script, which only job options may be.
 absl::StatusOr<Arguments> ParseDirectives(const JobFile& file) {
   ASSIGN_OR_RETURN(Arguments arguments, ParseArguments(file.directives, {JobOptions()}));
   for (const OptionValue& value : arguments.values) {
@@ -66,6 +67,23 @@ absl::Status CheckWords(const Arguments& command_line) {
                    absl::StrCat("put arguments of the script after \"--\": berth submit ",
                                 CleanText(command_line.words[0].text), " -- ", second));
   }
+  return absl::OkStatus();
+}
+
+// What the file says that the command line names: a script, or a specification.
+absl::Status TakeFile(const std::string& path, const std::string& name, Submission& submission) {
+  v1::JobSpec& spec = *submission.request.mutable_spec();
+  ASSIGN_OR_RETURN(std::string text, ReadJobText(path));
+  if (IsSpecFile(text)) {
+    ASSIGN_OR_RETURN(SpecFile file, ParseSpecFile(text, name));
+    submission.arguments = std::move(file.arguments);
+    spec.MergeFrom(file.spec);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(JobFile file, ParseJobFile(std::move(text), name));
+  ASSIGN_OR_RETURN(submission.arguments, ParseDirectives(file));
+  spec.set_script(std::move(file.script));
+  submission.notes = std::move(file.notes);
   return absl::OkStatus();
 }
 
@@ -103,11 +121,9 @@ absl::StatusOr<Submission> MakeSubmission(const Arguments& command_line,
   if (command_line.words.empty()) {
     named_after = command_line.after_dashes[0];
   } else {
-    ASSIGN_OR_RETURN(JobFile file, ReadJobFile(command_line.words[0].text));
-    ASSIGN_OR_RETURN(submission.arguments, ParseDirectives(file));
-    spec.set_script(std::move(file.script));
-    named_after = std::move(file.path);
-    submission.notes = std::move(file.notes);
+    const std::string& path = command_line.words[0].text;
+    named_after = path == "-" ? "stdin" : path;
+    RETURN_IF_ERROR(TakeFile(path, named_after, submission));
   }
   auto& values = submission.arguments.values;
   values.insert(values.end(), command_line.values.begin(), command_line.values.end());

@@ -81,7 +81,7 @@ std::string CardTitle(const std::set<int>& cards) {
 std::string CardLine(const v1::Allocation& allocation, const std::set<int>& cards) {
   std::map<int, std::string> known;
   for (const v1::DeviceAssignment& device : allocation.devices()) {
-    known[device.index()] = "-";
+    known.emplace(device.index(), "-");
   }
   for (const v1::DeviceSample& sample : allocation.samples()) {
     if (sample.has_utilization_percent()) {

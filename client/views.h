@@ -63,6 +63,10 @@ Json TimeJson(int64_t micros);
 Json JobJson(const v1::Job& job);
 Json GangJson(const v1::GangSpec& gang);
 Json SpecJson(const v1::JobSpec& spec);
+// "node-fault", "preempt" and "error", as --requeue takes them; its exit codes apart.
+std::vector<std::string> RequeueCauses(const v1::RequeuePolicy& policy);
+// "requeue", "hold" or "fail".
+std::string NodeLossWord(v1::NodeLossPolicy policy);
 // A matrix as --matrix takes it: "lr=1e-4,3e-4", "seed=1..3".
 std::vector<std::string> MatrixWords(const v1::JobSpec& spec);
 // Names and values of a task; empty: it has none, or is none.

@@ -29,12 +29,6 @@ Json RequeueJson(const v1::RequeuePolicy& policy) {
   return json;
 }
 
-std::string NodeLossWord(v1::NodeLossPolicy policy) {
-  return policy == v1::NODE_LOSS_POLICY_HOLD   ? "hold"
-         : policy == v1::NODE_LOSS_POLICY_FAIL ? "fail"
-                                               : "requeue";
-}
-
 Json MatrixJson(const v1::JobSpec& spec) {
   Json json = Json::array();
   for (const v1::MatrixParameter& parameter : spec.matrix()) {
@@ -92,6 +86,26 @@ std::vector<std::pair<std::string, std::string>> ParametersOf(const v1::Job& job
     parameters.emplace_back(matrix[i].name, values[i]);
   }
   return parameters;
+}
+
+std::vector<std::string> RequeueCauses(const v1::RequeuePolicy& policy) {
+  std::vector<std::string> causes;
+  for (const auto& [set, word] : {
+           std::pair{policy.on_node_fault(), "node-fault"},
+           std::pair{policy.on_preempt(),    "preempt"   },
+           std::pair{policy.on_error(),      "error"     }
+  }) {
+    if (set) {
+      causes.emplace_back(word);
+    }
+  }
+  return causes;
+}
+
+std::string NodeLossWord(v1::NodeLossPolicy policy) {
+  return policy == v1::NODE_LOSS_POLICY_HOLD   ? "hold"
+         : policy == v1::NODE_LOSS_POLICY_FAIL ? "fail"
+                                               : "requeue";
 }
 
 Json GangJson(const v1::GangSpec& gang) {

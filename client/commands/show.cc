@@ -13,11 +13,13 @@
 #include "absl/time/clock.h"
 
 #include "client/commands/commands.h"
+#include "client/commands/resubmission.h"
 #include "client/device_use.h"
 #include "client/exit_codes.h"
 #include "client/explanation_text.h"
 #include "client/job_ids.h"
 #include "client/node_list.h"
+#include "client/spec_file.h"
 #include "client/text.h"
 #include "client/views.h"
 #include "common/error_detail.h"
@@ -31,6 +33,7 @@ constexpr absl::string_view kSpecificationIsHidden = "B7208";
 
 constexpr Option kShowOptions[] = {
     Flag("attempts", "the allocations of all attempts, not only the last"),
+    Flag("spec", "its specification as a file that `berth submit` takes"),
 };
 
 std::string AllocationText(const v1::Job& job, const v1::Allocation& allocation) {
@@ -148,16 +151,7 @@ void AddNeeds(const v1::GangSpec& gang, Facts& facts) {
 }
 
 std::string RequeueText(const v1::RequeuePolicy& policy) {
-  std::vector<std::string> causes;
-  for (const auto& [set, word] : {
-           std::pair{policy.on_node_fault(), "node-fault"},
-           std::pair{policy.on_preempt(),    "preempt"   },
-           std::pair{policy.on_error(),      "error"     }
-  }) {
-    if (set) {
-      causes.emplace_back(word);
-    }
-  }
+  std::vector<std::string> causes = RequeueCauses(policy);
   for (const int32_t code : policy.exit_codes()) {
     causes.push_back(absl::StrCat("exit ", code));
   }
@@ -258,10 +252,23 @@ absl::StatusOr<v1::GetJobResponse> GetAllOfJob(ApiClient& api, v1::GetJobRequest
   return api.GetJob(request);
 }
 
+absl::StatusOr<int> ShowSpec(Context& context, ApiClient& api, uint64_t job_id) {
+  v1::GetJobRequest request;
+  request.set_job_id(job_id);
+  request.set_with_spec(true);
+  ASSIGN_OR_RETURN(const v1::GetJobResponse response, api.GetJob(request));
+  ASSIGN_OR_RETURN(const v1::JobSpec spec, SpecOfKnown(response));
+  context.console.Out(FormatSpecFile(spec, absl::Now()));
+  return kExitDone;
+}
+
 absl::StatusOr<int> RunShow(Context& context) {
   RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1, "the job, e.g. `berth show 4812`"));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const uint64_t id, FindJobId(*api, context.arguments.words[0]));
+  if (context.arguments.Has("spec")) {
+    return ShowSpec(context, *api, id);
+  }
   v1::GetJobRequest request;
   request.set_job_id(id);
   request.set_all_attempts(context.arguments.Has("attempts"));
@@ -296,8 +303,8 @@ const Command kShowCommand = {
     .usage = "JOB [OPTIONS]",
     .examples =
         "berth show 4812\n"
-        "berth show last -o json\n"
-        "berth show @llm7b-sft --attempts\n",
+        "berth show @llm7b-sft --attempts -o json\n"
+        "berth show last --spec > job.json; berth submit job.json\n",
     .options = kShowOptions,
     .takes_job_options = false,
     .run = RunShow,

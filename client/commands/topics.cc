@@ -16,6 +16,9 @@ backslashes, and comments from a word that begins with #. Nothing is expanded.
 The lines stand before the first command, in the first 32 KiB. The command line replaces single
 values and adds to repeated ones (--env, --exclude, --label, --requeue-exit, --matrix).
 A script without a #! line runs under /bin/sh. Arguments of the script stand after "--".
+
+Instead of a script, `berth submit` takes a specification: JSON with the same options by their
+names, as `berth show JOB --spec` prints it.
 )";
 
 constexpr char kEnv[] = R"(Variables

@@ -78,11 +78,11 @@ TEST(ParseJobFile, RefusesWhatIsNoScript) {
   EXPECT_FALSE(ParseJobFile("#!/bin/sh\r\ntrue\r\n", "j.sh").ok());
 }
 
-TEST(ReadJobFile, AFolderAndAMissingFileAreTold) {
-  EXPECT_EQ(ReadJobFile("/nonexistent.sh").status().message(),
+TEST(ReadJobText, AFolderAndAMissingFileAreTold) {
+  EXPECT_EQ(ReadJobText("/nonexistent.sh").status().message(),
             "/nonexistent.sh: there is no such file");
-  EXPECT_EQ(ReadJobFile("/tmp").status().message(), "/tmp: this is a folder, no job script");
-  EXPECT_EQ(ReadJobFile("/tmp").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReadJobText("/tmp").status().message(), "/tmp: this is a folder, no job script");
+  EXPECT_EQ(ReadJobText("/tmp").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "client/submission.h"
 
-#include <cstdlib>
-#include <fstream>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +8,7 @@
 
 #include "client/job_options.h"
 #include "common/error_detail.h"
-#include <unistd.h>
+#include "tests/client/script_file.h"
 
 namespace berth {
 namespace {
@@ -37,21 +35,6 @@ v1::JobSpec SpecOf(const std::vector<std::string>& words) {
   EXPECT_TRUE(submission.ok()) << submission.status();
   return submission.ok() ? submission->request.spec() : v1::JobSpec();
 }
-
-class ScriptFile {
- public:
-  explicit ScriptFile(const std::string& text) {
-    char path[] = "/tmp/berth-script-XXXXXX";
-    close(mkstemp(path));
-    path_ = path;
-    std::ofstream(path_) << text;
-  }
-  ~ScriptFile() { unlink(path_.c_str()); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 TEST(Submission, HasTheDefaultsOfASmallJob) {
   const v1::JobSpec spec = SpecOf({"--", "/usr/bin/python", "x.py"});

@@ -224,6 +224,15 @@ def main():
             refused = center.try_berth("retry", str(job), "--upload-max", "1GiB", token=token)
             expect(refused.code == 2 and "nothing is uploaded" in refused.err, str(refused))
 
+        with shows("`berth show --spec` is a file that submits the same job again, its folder included"):
+            text = center.berth("show", str(second), "--spec", token=token)
+            write(project + "-job.json", text)
+            third, said, log = jobs.run("/", project + "-job.json")
+            expect("uploaded" not in said and ": rank 0 in " in log and "\ntwo\n" in log, said + log)
+            expect(center.berth("show", str(third), "--spec", token=token) == text, "not the same again")
+            fourth, _ = jobs.submit("/", project + "-job.json", "--env", "WORD=one")
+            expect(center.try_berth("wait", str(fourth), token=token).code == 1, "the command line does not count")
+
         with shows("what is wrong in the scheduler's store never becomes a job's file: the node and the reason are told"):
             write(project + "/empty", "to be damaged\n")
             digest = hashlib.sha256(b"to be damaged\n").hexdigest()
