@@ -1,5 +1,9 @@
 #include <algorithm>
+#include <map>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -18,6 +22,7 @@ namespace {
 constexpr int64_t kLimitDefault = 10'000;
 constexpr int64_t kLimitMax = 10'000'000;
 constexpr int32_t kPageSize = 1000;
+constexpr int kParametersCellsMax = 40;
 constexpr absl::Duration kWatchPause = absl::Seconds(1);
 
 constexpr Option kPsOptions[] = {
@@ -28,7 +33,7 @@ constexpr Option kPsOptions[] = {
     Value("project", "PROJECT", "only of this project"),
     Value("tenant", "TENANT", "only of this tenant (operators)"),
     Value("limit", "N", "at most so many, the newest (10000)"),
-    Flag("tasks", "each task of an array on a line of its own"),
+    Flag("tasks", "each task of an array on a line of its own, with its parameters"),
     Flag("watch", "again and again until Ctrl-C", 'w'),
 };
 
@@ -95,14 +100,78 @@ std::vector<v1::Job> FoldArrays(const Context& context, std::vector<v1::Job> job
   return jobs;
 }
 
-Listing Listed(const Context& context, std::vector<v1::Job> jobs, bool owners) {
-  return JobListing(FoldArrays(context, std::move(jobs)), owners, context.output.kind, absl::Now());
-}
+// Makes the listings of one command, again and again with --watch.
+class JobLister {
+ public:
+  JobLister(Context& context, ApiClient& api, bool owners)
+      : context_(context), api_(api), owners_(owners) {}
+
+  absl::Status Print(std::vector<v1::Job> listed) {
+    const OutputKind kind = context_.output.kind;
+    const std::vector<v1::Job> jobs = FoldArrays(context_, std::move(listed));
+    Listing listing = JobListing(jobs, owners_, kind, absl::Now());
+    if (context_.arguments.Has("tasks") && kind != OutputKind::kName) {
+      RETURN_IF_ERROR(AddParameters(jobs, listing));
+    }
+    return context_.Print(listing);
+  }
+
+ private:
+  // What each task of a matrix was given; for people only where there is one.
+  absl::Status AddParameters(const std::vector<v1::Job>& jobs, Listing& listing) {
+    std::vector<std::string> texts;
+    bool any = false;
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      ASSIGN_OR_RETURN(const v1::JobSpec* const spec, MatrixOf(jobs[i]));
+      std::vector<std::string> words;
+      Json& json = listing.rows[i].json["parameters"];
+      for (const auto& [name, value] : ParametersOf(jobs[i], *spec)) {
+        json[name] = value;
+        words.push_back(absl::StrCat(name, "=", value));
+      }
+      any = any || !words.empty();
+      texts.push_back(CutToWidth(CleanText(absl::StrJoin(words, " ")), kParametersCellsMax));
+    }
+    if (any && context_.output.for_people()) {
+      listing.columns.insert(listing.columns.end() - 1, Left("PARAMETERS"));
+      for (size_t i = 0; i < jobs.size(); ++i) {
+        std::vector<std::string>& cells = listing.rows[i].cells;
+        cells.insert(cells.end() - 1, texts[i]);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // The specification of the array that the job is a task of, less all but its matrix. It is asked
+  // for once; who may not see it sees no parameters.
+  absl::StatusOr<const v1::JobSpec*> MatrixOf(const v1::Job& job) {
+    const auto [found, is_new] = matrices_.try_emplace(job.array_id());
+    if (is_new && job.array_id() != 0) {
+      v1::GetJobRequest request;
+      request.set_job_id(job.array_id());
+      request.set_with_spec(true);
+      auto response = api_.GetJob(request);
+      if (response.ok()) {
+        found->second.mutable_matrix()->Swap(response->mutable_spec()->mutable_matrix());
+      } else if (!absl::IsPermissionDenied(response.status()) &&
+                 !absl::IsNotFound(response.status())) {
+        return response.status();
+      }
+    }
+    return &found->second;
+  }
+
+  Context& context_;
+  ApiClient& api_;
+  const bool owners_;
+  std::map<uint64_t, v1::JobSpec> matrices_;  // by array
+};
 
 // On a terminal the picture is drawn again; elsewhere only changed lines are added.
 absl::StatusOr<int> Watch(Context& context, ApiClient& api, const v1::ListJobsRequest& request,
                           int64_t limit) {
   std::set<std::pair<uint64_t, uint64_t>> shown;
+  JobLister lister(context, api, !request.mine());
   bool first = true;
   while (true) {
     bool more = false;
@@ -118,7 +187,7 @@ absl::StatusOr<int> Watch(Context& context, ApiClient& api, const v1::ListJobsRe
       context.output.headers = context.output.headers && first;
     }
     if (first || !jobs.empty() || context.console.out_is_terminal()) {
-      RETURN_IF_ERROR(context.Print(Listed(context, std::move(jobs), !request.mine())));
+      RETURN_IF_ERROR(lister.Print(std::move(jobs)));
     }
     if (!context.console.Flush()) {
       return kExitDone;
@@ -149,7 +218,7 @@ absl::StatusOr<int> RunPs(Context& context) {
   }
   bool more = false;
   ASSIGN_OR_RETURN(std::vector<v1::Job> jobs, ListAll(*api, request, limit, more));
-  RETURN_IF_ERROR(context.Print(Listed(context, std::move(jobs), !mine)));
+  RETURN_IF_ERROR(JobLister(context, *api, !mine).Print(std::move(jobs)));
   if (more) {
     context.PrintNotes({limit == 1
                             ? std::string("only the newest job; see --limit")

@@ -45,6 +45,43 @@ TEST(Arrays, StandInOneLineForPeople) {
   EXPECT_NE(unfolded.find("4799.2"), std::string::npos) << unfolded;
 }
 
+TEST(Arrays, TasksAreListedWithTheirParameters) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  scheduler.service.jobs[7] = RunningJob(7);
+  EXPECT_EQ(scheduler.Run({"ps", "--tasks"}).out.find("PARAMETERS"), std::string::npos);
+  for (const auto& [name, values] : {
+           std::pair{"lr",   std::pair{"1e-4", "3e-4"}},
+           std::pair{"seed", std::pair{"1", "a b"}    }
+  }) {
+    v1::MatrixParameter& parameter = *scheduler.service.spec.add_matrix();
+    parameter.set_name(name);
+    parameter.add_values(values.first);
+    parameter.add_values(values.second);
+  }
+  const std::string table = scheduler.Run({"ps", "--tasks"}).out;
+  EXPECT_NE(table.find("  PARAMETERS "), std::string::npos) << table;
+  EXPECT_NE(table.find("  lr=1e-4 seed=a b "), std::string::npos) << table;
+  EXPECT_NE(table.find("  lr=3e-4 seed=1 "), std::string::npos) << table;
+  EXPECT_EQ(scheduler.Run({"ps"}).out.find("PARAMETERS"), std::string::npos);
+  const Json items = Json::parse(scheduler.Run({"ps", "--tasks", "-o", "json"}).out)["items"];
+  EXPECT_TRUE(items[0]["parameters"].is_null());
+  EXPECT_EQ(items[3]["parameters"]["lr"], "3e-4");
+  EXPECT_FALSE(
+      Json::parse(scheduler.Run({"ps", "-o", "json"}).out)["items"][3].contains("parameters"));
+}
+
+// Who may list a job and not see what it runs gets the list.
+TEST(Arrays, ParametersThatMayNotBeSeenAreLeftOut) {
+  FakeScheduler scheduler;
+  AddArray(scheduler);
+  scheduler.service.spec.add_matrix()->set_name("lr");
+  scheduler.service.failures = {absl::OkStatus(), absl::PermissionDeniedError("hidden")};
+  const auto outcome = scheduler.Run({"ps", "--tasks"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("4799.1"), std::string::npos) << outcome.out;
+}
+
 TEST(Arrays, AreJobsOfTheirOwnForPrograms) {
   FakeScheduler scheduler;
   AddArray(scheduler);

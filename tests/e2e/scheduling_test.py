@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import time
 
 from center import CLASS, Center, expect, finish, shows, wait_until
@@ -147,6 +148,11 @@ def show_arrays(center, owner):
         expect("lr=1e-4,3e-4 seed=1..3" in center.berth("show", str(job), token=owner), "the matrix is not shown")
         expect(center.items("show", "%d.4" % job, token=owner)[0]["parameters"] == {"lr": "3e-4", "seed": "2"},
                "not the parameters of task 4")
+        listed = center.berth("ps", "--tasks", "--all-states", token=owner)
+        expect(re.search(r"^ *%d\.4 .* lr=3e-4 seed=2( |$)" % job, listed, re.M), listed)
+        tasks = {task["array_index"]: task["parameters"]
+                 for task in center.items("ps", "--tasks", "-a", token=owner) if task["array_id"] == job}
+        expect(tasks[0] == {"lr": "1e-4", "seed": "1"} and len(tasks) == 6, str(tasks))
         beyond = center.try_berth("submit", "--matrix", "seed=1..3", "--array", "0-3", "--", "true", token=owner)
         expect(beyond.code == 2 and "3 combinations" in beyond.err, str(beyond))
 
