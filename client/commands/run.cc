@@ -12,6 +12,7 @@
 #include "client/exit_codes.h"
 #include "client/follow.h"
 #include "client/interrupt.h"
+#include "client/terminal_text.h"
 #include "client/text.h"
 #include "client/unreachable.h"
 #include "client/views.h"
@@ -28,6 +29,7 @@ constexpr absl::Duration kLogRetryPause = absl::Milliseconds(300);
 constexpr Option kRunOptions[] = {
     Value("timeout", "TIME", "leave the job alone after this time, exit 124"),
     Flag("cancel-on-detach", "Ctrl-C cancels the job at once"),
+    Flag("raw", "what the job writes, byte for byte, at a terminal, too"),
 };
 
 void WriteError(const std::string& text) {
@@ -90,7 +92,11 @@ class Detacher {
 class JobRunner {
  public:
   JobRunner(Context& context, ApiClient& api, const FollowLimits& limits, uint64_t job_id)
-      : context_(context), api_(api), limits_(limits), job_id_(job_id) {}
+      : context_(context),
+        api_(api),
+        limits_(limits),
+        job_id_(job_id),
+        terminal_(context.arguments.Has("raw") || !context.console.out_is_terminal()) {}
 
   // The job as it ended, or `done` false if the time was over first.
   absl::StatusOr<WaitResult> Follow() {
@@ -112,6 +118,7 @@ class JobRunner {
       ASSIGN_OR_RETURN(result, AwaitEndOf(std::move(result), attempt));
       // What was written after a log stream broke off.
       CopyAttempt(attempt, false);
+      context_.console.Out(terminal_.End());
       if (!result.done || IsEnded(result.job.state())) {
         return result;
       }
@@ -148,7 +155,7 @@ class JobRunner {
       request.set_offset_bytes(log_bytes_);
       status = CopyLog(api_, request, limits_, [this](const std::string& data) {
         log_bytes_ += static_cast<int64_t>(data.size());
-        context_.console.Out(data);
+        context_.console.Out(terminal_.Pass(data));
         context_.console.Flush();
       });
       if (status.ok() || absl::Now() >= limits_.deadline) {
@@ -168,6 +175,7 @@ class JobRunner {
   const uint64_t job_id_;
   std::string said_reason_;
   int64_t log_bytes_ = 0;  // of the present attempt, shown already
+  TerminalText terminal_;  // of the present attempt
 };
 
 absl::StatusOr<int> RunRun(Context& context) {

@@ -1,5 +1,6 @@
 // `berth logs` of several ranks, of chosen lines, and into files.
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -12,6 +13,9 @@
 #include "common/error_detail.h"
 #include "tests/client/fake_scheduler.h"
 #include "tests/testing/temp_dir.h"
+#include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
 
 namespace berth {
 namespace {
@@ -305,6 +309,44 @@ TEST_F(RankLogs, AreReadInStep) {
     absl::StrAppend(&expected, "[r0-1 ×2] ", line);
   }
   EXPECT_TRUE(outcome.out == expected) << outcome.out.size() << " of " << expected.size();
+}
+
+// What `berth` writes where standard output is a terminal.
+std::string AtATerminal(const FakeScheduler& scheduler, const std::vector<std::string>& words) {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  char path[64] = "";
+  EXPECT_TRUE(grantpt(master) == 0 && unlockpt(master) == 0 &&
+              ptsname_r(master, path, sizeof path) == 0);
+  const int terminal = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  termios mode{};
+  EXPECT_EQ(tcgetattr(terminal, &mode), 0);
+  cfmakeraw(&mode);
+  EXPECT_EQ(tcsetattr(terminal, TCSANOW, &mode), 0);
+  const int err = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  const Environment environment = scheduler.environment();
+  Console console(terminal, err);
+  Context context(console, environment);
+  EXPECT_EQ(RunClient(words, context), 0);
+  std::string out(4096, 0);
+  const ssize_t got = read(master, out.data(), out.size());
+  out.resize(got < 0 ? 0 : static_cast<size_t>(got));
+  for (const int file : {err, terminal, master}) {
+    close(file);
+  }
+  return out;
+}
+
+// Rule: no job changes the terminal of who reads its log, also where an escape comes in two pieces.
+TEST(Run, CleansTheLogAtATerminal) {
+  FakeScheduler scheduler;
+  v1::Job& job = scheduler.service.jobs[4812];
+  job.set_state(v1::JOB_STATE_SUCCEEDED);
+  job.set_started_at_us(kNoon);
+  scheduler.service.log = "\x1b[31mred\x1b[2J\x1b]0;t\n";
+  const std::string shown = "\x1b[31mred^[[2J^[]0;t\n";
+  EXPECT_EQ(AtATerminal(scheduler, {"run", "--", "true"}), shown);
+  EXPECT_EQ(AtATerminal(scheduler, {"run", "--raw", "--", "true"}), scheduler.service.log);
+  EXPECT_EQ(scheduler.Run({"run", "--", "true"}).out, scheduler.service.log);
 }
 
 }  // namespace

@@ -176,6 +176,10 @@ def escapes(center, token):
         expect(out == shown, "%s: %r" % (verb, out))
         out = at_a_terminal(center, token, verb, str(job), "--raw")
         expect(out == written, "%s --raw: %r" % (verb, out))
+    out = at_a_terminal(center, token, "run", "--", "printf", octal)
+    expect(out == shown, "run: %r" % out)
+    out = at_a_terminal(center, token, "run", "--raw", "--", "printf", octal)
+    expect(out == written, "run --raw: %r" % out)
     merged = at_a_terminal(center, token, "logs", str(job), "--all")
     expect(b"^[]0;title" in merged and b"\x1b]" not in merged, merged)
 
