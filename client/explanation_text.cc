@@ -220,6 +220,22 @@ std::string WaitingText(const v1::Explanation& explanation, bool verbose, absl::
   return text;
 }
 
+// What would raise the bound that ended the job; of an array, its tasks have one.
+std::string RetryText(const v1::Job& job) {
+  std::string option;
+  if (job.end().reason() == v1::END_REASON_OOM) {
+    const int64_t memory_mib = job.gang().per_node().memory_mib();
+    option = absl::StrCat("--memory ", memory_mib == 0 ? "SIZE" : MemoryWord(2 * memory_mib));
+  } else if (job.end().reason() == v1::END_REASON_TIME_LIMIT) {
+    option =
+        absl::StrCat("--time ", berth::FormatDuration(absl::Milliseconds(2 * job.time_limit_ms())));
+  }
+  return option.empty() || job.has_array()
+             ? ""
+             : Line("YOU CAN", absl::StrCat("berth retry ", JobIdText(job), " ", option,
+                                            "    with --plan it says whether that can start"));
+}
+
 std::string EndedText(const v1::Job& job, absl::Time now) {
   std::string text =
       Line("ENDED", absl::StrCat(StateSummary(job), ", ", Moment(job.ended_at_us(), now),
@@ -236,7 +252,7 @@ std::string EndedText(const v1::Job& job, absl::Time now) {
   } else if (job.has_end()) {
     text += Line("WHY", EndText(job.end()));
   }
-  return text;
+  return text + RetryText(job);
 }
 
 // How far it says it is, and what a stop would cost.

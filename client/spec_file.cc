@@ -49,7 +49,7 @@ class SpecReader : public nlohmann::json_sax<Json> {
 
   absl::StatusOr<SpecFile> Take() {
     RETURN_IF_ERROR(status_);
-    if (seen_.count("workdir") > 0 && seen_.count("workdir-sha256") > 0) {
+    if (seen_.contains("workdir") && seen_.contains("workdir-sha256")) {
       return ErrorAt(origin_, "workdir and workdir-sha256 are two folders to start in",
                      "keep one of them");
     }

@@ -33,13 +33,15 @@ bool IsUtf8(absl::string_view text) {
 // Takes what a job does not have for not given.
 class SpecFormatter {
  public:
-  std::string Format(const v1::JobSpec& spec, absl::Time now) {
+  explicit SpecFormatter(Json& json) : json_(json) {}
+
+  void Add(const v1::JobSpec& spec, absl::Time now) {
     json_["schema"] = "berth/v1";
     json_["kind"] = "JobSpec";
     AddText("name", spec.name());
     AddText("project", spec.project());
     AddGang(spec.gang());
-    AddText("disk", SizeText(spec.disk_mib()));
+    AddText("disk", MemoryWord(spec.disk_mib()));
     AddTimes(spec, now);
     AddNumber("priority", spec.priority());
     AddPairs("env", spec.environment());
@@ -59,7 +61,6 @@ class SpecFormatter {
     const bool is_text = IsUtf8(spec.script());
     AddText(is_text ? "script" : "script-base64",
             is_text ? spec.script() : absl::Base64Escape(spec.script()));
-    return absl::StrCat(json_.dump(2, ' ', false, Json::error_handler_t::replace), "\n");
   }
 
  private:
@@ -98,12 +99,6 @@ class SpecFormatter {
     AddList(key, texts);
   }
 
-  static std::string SizeText(int64_t mib) {
-    if (mib == 0) {
-      return "";
-    }
-    return mib % 1024 == 0 ? absl::StrCat(mib / 1024, "GiB") : absl::StrCat(mib, "MiB");
-  }
   static std::string LengthText(int64_t length_ms) {
     return length_ms == 0 ? "" : berth::FormatDuration(absl::Milliseconds(length_ms));
   }
@@ -119,7 +114,7 @@ class SpecFormatter {
     }
     AddText("class", absl::StrJoin(gang.device_classes(), "|"));
     AddMilli("cpus", gang.per_node().cpu_milli());
-    AddText("memory", SizeText(gang.per_node().memory_mib()));
+    AddText("memory", MemoryWord(gang.per_node().memory_mib()));
     AddList("exclude", {gang.excluded_nodes().begin(), gang.excluded_nodes().end()});
     AddPairs("label", gang.node_labels());
   }
@@ -167,13 +162,15 @@ class SpecFormatter {
     AddList("after", others);
   }
 
-  Json json_;
+  Json& json_;
 };
 
 }  // namespace
 
 std::string FormatSpecFile(const v1::JobSpec& spec, absl::Time now) {
-  return SpecFormatter().Format(spec, now);
+  Json json;
+  SpecFormatter(json).Add(spec, now);
+  return absl::StrCat(json.dump(2, ' ', false, Json::error_handler_t::replace), "\n");
 }
 
 }  // namespace berth

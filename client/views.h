@@ -4,6 +4,7 @@
 // The contract's messages as people and programs see them: words, JSON items and table rows. The
 // JSON is frozen; fields are only added.
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,8 @@ Json GangJson(const v1::GangSpec& gang);
 Json SpecJson(const v1::JobSpec& spec);
 // "node-fault", "preempt" and "error", as --requeue takes them; its exit codes apart.
 std::vector<std::string> RequeueCauses(const v1::RequeuePolicy& policy);
+// As --memory takes it, exactly: "64GiB", "1537MiB"; empty for 0.
+std::string MemoryWord(int64_t mib);
 // "requeue", "hold" or "fail".
 std::string NodeLossWord(v1::NodeLossPolicy policy);
 // A matrix as --matrix takes it: "lr=1e-4,3e-4", "seed=1..3".

@@ -102,6 +102,12 @@ std::vector<std::string> RequeueCauses(const v1::RequeuePolicy& policy) {
   return causes;
 }
 
+std::string MemoryWord(int64_t mib) {
+  return mib == 0          ? ""
+         : mib % 1024 == 0 ? absl::StrCat(mib / 1024, "GiB")
+                           : absl::StrCat(mib, "MiB");
+}
+
 std::string NodeLossWord(v1::NodeLossPolicy policy) {
   return policy == v1::NODE_LOSS_POLICY_HOLD   ? "hold"
          : policy == v1::NODE_LOSS_POLICY_FAIL ? "fail"

@@ -140,6 +140,22 @@ absl::Status PrintSubmitted(Context& context, const Submission& submission,
   return absl::OkStatus();
 }
 
+// The job's own exit code.
+absl::StatusOr<int> AwaitEnd(Context& context, ApiClient& api, uint64_t job_id) {
+  context.console.Flush();
+  FollowLimits limits;
+  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
+  v1::WaitJobRequest request;
+  request.set_job_id(job_id);
+  const auto result = WaitForJob(api, request, limits, nullptr);
+  if (!result.ok() && IsUnreachable(result.status())) {
+    context.PrintError(result.status());
+    return kExitServerLost;
+  }
+  RETURN_IF_ERROR(result.status());
+  return ExitCodeOfJob(result->job);
+}
+
 absl::StatusOr<int> RunSubmit(Context& context) {
   ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
   return Submit(context, std::move(submission));
@@ -166,18 +182,7 @@ absl::StatusOr<int> Submit(Context& context, Submission submission) {
   if (!context.arguments.Has("wait") || submission.request.dry_run()) {
     return kExitDone;
   }
-  context.console.Flush();
-  FollowLimits limits;
-  ASSIGN_OR_RETURN(limits.reconnect_for, context.ReconnectFor());
-  v1::WaitJobRequest request;
-  request.set_job_id(response.job_id());
-  const auto result = WaitForJob(*api, request, limits, nullptr);
-  if (!result.ok() && IsUnreachable(result.status())) {
-    context.PrintError(result.status());
-    return kExitServerLost;
-  }
-  RETURN_IF_ERROR(result.status());
-  return ExitCodeOfJob(result->job);
+  return AwaitEnd(context, *api, response.job_id());
 }
 
 SubmissionSource SourceHere(const Context& context) {

@@ -261,6 +261,25 @@ TEST(Explain, AFailedRankIsShownWithItsLastLines) {
   EXPECT_EQ(item["last_lines"][0], "epoch 3");
 }
 
+TEST(Explain, OfAJobThatABoundEndedNamesTheWayBeyondIt) {
+  FakeScheduler scheduler;
+  scheduler.service.explanation = Failed();
+  v1::Job& job = *scheduler.service.explanation.mutable_job();
+  const auto explained = [&](v1::EndReason reason) {
+    job.mutable_end()->set_reason(reason);
+    return scheduler.Run({"explain", "4812"}).out;
+  };
+  job.set_time_limit_ms(5'400'000);
+  job.mutable_gang()->mutable_per_node()->set_memory_mib(65536);
+  for (const auto& [reason, advice] : {
+           std::pair{v1::END_REASON_OOM,        "YOU CAN         berth retry 4812 --memory 128GiB "},
+           std::pair{v1::END_REASON_TIME_LIMIT, "YOU CAN         berth retry 4812 --time 3h "      },
+  }) {
+    EXPECT_NE(explained(reason).find(advice), std::string::npos) << explained(reason);
+  }
+  EXPECT_EQ(explained(v1::END_REASON_EXIT).find("YOU CAN"), std::string::npos);
+}
+
 // An array has no log to look at: its tasks have.
 TEST(Explain, OfAFailedArrayNamesItsTasks) {
   FakeScheduler scheduler;

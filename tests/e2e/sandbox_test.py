@@ -243,6 +243,8 @@ while True:
     hog.append(bytearray(16 << 20))
 """, "--devices", "1", "--memory", "128MiB")
         expect(job["end"]["reason"] == "oom", str(job))
+        explained = center.berth("explain", str(job["id"]), token=token)
+        expect("berth retry %d --memory 256MiB" % job["id"] in explained, explained)
 
     with shows("a process that daemonises and ignores TERM is gone with its job, and its control groups too"):
         job = center.submit("--devices", "1", "--grace", "1s", "--", "/usr/bin/python3", "-c", """
