@@ -23,10 +23,6 @@ namespace {
 
 constexpr absl::string_view kDirective = "#BERTH";
 constexpr size_t kDirectiveBytesMax = 32 << 10;
-constexpr size_t kScriptBytesMax = 1 << 20;
-// A specification has a script of that length with six bytes for each, and as much of everything
-// else.
-constexpr size_t kTextBytesMax = 16 << 20;
 
 // Walks one line and collects its words.
 class WordSplitter {
@@ -144,7 +140,7 @@ std::optional<std::string> ReadAll(int file) {
   std::string text;
   std::array<char, 16384> chunk;
   ssize_t got = 0;
-  while (text.size() <= kTextBytesMax && (got = read(file, chunk.data(), chunk.size())) > 0) {
+  while (text.size() <= kJobTextBytesMax && (got = read(file, chunk.data(), chunk.size())) > 0) {
     text.append(chunk.data(), static_cast<size_t>(got));
   }
   return got < 0 ? std::nullopt : std::optional<std::string>(std::move(text));

@@ -3,6 +3,7 @@
 
 // A job script and the options in its #BERTH lines.
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@
 #include "client/option.h"
 
 namespace berth {
+
+inline constexpr size_t kScriptBytesMax = 1 << 20;
+// Of what is read at all, and of a specification: what a request to the scheduler may have.
+inline constexpr size_t kJobTextBytesMax = 4 << 20;
 
 struct JobFile {
   std::string path;
@@ -28,7 +33,7 @@ absl::StatusOr<std::vector<Word>> SplitShellWords(absl::string_view text, const 
 // Directives stand before the first command, within the first 32 KiB.
 absl::StatusOr<JobFile> ParseJobFile(std::string text, absl::string_view path);
 
-// All of a file, or of standard input for "-"; at most a little more than a job may be.
+// All of a file, or of standard input for "-"; of more than kJobTextBytesMax a part that is longer.
 absl::StatusOr<std::string> ReadJobText(const std::string& path);
 
 }  // namespace berth

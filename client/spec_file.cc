@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
+#include "client/job_file.h"
 #include "client/job_options.h"
 #include "client/output.h"
 #include "client/text.h"
@@ -192,7 +193,8 @@ class SpecReader : public nlohmann::json_sax<Json> {
       return Refuse("is no base64", "write the script as a text: \"script\"");
     }
     file_.spec.set_script(std::move(script));
-    return true;
+    return file_.spec.script().size() <= kScriptBytesMax ||
+           Refuse("is larger than 1 MiB", "put data and programs into files of their own");
   }
 
   const std::string& text_;
@@ -217,6 +219,12 @@ bool IsSpecFile(absl::string_view text) {
 }
 
 absl::StatusOr<SpecFile> ParseSpecFile(const std::string& text, absl::string_view path) {
+  if (text.size() > kJobTextBytesMax) {
+    Origin origin;
+    origin.file = std::string(path);
+    return ErrorAt(origin, "the specification is larger than 4 MiB",
+                   "put data and programs into files of their own");
+  }
   SpecReader reader(text, path);
   Json::sax_parse(text, &reader);
   return reader.Take();

@@ -176,7 +176,7 @@ TEST(SpecFile, OfAJobWhoseVariablesAreNotToldIsRefused) {
 
 // Every one is an error in the file, which it names.
 TEST(SpecFile, RefusesWhatIsNone) {
-  const std::vector<std::pair<std::string, std::string>> cases = {
+  std::vector<std::pair<std::string, std::string>> cases = {
       {R"({"device": 8})",                             R"("device" is no option of a job)"  },
       {R"({"nodes": 1, "nodes": 2})",                  R"("nodes" stands there twice)"      },
       {R"({"nodes": [1]})",                            R"("nodes" is a list)"               },
@@ -201,6 +201,9 @@ TEST(SpecFile, RefusesWhatIsNone) {
       {"{\"name\": \"x\n\"}",                ":1:12: this is no JSON"  },
       {"{\"name\": \"\xff\"}",       "this is no JSON"                                         },
   };
+  cases.emplace_back(absl::StrCat(R"({"script": ")", std::string((1 << 20) + 1, 'x'), "\"}"),
+                     "\"script\" is larger than 1 MiB");
+  cases.emplace_back("{\"name\": " + std::string(4 << 20, ' '), "is larger than 4 MiB");
   for (const auto& [text, message] : cases) {
     const ScriptFile file(text);
     const absl::Status status = MakeAt({file.path()}).status();
