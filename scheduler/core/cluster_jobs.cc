@@ -11,6 +11,34 @@
 #include "scheduler/core/cluster.h"
 
 namespace berth {
+namespace {
+
+// Whether the node gives another allocation a share of the device.
+bool IsShared(const Cluster& cluster, const Allocation& allocation, int index) {
+  const auto& live = cluster.AllocationsOn(allocation.node);
+  return std::any_of(live.begin(), live.end(), [&](AllocationId other) {
+    if (other == allocation.id) {
+      return false;
+    }
+    const std::vector<DeviceShare>& devices = cluster.GetAllocation(other).devices;
+    return std::any_of(devices.begin(), devices.end(),
+                       [index](const DeviceShare& share) { return share.index == index; });
+  });
+}
+
+// How many of the allocation's devices nobody else has a share of: of those that are given out, and
+// of those that the node has no more.
+int64_t UnsharedDevices(const Cluster& cluster, const Allocation& allocation) {
+  const NodeSite& site = cluster.free_index().Site(allocation.node);
+  return cluster.free_index().UnusedOf(allocation) +
+         std::count_if(allocation.devices.begin(), allocation.devices.end(),
+                       [&](const DeviceShare& share) {
+                         return site.PositionOf(share.index) < 0 &&
+                                !IsShared(cluster, allocation, share.index);
+                       });
+}
+
+}  // namespace
 
 Job& Cluster::MutableJob(JobId id) {
   changed_jobs_.insert(id);
@@ -65,7 +93,7 @@ void Cluster::AdoptAllocation(Allocation allocation) {
     allocations_on_.at(allocation.node).insert(allocation.id);
     const Job& job = jobs_.at(allocation.job);
     // A shared device counts as one, from its first share to its last.
-    quota_.Add(GangOf(job, free_index_.UnusedOf(allocation)));
+    quota_.Add(GangOf(job, UnsharedDevices(*this, allocation)));
     free_index_.Take(allocation, OwnerOf(job));
     if (allocation.state == AllocationState::kReleasing) {
       IndexReturning(allocation, true);
@@ -209,7 +237,7 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   StirClaimsOn(allocation);
   ++plan_version_;
   const Job& job = MutableJob(allocation.job);
-  quota_.Remove(GangOf(job, free_index_.UnusedOf(allocation)));
+  quota_.Remove(GangOf(job, UnsharedDevices(*this, allocation)));
   if (job.attempt.funding == Funding::kOwned) {
     UpgradeLabels(job.spec.tenant, job.attempt.device_class);
   }

@@ -58,6 +58,27 @@ TEST_F(SharesTest, CountAsOneDeviceFromTheFirstToTheLast) {
   Check();
 }
 
+// The device may vanish meanwhile, and what tells of its end comes later.
+TEST_F(SharesTest, CountUntilTheirEndAlsoWhereTheNodeHasTheDeviceNoMore) {
+  const NodeId node = world_.AddNode("a", 2);
+  const JobId first = world_.Start(Share(300), sim_);
+  const JobId second = world_.Start(Share(300), sim_);
+  const JobId whole = world_.Start(world_.Key(Gang(1, 1)), sim_);
+  NodeFacts facts = world_.cluster().GetNode(node).facts;
+  facts.devices.clear();
+  world_.cluster().PutFacts(node, facts);
+  EXPECT_EQ(Used(), 2);
+  Check();
+  world_.End(first);
+  EXPECT_EQ(Used(), 2);
+  Check();
+  world_.End(second);
+  EXPECT_EQ(Used(), 1);
+  world_.End(whole);
+  EXPECT_EQ(Used(), 0);
+  Check();
+}
+
 TEST_F(SharesTest, AreOnlyForOneTenantLabelAndPreemptibility) {
   world_.AddNode("a", 1);
   world_.Start(Share(300), sim_);
