@@ -34,7 +34,7 @@ static_assert(RaiseEnum<v1::TaskState>(TaskState::kJournaled) == v1::TASK_STATE_
 static_assert(RaiseEnum<v1::TaskState>(TaskState::kLostReboot) == v1::TASK_STATE_LOST_REBOOT);
 static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kPrepared) == v1::REPORT_KIND_PREPARED);
 static_assert(RaiseEnum<v1::ReportKind>(ReportKind::kQuarantine) == v1::REPORT_KIND_QUARANTINE);
-static_assert(SameEnum<v1::Refusal>(Refusal::kLaunch) == v1::REFUSAL_LAUNCH);
+static_assert(SameEnum<v1::Refusal>(Refusal::kDevice) == v1::REFUSAL_DEVICE);
 static_assert(SameEnum<v1::StopReason>(StopReason::kIdle) == v1::STOP_REASON_IDLE);
 static_assert(RaiseEnum<v1::HelloRefused::Why>(HelloRefusal::kVersion) ==
               v1::HelloRefused::WHY_VERSION);
@@ -227,6 +227,11 @@ absl::Status CheckFacts(const v1::NodeFacts& facts) {
       return BadFacts(absl::StrCat("device ", device.index(), " is listed twice"));
     }
   }
+  for (const v1::Device& device : facts.devices()) {
+    if (uuids.contains(device.part_of())) {
+      return BadFacts(absl::StrCat("device ", device.index(), " is a part of one that is listed"));
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -350,7 +355,8 @@ ReportedFacts ToReportedFacts(const v1::NodeFacts& facts) {
                     .ring = plain(device.ring()),
                     .health = ToDeviceHealth(device.health()),
                     .health_detail = plain(device.health_detail()),
-                    .minor_number = device.minor_number()};
+                    .minor_number = device.minor_number(),
+                    .part_of = device.part_of()};
   }
   return reported;
 }

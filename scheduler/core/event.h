@@ -222,7 +222,18 @@ enum class ReportKind {
   kQuarantine,  // the node is not to be trusted; message says why
 };
 
-enum class Refusal { kNone, kLockHeld, kDisk, kImage, kBadSpec, kEpoch, kFenced, kLease, kLaunch };
+enum class Refusal {
+  kNone,
+  kLockHeld,
+  kDisk,
+  kImage,
+  kBadSpec,
+  kEpoch,
+  kFenced,
+  kLease,
+  kLaunch,
+  kDevice
+};
 
 // What a task told of itself so far. Ages count back from when the message was made.
 struct TaskNotice {

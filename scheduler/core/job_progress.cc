@@ -76,6 +76,9 @@ JobEnd EndOfRefusal(const Step& step, const Allocation& allocation, const TaskRe
       return {.reason = EndReason::kLaunchError, .exit_code = 126, .message = message};
     case Refusal::kImage:
       return {.reason = EndReason::kImageError, .message = message};
+    case Refusal::kDevice:
+      // It was on its way while an operator changed the node: nobody failed.
+      return {.reason = EndReason::kAdmin, .message = message};
     case Refusal::kNone:
     case Refusal::kLockHeld:
     case Refusal::kDisk:

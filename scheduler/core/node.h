@@ -31,6 +31,7 @@ struct Device {
   DeviceHealth health = DeviceHealth::kOk;
   std::string health_detail;
   int minor_number = -1;
+  std::string part_of = {};  // uuid of the whole device; empty: it is whole. Not durable
 };
 
 struct TopologyPath {

@@ -159,11 +159,21 @@ void QuarantineNode(const Step& step, NodeId id, absl::string_view why) {
 }
 
 std::string InventoryMismatch(const NodeFacts& before, const NodeFacts& after) {
+  const auto was_divided = [&after](const Device& known) {
+    return std::any_of(after.devices.begin(), after.devices.end(), [&](const Device& device) {
+      return device.part_of == known.uuid ||
+             (!known.part_of.empty() &&
+              (device.uuid == known.part_of || device.part_of == known.part_of));
+    });
+  };
   for (const Device& known : before.devices) {
     const auto found =
         std::find_if(after.devices.begin(), after.devices.end(),
                      [&known](const Device& device) { return device.uuid == known.uuid; });
     if (found == after.devices.end()) {
+      if (was_divided(known)) {
+        continue;
+      }
       return absl::StrFormat("its inventory changed: device %d (%s) is gone", known.index,
                              known.uuid);
     }

@@ -34,7 +34,8 @@ void BuryNode(const Step& step, NodeId id, ReleaseEvidence evidence, absl::strin
 // stopped keeps its devices. The first reason stays. Nodes that are lost or never joined stay so.
 void QuarantineNode(const Step& step, NodeId id, absl::string_view why);
 
-// Why a node whose inventory was `before` and is `after` contradicts itself; empty: it does not.
+// Why a node whose inventory was `before` and is `after` contradicts itself; empty: it does not. A
+// device that was divided, or put together again, is still there.
 std::string InventoryMismatch(const NodeFacts& before, const NodeFacts& after);
 
 // Silent, with something on them, and not together with many.

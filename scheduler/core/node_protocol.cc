@@ -43,6 +43,13 @@ NodeFacts ToFacts(const Step& step, const ReportedFacts& reported) {
   return facts;
 }
 
+// Why what an agent tells now is not to be trusted; empty: it is. Nothing runs on a drained node,
+// so that an operator may change it.
+std::string DoubtOf(const Step& step, const Node& node, const NodeFacts& told) {
+  const bool is_drained = node.drain_requested && step.cluster.AllocationsOn(node.id).empty();
+  return is_drained ? "" : InventoryMismatch(node.facts, told);
+}
+
 // Where a node that can be talked to belongs.
 void SettleNode(const Step& step, NodeId id) {
   const Node& node = step.cluster.GetNode(id);
@@ -266,9 +273,8 @@ void HandleHello(const Step& step, const AgentHello& hello) {
   const bool new_life = hello.incarnation > node.incarnation;
   const bool journal_lost = hello.journal_since > node.incarnation;
   NodeFacts facts = ToFacts(step, hello.facts);
-  const std::string doubt = node.state == NodeState::kQuarantined
-                                ? node.state_detail
-                                : InventoryMismatch(node.facts, facts);
+  const std::string doubt =
+      node.state == NodeState::kQuarantined ? node.state_detail : DoubtOf(step, node, facts);
   step.cluster.UpdateNode(id, [&hello](Node& changed) {
     changed.session = hello.session;
     changed.boot_id = hello.boot_id;
@@ -321,7 +327,7 @@ void HandleFacts(const Step& step, const AgentFacts& facts) {
   if (IsCurrent(step, facts.node, facts.session)) {
     Heard(step, facts.node);
     NodeFacts changed = ToFacts(step, facts.facts);
-    const std::string doubt = InventoryMismatch(step.cluster.GetNode(facts.node).facts, changed);
+    const std::string doubt = DoubtOf(step, step.cluster.GetNode(facts.node), changed);
     step.cluster.PutFacts(facts.node, std::move(changed));
     if (!doubt.empty()) {
       QuarantineNode(step, facts.node, doubt);

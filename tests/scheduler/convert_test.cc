@@ -567,5 +567,21 @@ TEST(ToProtoReclaim, NamesOnlyWhatTheActorMaySee) {
   EXPECT_EQ(all.candidates(1).job_id(), 5u);
 }
 
+TEST(CheckFacts, ADeviceIsNotOnOfferBesideAPartOfItself) {
+  v1::NodeFacts facts;
+  for (int index = 0; index < 2; ++index) {
+    v1::Device& device = *facts.add_devices();
+    device.set_index(index);
+    device.set_uuid(absl::StrCat("GPU-", index));
+    device.set_device_class("gpu");
+    device.set_kind(v1::DEVICE_KIND_NVIDIA);
+  }
+  EXPECT_TRUE(CheckFacts(facts).ok()) << CheckFacts(facts);
+  facts.mutable_devices(1)->set_part_of("GPU-2");
+  EXPECT_TRUE(CheckFacts(facts).ok()) << CheckFacts(facts);
+  facts.mutable_devices(1)->set_part_of("GPU-0");
+  EXPECT_FALSE(CheckFacts(facts).ok());
+}
+
 }  // namespace
 }  // namespace berth

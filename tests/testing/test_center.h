@@ -154,6 +154,12 @@ class TestCenter {
     engine_.Apply(AgentEvent(hello), now_);
   }
 
+  // The agent tells that it has these devices now.
+  void TellDevices(NodeId id, std::vector<ReportedDevice> devices) {
+    facts_[id].devices = std::move(devices);
+    engine_.Apply(AgentEvent(AgentFacts{id, sessions_.at(id), facts_[id]}), now_);
+  }
+
   absl::StatusOr<Outcome> TrySubmit(const TestJob& job) {
     SubmitJob submit;
     submit.spec.name = "job";
