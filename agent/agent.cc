@@ -37,6 +37,10 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options)
 
 void Agent::WatchDevices() {
   OnDevices(devices_->Look());
+  if (auto found = sampler_.has_value() ? sampler_->TakeFound() : std::nullopt) {
+    devices_->Put(*std::move(found));
+  }
+  OnDevices(devices_->Step(core_->FindDevicesInUse()));
   loop_.RunAfter(kDeviceLook, [this] { WatchDevices(); });
 }
 
@@ -48,6 +52,7 @@ void Agent::OnDevices(const DeviceHealth::Outcome& outcome) {
     return;
   }
   facts_.mutable_devices()->Assign(devices_->devices().begin(), devices_->devices().end());
+  runner_->SetDevices(devices_->DevicesAtHand());
   TellFacts();
 }
 
@@ -67,14 +72,19 @@ void Agent::TellFacts() {
   if (!facts_changed_) {
     v1::AgentMessage message;
     *message.mutable_facts() = facts_;
-    session_->Send(std::move(message));
+    // Behind the ends of tasks that had what is not there any more.
+    Say(std::move(message));
   }
 }
 
 void Agent::Run() {
   writer_.emplace(*journal_, loop_);
-  if (auto meter = MakeDeviceMeter(options_.devices); meter != nullptr) {
-    sampler_.emplace(std::move(meter), kDeviceSamplePause);
+  DeviceLooks looks{.meter = MakeDeviceMeter(options_.devices),
+                    .pause = kDeviceSamplePause,
+                    .finder = devices_->TakeFinder(),
+                    .search_pause = options_.devices.search_pause};
+  if (looks.meter != nullptr || looks.finder != nullptr) {
+    sampler_.emplace(std::move(looks));
   }
   Connect();
   WatchDevices();
@@ -173,6 +183,7 @@ void Agent::Beat(uint64_t session) {
   const absl::Duration now = SystemClock().SinceBoot();
   v1::AgentMessage beat = core_->MakeHeartbeat(now);
   if (auto reading = sampler_.has_value() ? sampler_->TakeNew() : std::nullopt) {
+    devices_->Renumber(reading->samples);
     beat.mutable_heartbeat()->mutable_samples()->Assign(reading->samples.begin(),
                                                         reading->samples.end());
     beat.mutable_heartbeat()->set_samples_age_ms(absl::ToInt64Milliseconds(now - reading->at));

@@ -48,7 +48,7 @@ class Agent {
   void BeginJournal(AgentState& state);
   absl::Status AdoptTasks();
   absl::Status EndStrays();
-  // Looks at the devices now and again: faults end tasks, changes are told.
+  // Looks at the devices now and again: faults end tasks, changes are told, others taken over.
   void WatchDevices();
   void ConnectDevices();
   void OnDevices(const DeviceHealth::Outcome& outcome);
@@ -88,7 +88,7 @@ class Agent {
   std::optional<absl::Duration> notices_told_;  // since boot; none: never
   bool notices_due_ = false;                    // a timer will tell them
   std::optional<DeviceWatch> devices_;
-  std::optional<DeviceSampler> sampler_;  // while the loop runs; none: nothing can be told
+  std::optional<DeviceSampler> sampler_;  // while the loop runs; none: nothing is to be told
   std::unique_ptr<TaskRunner> runner_;
   std::unique_ptr<DiskWatch> disk_;
   std::unique_ptr<SchedulerChannel> channel_;

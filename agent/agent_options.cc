@@ -142,11 +142,12 @@ void ReadLogs(ConfigFile& file, AgentOptions& options) {
 }
 
 void ReadDevices(ConfigFile& file, AgentOptions& options) {
-  options.devices.node = options.node;
+  DeviceOptions& devices = options.devices;
+  devices.node = options.node;
   const std::string kind = file.String("devices", "kind", "auto");
   const auto source = ParseDeviceSource(kind);
   if (source.ok()) {
-    options.devices.source = *source;
+    devices.source = *source;
   } else {
     file.Fail("devices", "kind", source.status().message());
   }
@@ -155,20 +156,25 @@ void ReadDevices(ConfigFile& file, AgentOptions& options) {
     if (!absl::SimpleAtoi(text, &index) || index < 0) {
       file.Fail("devices", "indexes", "must be device numbers, as [\"0\", \"1\"]");
     }
-    options.devices.indexes.push_back(index);
+    devices.indexes.push_back(index);
   }
-  options.devices.fault_script = file.String("devices", "fault_script", "");
-  options.devices.sample_script = file.String("devices", "sample_script", "");
+  devices.search_pause = file.Duration("devices", "reread", devices.search_pause);
+  if (devices.search_pause < absl::Seconds(1)) {
+    file.Fail("devices", "reread", "must be at least 1s");
+  }
+  devices.inventory_script = file.String("devices", "inventory_script", "");
+  devices.fault_script = file.String("devices", "fault_script", "");
+  devices.sample_script = file.String("devices", "sample_script", "");
   for (ConfigFile& table : file.Tables("simulated")) {
-    SimulatedDevices devices;
-    devices.device_class = table.String("", "class", "");
-    devices.count = static_cast<int>(table.Integer("", "count", 0));
+    SimulatedDevices group;
+    group.device_class = table.String("", "class", "");
+    group.count = static_cast<int>(table.Integer("", "count", 0));
     const auto memory = ParseMemoryMib(table.String("", "memory", "80GiB"));
-    devices.memory_mib = memory.value_or(0);
-    if (devices.device_class.empty() || devices.count < 1 || devices.count > 64 || !memory.ok()) {
+    group.memory_mib = memory.value_or(0);
+    if (group.device_class.empty() || group.count < 1 || group.count > 64 || !memory.ok()) {
       file.Fail("simulated", "class", "needs class, count (1 to 64) and memory, as \"80GiB\"");
     }
-    options.devices.simulated.push_back(std::move(devices));
+    devices.simulated.push_back(std::move(group));
   }
 }
 

@@ -128,11 +128,7 @@ void Agent::BeginJournal(AgentState& state) {
 
 // The runner asks about its tasks' devices, and tells what it sees of them.
 void Agent::ConnectDevices() {
-  std::map<int, v1::Device> devices;
-  for (const v1::Device& device : facts_.devices()) {
-    devices[device.index()] = device;
-  }
-  runner_->SetDevices(std::move(devices));
+  runner_->SetDevices(devices_->DevicesAtHand());
   runner_->SetDeviceGate([this](int index) { return devices_->WhyNotClean(index); });
   runner_->SetBeforeEnd([this] { OnDevices(devices_->Look()); });
   runner_->SetOnNodeFault([this](uint64_t allocation, const std::string& why) {

@@ -99,6 +99,18 @@ absl::Status TaskLauncher::MakeFolder(LaunchedTask& task) const {
   return absl::OkStatus();
 }
 
+std::string TaskLauncher::WhyNotHere(const v1::Assignment& assignment) const {
+  for (const v1::DeviceAssignment& device : assignment.devices()) {
+    const auto here = devices_.find(device.index());
+    if (here == devices_.end() || here->second.uuid() != device.uuid() ||
+        here->second.device_class() != device.device_class()) {
+      return absl::StrCat("device ", device.index(), " (", device.uuid(),
+                          ") is not on the node any more");
+    }
+  }
+  return "";
+}
+
 absl::Status TaskLauncher::Prepare(LaunchedTask& task, absl::Duration lease_deadline) {
   const v1::Assignment& assignment = task.assignment;
   const TaskOwner owner = OwnerOf(assignment);

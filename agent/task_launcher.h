@@ -82,8 +82,11 @@ class TaskLauncher {
 
   const LaunchOptions& options() const { return options_; }
   Isolation& isolation() { return isolation_; }
-  // The node's devices by index, as of the last inventory.
+  // The devices at hand by index, from now on.
   void SetDevices(std::map<int, v1::Device> devices) { devices_ = std::move(devices); }
+
+  // Why a task cannot have the devices that it was assigned; empty: they are here.
+  std::string WhyNotHere(const v1::Assignment& assignment) const;
 
   // What the first task would wait for.
   absl::Status WarmUp() { return shims_->StartTemplate(); }

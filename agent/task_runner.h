@@ -37,7 +37,7 @@ class TaskRunner {
   // Gives up folders that are on their way. Requires: the loop runs no task of it afterwards.
   ~TaskRunner();
 
-  // The node's devices by index, as of the last inventory.
+  // The devices at hand by index, from now on.
   void SetDevices(std::map<int, v1::Device> devices) { launcher_.SetDevices(std::move(devices)); }
 
   void Run(const TaskAction& action);

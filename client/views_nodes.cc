@@ -53,6 +53,11 @@ Json NodeJson(const v1::Node& node, absl::Time now) {
   json["state"] = NodeStateWord(node.state());
   json["state_detail"] = node.state_detail();
   json["class"] = node.device_class();
+  std::map<std::string, int> classes;
+  for (const v1::Device& device : facts.devices()) {
+    ++classes[device.device_class()];
+  }
+  json["classes"] = classes;
   json["devices_total"] = facts.devices_size();
   json["devices_free"] = node.devices_free();
   json["jobs"] = node.jobs();

@@ -229,8 +229,8 @@ END
 # The devices of agent number $1 as TOML.
 device_settings() {
   if [ "$devices" != real ]; then
-    printf '[devices]\nkind = "simulated"\nfault_script = "%s"\nsample_script = "%s"\n' \
-      "$dir/agent-$1.faults" "$dir/agent-$1.samples"
+    printf '[devices]\nkind = "simulated"\nreread = "1s"\ninventory_script = "%s"\nfault_script = "%s"\nsample_script = "%s"\n' \
+      "$dir/agent-$1.devices" "$dir/agent-$1.faults" "$dir/agent-$1.samples"
     [ "$devices" = 0 ] || printf '\n[[simulated]]\nclass = "%s"\ncount = %s\nmemory = "80GiB"\n' "$class" "$devices"
     return
   fi

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -86,6 +87,12 @@ struct TaskLost {
 
 using TaskEvent = std::variant<TaskPrepared, TaskRefused, TaskStarted, TaskEnded, TaskLost>;
 
+// Uuids of the devices of tasks that have not ended.
+struct DevicesInUse {
+  std::set<std::string> all;
+  std::set<std::string> begun;  // of those: by tasks that are at least prepared
+};
+
 struct AgentOutput {
   std::vector<JournalRecord> journal;
   bool must_sync = false;  // the records must be on disk before the rest happens
@@ -127,6 +134,7 @@ class AgentCore {
 
   bool connected() const { return connected_; }
   bool HasTasks() const { return !tasks_.empty(); }
+  DevicesInUse FindDevicesInUse() const;
   const v1::HelloAck& session() const { return session_; }
   // Everything durable, for a compaction of the journal.
   const AgentState& state() const { return state_; }

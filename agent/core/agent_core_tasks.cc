@@ -23,6 +23,22 @@ AgentOutput AgentCore::OnTask(const TaskEvent& event, int64_t at_us) {
   return output;
 }
 
+DevicesInUse AgentCore::FindDevicesInUse() const {
+  DevicesInUse in_use;
+  for (const auto& [id, task] : tasks_) {
+    if (HasEnded(task.state)) {
+      continue;
+    }
+    for (const v1::DeviceAssignment& device : task.assignment.devices()) {
+      in_use.all.insert(device.uuid());
+      if (task.state != v1::TASK_STATE_JOURNALED) {
+        in_use.begun.insert(device.uuid());
+      }
+    }
+  }
+  return in_use;
+}
+
 AgentOutput AgentCore::OnNodeFault(uint64_t allocation_id, absl::string_view why, int64_t at_us) {
   AgentOutput output;
   at_us_ = at_us;

@@ -1,13 +1,13 @@
 #include "agent/devices/ascend.h"
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 
 #include "agent/devices/ascend_chip.h"
 #include "agent/devices/npu_smi_tool.h"
-#include "common/log.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -23,6 +23,7 @@ v1::DeviceHealth HealthOf(const std::string& word) {
 }  // namespace
 
 absl::StatusOr<ProbedDevices> AscendProbe::Probe() {
+  std::vector<std::string> complaints;
   const absl::StatusOr<std::unique_ptr<DcmiLibrary>> dcmi = DcmiLibrary::Load(library_);
   if (dcmi.ok()) {
     absl::StatusOr<ProbedDevices> found = ProbeAscendChips(**dcmi, node_);
@@ -30,17 +31,20 @@ absl::StatusOr<ProbedDevices> AscendProbe::Probe() {
       return found;
     }
   } else if (!absl::IsNotFound(dcmi.status())) {
-    LogWarning("dcmi is not used; npu-smi is asked instead",
-               {
-                   {"error", std::string(dcmi.status().message())}
-    });
+    complaints.push_back(
+        absl::StrCat("npu-smi is asked instead of DCMI: ", dcmi.status().message()));
   }
-  return ProbeByTool();
+  absl::StatusOr<ProbedDevices> found = ProbeByTool();
+  if (found.ok()) {
+    found->complaints = std::move(complaints);
+  }
+  return found;
 }
 
 absl::StatusOr<ProbedDevices> AscendProbe::ProbeByTool() const {
   ASSIGN_OR_RETURN(const std::vector<NpuChip> chips, AskNpuSmi(program_));
   ProbedDevices found;
+  found.tells_parts = false;
   for (const NpuChip& chip : chips) {
     v1::Device& device = found.devices.emplace_back();
     device.set_index(chip.physical_id);

@@ -10,7 +10,6 @@
 
 #include "agent/devices/device_probe.h"
 #include "agent/devices/npu_smi.h"
-#include "common/log.h"
 #include "common/status_macros.h"
 
 namespace berth {
@@ -105,6 +104,7 @@ absl::StatusOr<v1::Device> ReadVnpu(const DcmiLibrary& dcmi, const AscendChip& c
   device.set_index(static_cast<int>(id));
   device.set_device_class(VnpuClass(whole.device_class(), TextOf(found.info.name)));
   device.set_uuid(absl::StrCat(whole.uuid(), "-v", id));
+  device.set_part_of(whole.uuid());
   device.set_memory_mib(static_cast<int64_t>(found.info.computing.memory_mb));
   // There is no /dev/davinciN of that number but the one that the task is shown.
   device.set_minor_number(static_cast<int>(id));
@@ -124,57 +124,52 @@ std::string VnpuClass(absl::string_view whole, absl::string_view name) {
       whole.substr(0, kClassNameBytesMax - std::min(part.size(), kClassNameBytesMax)), part);
 }
 
-absl::StatusOr<std::vector<AscendChip>> ListAscendChips(const DcmiLibrary& dcmi) {
+absl::StatusOr<AscendChips> ListAscendChips(const DcmiLibrary& dcmi) {
   std::array<int, kDcmiCardsMax> cards = {};
   int count = 0;
   if (const int result = dcmi.get_card_list(&count, cards.data(), kDcmiCardsMax);
       result != kDcmiOk) {
     return dcmi.Error("dcmi_get_card_list", result);
   }
-  std::vector<AscendChip> chips;
+  AscendChips chips;
   for (int i = 0; i < std::min(count, kDcmiCardsMax); ++i) {
     const int card = cards[static_cast<size_t>(i)];
     int devices = 0;
     if (const int result = dcmi.get_num_in_card(card, &devices); result != kDcmiOk) {
-      LogWarning("card unreadable", {
-                                        {"card",        card  },
-                                        {"dcmi_result", result}
-      });
+      chips.complaints.push_back(
+          absl::StrCat("card ", card, " is unreadable: DCMI result ", result));
       continue;
     }
     for (int device = 0; device < devices; ++device) {
       AscendChip chip{.card = card, .device = device};
       if (!FindPhysicalId(dcmi, chip)) {
-        LogWarning("chip has no number", {
-                                             {"card", card  },
-                                             {"chip", device}
-        });
+        chips.complaints.push_back(
+            absl::StrCat("chip ", device, " of card ", card, " has no number"));
         continue;
       }
       chip.vnpus = ListVnpus(dcmi, chip);
-      chips.push_back(std::move(chip));
+      chips.found.push_back(std::move(chip));
     }
   }
-  std::sort(chips.begin(), chips.end(),
+  std::sort(chips.found.begin(), chips.found.end(),
             [](const AscendChip& a, const AscendChip& b) { return a.physical_id < b.physical_id; });
   return chips;
 }
 
 absl::StatusOr<ProbedDevices> ProbeAscendChips(const DcmiLibrary& dcmi, const std::string& node) {
-  ASSIGN_OR_RETURN(const std::vector<AscendChip> chips, ListAscendChips(dcmi));
+  ASSIGN_OR_RETURN(AscendChips chips, ListAscendChips(dcmi));
   ProbedDevices found;
+  found.complaints = std::move(chips.complaints);
   const auto keep = [&](int index, absl::StatusOr<v1::Device> device) {
     if (device.ok()) {
       found.devices.push_back(*std::move(device));
       return;
     }
-    LogWarning("device unreadable", {
-                                        {"index", index                    },
-                                        {"error", device.status().message()}
-    });
+    found.complaints.push_back(
+        absl::StrCat("device ", index, " is unreadable: ", device.status().message()));
     found.unreadable.push_back(index);
   };
-  for (const AscendChip& chip : chips) {
+  for (const AscendChip& chip : chips.found) {
     absl::StatusOr<v1::Device> whole = ReadChip(dcmi, chip, node);
     if (!whole.ok() || chip.vnpus.empty()) {
       keep(chip.physical_id, std::move(whole));

@@ -23,8 +23,13 @@ struct AscendChip {
   std::vector<unsigned int> vnpus;  // N of /dev/vdavinciN, and the indexes; empty: it is whole
 };
 
-// Chips whose place cannot be told are left out.
-absl::StatusOr<std::vector<AscendChip>> ListAscendChips(const DcmiLibrary& dcmi);
+struct AscendChips {
+  std::vector<AscendChip> found;
+  std::vector<std::string>
+      complaints;  // about those whose place cannot be told, which are left out
+};
+
+absl::StatusOr<AscendChips> ListAscendChips(const DcmiLibrary& dcmi);
 
 // `node` as for AscendProbe.
 absl::StatusOr<ProbedDevices> ProbeAscendChips(const DcmiLibrary& dcmi, const std::string& node);

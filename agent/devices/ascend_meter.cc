@@ -31,9 +31,9 @@ v1::DeviceSample ReadWholeChip(const DcmiLibrary& dcmi, const AscendChip& chip) 
 
 absl::StatusOr<std::unique_ptr<AscendMeter>> AscendMeter::Open(const std::string& library) {
   ASSIGN_OR_RETURN(std::unique_ptr<DcmiLibrary> dcmi, DcmiLibrary::Load(library));
-  ASSIGN_OR_RETURN(std::vector<AscendChip> chips, ListAscendChips(*dcmi));
-  std::erase_if(chips, [](const AscendChip& chip) { return !chip.vnpus.empty(); });
-  return std::unique_ptr<AscendMeter>(new AscendMeter(std::move(dcmi), std::move(chips)));
+  ASSIGN_OR_RETURN(AscendChips chips, ListAscendChips(*dcmi));
+  std::erase_if(chips.found, [](const AscendChip& chip) { return !chip.vnpus.empty(); });
+  return std::unique_ptr<AscendMeter>(new AscendMeter(std::move(dcmi), std::move(chips.found)));
 }
 
 std::vector<v1::DeviceSample> AscendMeter::Read() {

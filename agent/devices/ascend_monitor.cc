@@ -6,8 +6,8 @@ namespace berth {
 
 absl::StatusOr<std::unique_ptr<AscendMonitor>> AscendMonitor::Open(const std::string& library) {
   ASSIGN_OR_RETURN(std::unique_ptr<DcmiLibrary> dcmi, DcmiLibrary::Load(library));
-  ASSIGN_OR_RETURN(const std::vector<AscendChip> chips, ListAscendChips(*dcmi));
-  return std::unique_ptr<AscendMonitor>(new AscendMonitor(std::move(dcmi), chips));
+  ASSIGN_OR_RETURN(const AscendChips chips, ListAscendChips(*dcmi));
+  return std::unique_ptr<AscendMonitor>(new AscendMonitor(std::move(dcmi), chips.found));
 }
 
 AscendMonitor::AscendMonitor(std::unique_ptr<DcmiLibrary> dcmi,

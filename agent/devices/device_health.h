@@ -28,7 +28,7 @@ class DeviceHealth {
   void Mark(std::vector<v1::Device>& devices) const;
 
   struct Outcome {
-    bool changed = false;  // a device's health or the reason of it
+    bool changed = false;  // a device's health or the reason of it, or which devices there are
     // Devices whose tasks must end, with why.
     std::vector<std::pair<int, std::string>> failed;
   };

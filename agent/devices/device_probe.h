@@ -4,6 +4,7 @@
 // One way to find the devices of this machine.
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,10 +16,16 @@ namespace berth {
 // Of the name of a class, as the scheduler takes it.
 inline constexpr size_t kClassNameBytesMax = 63;
 
+// Parts of devices are numbered from here, whole ones below it.
+inline constexpr int kFirstPartIndex = 100;
+
 struct ProbedDevices {
   std::vector<v1::Device> devices;  // by index
   // Indexes of devices that are there and cannot be read: lost from the bus, say. In order.
   std::vector<int> unreadable;
+  // Whether it would tell a device that is divided by its parts, and not as a whole one.
+  bool tells_parts = true;
+  std::vector<std::string> complaints;  // what cannot be used, and why; for people
 };
 
 // Owned by whoever looks for devices; one thread.

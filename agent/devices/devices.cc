@@ -55,16 +55,19 @@ absl::Status CheckOptions(const DeviceOptions& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ProbedDevices> ProbeNvidia(const DeviceOptions& options) {
-  ASSIGN_OR_RETURN(ProbedDevices found, NvidiaProbe(options.nvml_library).Probe());
-  if (found.devices.empty()) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     {.code = "B5402",
-                      .message = "the NVIDIA driver knows no device",
-                      .why = "devices.kind = \"nvidia\" asks for at least one",
-                      .fix = "run nvidia-smi on the node, or set devices.kind = \"none\""});
+absl::Status CheckNvidia(const DeviceOptions& options, const ProbedDevices& found) {
+  if (options.source != DeviceSource::kNvidia || !found.devices.empty()) {
+    return absl::OkStatus();
   }
-  return found;
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.code = "B5402",
+                    .message = "the NVIDIA driver knows no device",
+                    .why = "devices.kind = \"nvidia\" asks for at least one",
+                    .fix = "run nvidia-smi on the node, or set devices.kind = \"none\""});
+}
+
+absl::StatusOr<ProbedDevices> ProbeSimulated(const DeviceOptions& options) {
+  return SimulatedProbe(options.node, options.simulated, options.inventory_script).Probe();
 }
 
 absl::StatusOr<ProbedDevices> ProbeAscend(const DeviceOptions& options) {
@@ -72,7 +75,8 @@ absl::StatusOr<ProbedDevices> ProbeAscend(const DeviceOptions& options) {
 }
 
 absl::StatusOr<ProbedDevices> ProbeAny(const DeviceOptions& options) {
-  absl::StatusOr<ProbedDevices> found = NvidiaProbe(options.nvml_library).Probe();
+  absl::StatusOr<ProbedDevices> found =
+      NvidiaProbe(options.nvml_library, options.nvidia_capabilities).Probe();
   const bool has_any = found.ok() && !(found->devices.empty() && found->unreadable.empty());
   // An error other than a missing driver may hide real devices.
   if (has_any || !(found.ok() || absl::IsNotFound(found.status()))) {
@@ -82,10 +86,7 @@ absl::StatusOr<ProbedDevices> ProbeAny(const DeviceOptions& options) {
   if (ascend.ok() || !absl::IsNotFound(ascend.status())) {
     return ascend;
   }
-  if (options.simulated.empty()) {
-    LogInfo("no device found, none declared", {});
-  }
-  return SimulatedProbe(options.node, options.simulated).Probe();
+  return ProbeSimulated(options);
 }
 
 absl::StatusOr<ProbedDevices> ProbeSource(const DeviceOptions& options) {
@@ -93,11 +94,11 @@ absl::StatusOr<ProbedDevices> ProbeSource(const DeviceOptions& options) {
     case DeviceSource::kAuto:
       return ProbeAny(options);
     case DeviceSource::kNvidia:
-      return ProbeNvidia(options);
+      return NvidiaProbe(options.nvml_library, options.nvidia_capabilities).Probe();
     case DeviceSource::kAscend:
       return ProbeAscend(options);
     case DeviceSource::kSimulated:
-      return SimulatedProbe(options.node, options.simulated).Probe();
+      return ProbeSimulated(options);
     case DeviceSource::kNone:
       return ProbedDevices();
   }
@@ -124,6 +125,15 @@ absl::Status CheckIndexes(const std::vector<int>& wanted, const ProbedDevices& f
                       : absl::StrCat("the node has ", absl::StrJoin(known, ", ")));
   }
   return absl::OkStatus();
+}
+
+ProbedDevices Allowed(const DeviceOptions& options, ProbedDevices found) {
+  if (!options.indexes.empty()) {
+    std::erase_if(found.devices, [&options](const v1::Device& device) {
+      return !Contains(options.indexes, device.index());
+    });
+  }
+  return found;
 }
 
 // Null: no such driver, which FindDevices has told.
@@ -161,20 +171,34 @@ absl::StatusOr<DeviceSource> ParseDeviceSource(absl::string_view text) {
                                      : absl::StrCat("did you mean \"", nearest, "\"?"));
 }
 
-absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options) {
+absl::StatusOr<ProbedDevices> FindDevices(const DeviceOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(ProbedDevices found, ProbeSource(options));
-  if (options.indexes.empty()) {
-    return std::move(found.devices);
-  }
+  RETURN_IF_ERROR(CheckNvidia(options, found));
   RETURN_IF_ERROR(CheckIndexes(options.indexes, found));
-  std::vector<v1::Device> kept;
-  for (v1::Device& device : found.devices) {
-    if (Contains(options.indexes, device.index())) {
-      kept.push_back(std::move(device));
-    }
+  LogComplaints(found);
+  if (options.source == DeviceSource::kAuto && found.devices.empty()) {
+    LogInfo("no device found, none declared", {});
   }
-  return kept;
+  return Allowed(options, std::move(found));
+}
+
+absl::StatusOr<ProbedDevices> ProbeDevices(const DeviceOptions& options) {
+  ASSIGN_OR_RETURN(ProbedDevices found, ProbeSource(options));
+  return Allowed(options, std::move(found));
+}
+
+void LogComplaints(const ProbedDevices& found) {
+  for (const std::string& complaint : found.complaints) {
+    LogWarning("devices are not all told", {
+                                               {"why", complaint}
+    });
+  }
+}
+
+bool MayChange(const DeviceOptions& options) {
+  return options.source != DeviceSource::kNone &&
+         (options.source != DeviceSource::kSimulated || !options.inventory_script.empty());
 }
 
 std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options) {

@@ -9,10 +9,12 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 #include "agent/devices/ascend.h"
 #include "agent/devices/device_event.h"
 #include "agent/devices/device_meter.h"
+#include "agent/devices/device_probe.h"
 #include "agent/devices/nvidia.h"
 #include "agent/devices/simulated.h"
 #include "proto/resources.pb.h"
@@ -36,15 +38,29 @@ struct DeviceOptions {
   std::vector<SimulatedDevices> simulated;
   std::string node;
   std::string nvml_library = kNvmlLibrary;
+  std::string nvidia_capabilities = kNvidiaCapabilities;
   std::string npu_smi = kNpuSmi;
   std::string dcmi_library = kDcmiLibrary;
-  std::string fault_script;   // of simulated devices (fault_script.h); empty: they have no faults
-  std::string sample_script;  // of simulated devices (sample_script.h); empty: nothing is known
+  // Of simulated devices; empty: they never change, have no faults, and nothing is known of them.
+  std::string inventory_script;  // inventory_script.h
+  std::string fault_script;      // fault_script.h
+  std::string sample_script;     // sample_script.h
+  // Between two looks at which devices there are.
+  absl::Duration search_pause = absl::Seconds(15);
 };
 
-// The devices in the order of their indexes, which are those of the machine even where `indexes`
-// leaves some out. Devices that cannot be read are left out with a warning.
-absl::StatusOr<std::vector<v1::Device>> FindDevices(const DeviceOptions& options);
+// What the machine has at the start. An error, too: it is not what the operator expects. Devices
+// that cannot be read are left out with a warning.
+absl::StatusOr<ProbedDevices> FindDevices(const DeviceOptions& options);
+
+// What it has now, in the order of the indexes, which are those of the machine even where `indexes`
+// leaves some out.
+absl::StatusOr<ProbedDevices> ProbeDevices(const DeviceOptions& options);
+
+void LogComplaints(const ProbedDevices& found);
+
+// Whether there may ever be others than at the start.
+bool MayChange(const DeviceOptions& options);
 
 // Watches those devices. None where nothing can be told of them.
 std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options);

@@ -10,7 +10,6 @@
 
 #include "agent/devices/nvidia_class.h"
 #include "agent/devices/nvml_library.h"
-#include "common/log.h"
 #include "common/quantity.h"
 #include "common/status_macros.h"
 
@@ -83,6 +82,7 @@ absl::StatusOr<v1::Device> ReadInstance(const NvmlLibrary& nvml, const NvidiaIns
   ASSIGN_OR_RETURN(const std::vector<std::string> files,
                    MigFiles(instance, device.minor_number(), capabilities));
   device.mutable_files()->Assign(files.begin(), files.end());
+  device.set_part_of(device.uuid());
   device.set_uuid(uuid);
   device.set_device_class(
       MigClass(device.device_class(), MigProfile(attributes, device.memory_mib())));
@@ -169,10 +169,7 @@ absl::StatusOr<ProbedDevices> NvidiaProbe::Probe() {
   absl::Status first_error;
   // One dead device must not take the others, and the tasks on them, from the center.
   const auto leave_out = [&](int index, const absl::Status& why) {
-    LogWarning("device unreadable", {
-                                        {"index", index        },
-                                        {"error", why.message()}
-    });
+    found.complaints.push_back(absl::StrCat("device ", index, " is unreadable: ", why.message()));
     found.unreadable.push_back(index);
     first_error.Update(why);
   };

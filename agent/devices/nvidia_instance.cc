@@ -9,13 +9,13 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
+#include "agent/devices/device_probe.h"
 #include "agent/devices/nvidia_class.h"
 #include "common/status_macros.h"
 
 namespace berth {
 namespace {
 
-constexpr int kFirstMigIndex = 100;
 constexpr int kSlotsPerDevice = 10;
 constexpr int64_t kMemorySlices = 8;
 
@@ -73,7 +73,7 @@ absl::StatusOr<std::string> CapabilityFile(const std::string& path) {
 }  // namespace
 
 int MigIndex(unsigned int parent, unsigned int slot) {
-  return kFirstMigIndex + static_cast<int>(parent) * kSlotsPerDevice + static_cast<int>(slot);
+  return kFirstPartIndex + static_cast<int>(parent) * kSlotsPerDevice + static_cast<int>(slot);
 }
 
 NvidiaInstances ListInstances(const NvmlLibrary& nvml, unsigned int count) {

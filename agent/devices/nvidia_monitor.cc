@@ -16,6 +16,12 @@ constexpr unsigned int kProcessesMax = 4096;
 
 absl::StatusOr<std::unique_ptr<NvidiaMonitor>> NvidiaMonitor::Open(const std::string& library) {
   ASSIGN_OR_RETURN(std::unique_ptr<NvmlLibrary> nvml, NvmlLibrary::Load(library));
+  if (!nvml->missing_function.empty()) {
+    LogInfo("nvml is old; some of the devices' health or use is not seen",
+            {
+                {"missing", nvml->missing_function}
+    });
+  }
   std::unique_ptr<NvidiaMonitor> monitor(new NvidiaMonitor(std::move(nvml)));
   monitor->Watch();
   return monitor;

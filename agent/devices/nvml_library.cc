@@ -92,7 +92,7 @@ absl::Status NvmlLibrary::FindFunctions() {
   Find("nvmlDeviceGetUUID", get_uuid, missing);
   Find("nvmlDeviceGetMemoryInfo", get_memory_info, missing);
   Find("nvmlDeviceGetMinorNumber", get_minor_number, missing);
-  std::string too_old;
+  std::string& too_old = missing_function;
   Find("nvmlEventSetCreate", create_event_set, too_old);
   Find("nvmlEventSetFree", free_event_set, too_old);
   Find("nvmlDeviceRegisterEvents", register_events, too_old);
@@ -113,12 +113,6 @@ absl::Status NvmlLibrary::FindFunctions() {
   if (!no_mig.empty()) {
     get_mig_mode = nullptr;
     too_old = too_old.empty() ? no_mig : too_old;
-  }
-  if (!too_old.empty()) {
-    LogInfo("nvml is old; some of the devices' health or use is not seen",
-            {
-                {"missing", too_old}
-    });
   }
   if (missing.empty()) {
     return absl::OkStatus();

@@ -124,6 +124,8 @@ class NvmlLibrary {
   int (*get_gpu_instance)(NvmlDevice instance, unsigned int* id) = nullptr;
   int (*get_compute_instance)(NvmlDevice instance, unsigned int* id) = nullptr;
   int (*get_attributes)(NvmlDevice instance, NvmlAttributes* attributes) = nullptr;
+  // The first of those that may be null and is.
+  std::string missing_function;
 
  private:
   NvmlLibrary(std::string path, void* handle) : path_(std::move(path)), handle_(handle) {}

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 
 #include "agent/devices/device_probe.h"
+#include "agent/devices/inventory_script.h"
 #include "common/error_detail.h"
 #include "common/status_macros.h"
 
@@ -78,6 +79,9 @@ absl::StatusOr<ProbedDevices> SimulatedProbe::Probe() {
                                  kSimulatedDevicesMax, " a node may have"),
          .why = "",
          .fix = "lower count in [[simulated]]"});
+  }
+  if (!script_.empty()) {
+    ApplyInventoryScript(script_, found);
   }
   return found;
 }

@@ -24,14 +24,16 @@ struct SimulatedDevices {
 class SimulatedProbe : public DeviceProbe {
  public:
   // `node` makes the uuids unique in the center, so that agents on one machine share no lock.
-  SimulatedProbe(std::string node, std::vector<SimulatedDevices> groups)
-      : node_(std::move(node)), groups_(std::move(groups)) {}
+  // `script`: what became of them meanwhile (inventory_script.h); empty: nothing.
+  SimulatedProbe(std::string node, std::vector<SimulatedDevices> groups, std::string script = "")
+      : node_(std::move(node)), groups_(std::move(groups)), script_(std::move(script)) {}
   // The groups one after the other, indexes from 0. InvalidArgument names the table that is wrong.
   absl::StatusOr<ProbedDevices> Probe() override;
 
  private:
   const std::string node_;
   const std::vector<SimulatedDevices> groups_;
+  const std::string script_;
 };
 
 }  // namespace berth

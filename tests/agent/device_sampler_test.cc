@@ -1,11 +1,14 @@
 #include "agent/device_sampler.h"
 
+#include <fstream>
 #include <memory>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include <gtest/gtest.h>
+
+#include "tests/testing/temp_dir.h"
 
 namespace berth {
 namespace {
@@ -38,7 +41,8 @@ DeviceReading AwaitReading(DeviceSampler& sampler) {
 }
 
 TEST(DeviceSampler, LooksAgainAndAgainAndTellsEachLookOnce) {
-  DeviceSampler sampler(std::make_unique<CountingMeter>(nullptr), absl::Milliseconds(1));
+  DeviceSampler sampler(
+      {.meter = std::make_unique<CountingMeter>(nullptr), .pause = absl::Milliseconds(1)});
   const DeviceReading first = AwaitReading(sampler);
   const DeviceReading later = AwaitReading(sampler);
   EXPECT_LT(first.samples.at(0).utilization_percent(), later.samples.at(0).utilization_percent());
@@ -46,17 +50,42 @@ TEST(DeviceSampler, LooksAgainAndAgainAndTellsEachLookOnce) {
 }
 
 TEST(DeviceSampler, PausesBetweenLooksAndEndsWithoutWaitingForOne) {
-  DeviceSampler sampler(std::make_unique<CountingMeter>(nullptr), absl::Hours(1));
+  DeviceSampler sampler(
+      {.meter = std::make_unique<CountingMeter>(nullptr), .pause = absl::Hours(1)});
   AwaitReading(sampler);
   EXPECT_FALSE(sampler.TakeNew().has_value());
 }
 
 TEST(DeviceSampler, ADriverThatStandsStillKeepsNobodyWaiting) {
   absl::Notification hold;
-  DeviceSampler sampler(std::make_unique<CountingMeter>(&hold), absl::Hours(1));
+  DeviceSampler sampler({.meter = std::make_unique<CountingMeter>(&hold), .pause = absl::Hours(1)});
   EXPECT_FALSE(sampler.TakeNew().has_value());
   hold.Notify();
   EXPECT_EQ(AwaitReading(sampler).samples.size(), 1u);
+}
+
+TEST(DeviceSampler, TellsOnceOfOtherDevices) {
+  const TempDir dir;
+  const DeviceOptions options{.source = DeviceSource::kSimulated,
+                              .simulated = {{"sim", 2, 1024}},
+                              .node = "n1",
+                              .inventory_script = dir.File("devices")};
+  auto known = FindDevices(options);
+  ASSERT_TRUE(known.ok()) << known.status();
+  DeviceSampler sampler({.meter = nullptr,
+                         .pause = absl::Hours(1),
+                         .finder = std::make_unique<DeviceFinder>(options, *std::move(known)),
+                         .search_pause = absl::Milliseconds(1)});
+  std::ofstream(options.inventory_script) << "remove device 0\n";
+  std::optional<FoundDevices> found;
+  while (!found.has_value()) {
+    absl::SleepFor(absl::Milliseconds(1));
+    found = sampler.TakeFound();
+  }
+  ASSERT_EQ(found->devices.size(), 1u);
+  EXPECT_EQ(found->devices[0].index(), 1);
+  absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_FALSE(sampler.TakeFound().has_value());
 }
 
 }  // namespace

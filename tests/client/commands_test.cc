@@ -474,6 +474,7 @@ TEST(Nodes, JsonHasTheFrozenFields) {
   EXPECT_EQ(item["state"], "ready");
   EXPECT_EQ(item["class"], "sim");
   EXPECT_EQ(item["devices_total"], 1);
+  EXPECT_EQ(item["classes"].size(), 1u);
   EXPECT_EQ(item["devices_free"], 0);
   EXPECT_EQ(item["agent_version"], "0.1.0");
   EXPECT_EQ(item["facilities"], json::array({"cgroup-v2"}));

@@ -1,5 +1,6 @@
 #include "agent/core/agent_core.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,21 @@ TEST_F(AgentCoreTest, ManyAssignmentsOfOneMessageShareOneOutput) {
   EXPECT_EQ(output.journal.size(), 3u);
   EXPECT_EQ(ActionsOf<PrepareTask>(output).size(), 3u);
   EXPECT_EQ(core_.state().assign_seq_max, 3);
+}
+
+TEST_F(AgentCoreTest, DevicesAreInUseUntilTheirTaskHasEnded) {
+  Connect();
+  v1::Assignment assignment = MakeAssignment(11, 1);
+  assignment.add_devices()->set_uuid("GPU-a");
+  Receive(Assign({assignment}));
+  const std::set<std::string> device = {"GPU-a"};
+  EXPECT_EQ(core_.FindDevicesInUse().all, device);
+  EXPECT_TRUE(core_.FindDevicesInUse().begun.empty());
+  Happens(TaskPrepared{11, "", 0});
+  EXPECT_EQ(core_.FindDevicesInUse().begun, device);
+  Happens(TaskStarted{11});
+  Happens(TaskEnded{.allocation_id = 11});
+  EXPECT_TRUE(core_.FindDevicesInUse().all.empty());
 }
 
 TEST_F(AgentCoreTest, AJobsTokenGoesToItsTaskAndIntoNoRecord) {

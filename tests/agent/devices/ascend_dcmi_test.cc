@@ -106,6 +106,7 @@ TEST_F(AscendDcmiTest, VnpusAreDevicesOfTheirOwnInThePlaceOfTheirChip) {
   EXPECT_EQ(vnpu.index(), 180);
   EXPECT_EQ(vnpu.device_class(), "ascend-910b3-vnpu-vir05-1c-16g");
   EXPECT_EQ(vnpu.uuid(), "NPU-n1-0000:C1:00.0-v180");
+  EXPECT_EQ(vnpu.part_of(), "NPU-n1-0000:C1:00.0");
   EXPECT_EQ(vnpu.memory_mib(), 16384);
   ASSERT_EQ(vnpu.files_size(), 1);
   EXPECT_EQ(vnpu.files(0), "/dev/vdavinci180:/dev/davinci180");
@@ -169,7 +170,7 @@ TEST_F(AscendDcmiTest, IsFoundAndWatchedByItself) {
                               .dcmi_library = BERTH_FAKE_DCMI};
   const auto devices = FindDevices(options);
   ASSERT_TRUE(devices.ok()) << devices.status();
-  EXPECT_EQ(devices->size(), 2u);
+  EXPECT_EQ(devices->devices.size(), 2u);
   const auto monitor = MakeDeviceMonitor(options);
   ASSERT_NE(monitor, nullptr);
   dcmi_->chips[1].health = 3;

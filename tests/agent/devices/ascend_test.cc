@@ -201,8 +201,8 @@ TEST_F(AscendProbeTest, IsFoundByItself) {
                                     .nvml_library = "no-such-library.so",
                                     .npu_smi = tool});
   ASSERT_TRUE(devices.ok()) << devices.status();
-  ASSERT_EQ(devices->size(), 1u);
-  EXPECT_EQ((*devices)[0].index(), 5);
+  ASSERT_EQ(devices->devices.size(), 1u);
+  EXPECT_EQ(devices->devices[0].index(), 5);
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "agent/devices/devices.h"
 
+#include <fstream>
 #include <set>
 
 #include <gtest/gtest.h>
 
 #include "common/error_detail.h"
+#include "tests/testing/temp_dir.h"
 
 namespace berth {
 namespace {
@@ -22,8 +24,8 @@ TEST(FindDevices, SimulatedDevicesAreNumberedThroughTheirTables) {
   };
   const auto found = FindDevices(options);
   ASSERT_TRUE(found.ok()) << found.status();
-  ASSERT_EQ(found->size(), 3u);
-  const v1::Device& first = (*found)[0];
+  ASSERT_EQ(found->devices.size(), 3u);
+  const v1::Device& first = found->devices[0];
   EXPECT_EQ(first.index(), 0);
   EXPECT_EQ(first.device_class(), "sim-a100-80g");
   EXPECT_EQ(first.uuid(), "SIM-n1-0");
@@ -32,9 +34,9 @@ TEST(FindDevices, SimulatedDevicesAreNumberedThroughTheirTables) {
   EXPECT_EQ(first.minor_number(), -1);
   EXPECT_EQ(first.ring(), "");
   EXPECT_EQ(first.health(), v1::DEVICE_HEALTH_OK);
-  EXPECT_EQ((*found)[2].index(), 2);
-  EXPECT_EQ((*found)[2].device_class(), "sim-h200");
-  EXPECT_EQ((*found)[2].uuid(), "SIM-n1-2");
+  EXPECT_EQ(found->devices[2].index(), 2);
+  EXPECT_EQ(found->devices[2].device_class(), "sim-h200");
+  EXPECT_EQ(found->devices[2].uuid(), "SIM-n1-2");
 }
 
 // Agents on one machine hold locks named after uuids.
@@ -48,11 +50,34 @@ TEST(FindDevices, SimulatedDevicesOfTwoNodesShareNoUuid) {
     };
     const auto found = FindDevices(options);
     ASSERT_TRUE(found.ok()) << found.status();
-    for (const v1::Device& device : *found) {
+    for (const v1::Device& device : found->devices) {
       uuids.insert(device.uuid());
     }
   }
   EXPECT_EQ(uuids.size(), 24u);
+}
+
+TEST(FindDevices, AScriptDividesAndRemovesSimulatedDevices) {
+  const TempDir dir;
+  DeviceOptions options = Options(DeviceSource::kSimulated);
+  options.inventory_script = dir.File("script");
+  options.simulated = {
+      {"sim", 3, 8192}
+  };
+  EXPECT_EQ(FindDevices(options)->devices.size(), 3u) << "there is no file yet";
+  std::ofstream(options.inventory_script) << "divide device 0 into 2 sim-half\nremove device 2\n"
+                                          << "remove device 7\ndivide device 1 in 2 sim-half\n";
+  const auto found = FindDevices(options);
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_EQ(found->devices.size(), 3u);
+  EXPECT_EQ(found->devices[0].uuid(), "SIM-n1-1");
+  const v1::Device& part = found->devices[2];
+  EXPECT_EQ(part.index(), 101);
+  EXPECT_EQ(part.device_class(), "sim-half");
+  EXPECT_EQ(part.uuid(), "SIM-n1-0-sim-half-1");
+  EXPECT_EQ(part.part_of(), "SIM-n1-0");
+  EXPECT_EQ(part.memory_mib(), 4096);
+  EXPECT_EQ(found->complaints.size(), 2u);
 }
 
 TEST(FindDevices, AutoTakesDeclaredDevicesWhereNoneAreReal) {
@@ -62,20 +87,20 @@ TEST(FindDevices, AutoTakesDeclaredDevicesWhereNoneAreReal) {
   };
   const auto found = FindDevices(options);
   ASSERT_TRUE(found.ok()) << found.status();
-  EXPECT_EQ(found->size(), 4u);
+  EXPECT_EQ(found->devices.size(), 4u);
 }
 
 TEST(FindDevices, AutoWithoutAnythingFindsNothing) {
   const auto found = FindDevices(Options(DeviceSource::kAuto));
   ASSERT_TRUE(found.ok()) << found.status();
-  EXPECT_TRUE(found->empty());
+  EXPECT_TRUE(found->devices.empty());
 }
 
 TEST(FindDevices, SimulatedWithoutATableAndNoneFindNothing) {
   for (const DeviceSource source : {DeviceSource::kSimulated, DeviceSource::kNone}) {
     const auto found = FindDevices(Options(source));
     ASSERT_TRUE(found.ok()) << found.status();
-    EXPECT_TRUE(found->empty());
+    EXPECT_TRUE(found->devices.empty());
   }
 }
 
@@ -95,9 +120,9 @@ TEST(FindDevices, IndexesChooseAmongThoseThereAre) {
   options.indexes = {1, 3};
   const auto found = FindDevices(options);
   ASSERT_TRUE(found.ok()) << found.status();
-  ASSERT_EQ(found->size(), 2u);
-  EXPECT_EQ((*found)[0].uuid(), "SIM-n1-1");
-  EXPECT_EQ((*found)[1].index(), 3);
+  ASSERT_EQ(found->devices.size(), 2u);
+  EXPECT_EQ(found->devices[0].uuid(), "SIM-n1-1");
+  EXPECT_EQ(found->devices[1].index(), 3);
 }
 
 TEST(FindDevices, WrongIndexesAreRefused) {

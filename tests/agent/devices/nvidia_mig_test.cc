@@ -82,10 +82,12 @@ TEST_F(NvidiaMigTest, EveryInstanceIsADeviceOfAClassOfItsOwn) {
   ASSERT_EQ(found->devices.size(), 3u);
   EXPECT_EQ(found->devices[0].device_class(), "nvidia-h100-80g");
   EXPECT_EQ(found->devices[0].files_size(), 0);
+  EXPECT_EQ(found->devices[0].part_of(), "");
   const v1::Device& small = found->devices[1];
   EXPECT_EQ(small.index(), 110);
   EXPECT_EQ(small.device_class(), "nvidia-h100-80g-mig-1g.10gb");
   EXPECT_EQ(small.uuid(), "MIG-a");
+  EXPECT_EQ(small.part_of(), "GPU-1");
   EXPECT_EQ(small.memory_mib(), 9984);
   EXPECT_EQ(small.minor_number(), 5);
   EXPECT_EQ(small.kind(), v1::DEVICE_KIND_NVIDIA);

@@ -248,7 +248,7 @@ TEST_F(NvidiaProbeTest, AutoTakesNoDriverAsNoDevicesAndNothingElse) {
   nvml_->init_result = kDriverNotLoaded;
   const auto none = FindDevices(Options(DeviceSource::kAuto));
   ASSERT_TRUE(none.ok()) << none.status();
-  EXPECT_TRUE(none->empty());
+  EXPECT_TRUE(none->devices.empty());
   nvml_->init_result = kVersionMismatch;
   EXPECT_FALSE(FindDevices(Options(DeviceSource::kAuto)).ok());
 }
@@ -260,12 +260,12 @@ TEST_F(NvidiaProbeTest, AutoPrefersRealDevices) {
   };
   const auto declared = FindDevices(options);
   ASSERT_TRUE(declared.ok()) << declared.status();
-  EXPECT_EQ(declared->size(), 4u);
+  EXPECT_EQ(declared->devices.size(), 4u);
   nvml_->devices.push_back(H200(0));
   const auto real = FindDevices(options);
   ASSERT_TRUE(real.ok()) << real.status();
-  ASSERT_EQ(real->size(), 1u);
-  EXPECT_EQ((*real)[0].kind(), v1::DEVICE_KIND_NVIDIA);
+  ASSERT_EQ(real->devices.size(), 1u);
+  EXPECT_EQ(real->devices[0].kind(), v1::DEVICE_KIND_NVIDIA);
 }
 
 TEST_F(NvidiaProbeTest, NvidiaWithoutADeviceIsAnError) {
@@ -281,9 +281,9 @@ TEST_F(NvidiaProbeTest, IndexesKeepThoseOfTheMachine) {
   options.indexes = {3, 2};
   const auto found = FindDevices(options);
   ASSERT_TRUE(found.ok()) << found.status();
-  ASSERT_EQ(found->size(), 2u);
-  EXPECT_EQ((*found)[0].index(), 2);
-  EXPECT_EQ((*found)[1].index(), 3);
+  ASSERT_EQ(found->devices.size(), 2u);
+  EXPECT_EQ(found->devices[0].index(), 2);
+  EXPECT_EQ(found->devices[1].index(), 3);
 }
 
 TEST_F(NvidiaProbeTest, AnIndexOfADeadDeviceIsNoMistakeOfTheOperator) {
@@ -295,8 +295,8 @@ TEST_F(NvidiaProbeTest, AnIndexOfADeadDeviceIsNoMistakeOfTheOperator) {
   options.indexes = {0, 1};
   const auto found = FindDevices(options);
   ASSERT_TRUE(found.ok()) << found.status();
-  ASSERT_EQ(found->size(), 1u);
-  EXPECT_EQ((*found)[0].index(), 1);
+  ASSERT_EQ(found->devices.size(), 1u);
+  EXPECT_EQ(found->devices[0].index(), 1);
 }
 
 TEST(NvidiaProbe, AMissingLibraryIsNotFoundAndNamed) {
