@@ -2,9 +2,14 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 
 #include "agent/agent.h"
 #include "agent/agent_options.h"
@@ -20,6 +25,9 @@ namespace {
 constexpr char kVersion[] = "0.1.0";
 
 constexpr int kExitUsage = 2;
+
+// For threads that a file system or a driver holds up, which may be for ever.
+constexpr absl::Duration kStopPatience = absl::Seconds(10);
 
 void PrintError(const absl::Status& status) {
   const auto detail = berth::FindDetail(status);
@@ -46,6 +54,27 @@ absl::StatusOr<berth::AgentOptions> ReadOptions(const std::string& path,
 
 berth::LogLevel LevelOf(const std::string& name) {
   return name == "debug" ? berth::LogLevel::kDebug : berth::LogLevel::kInfo;
+}
+
+// Returns when a signal has ended it. Whatever holds up the end then, it does not for long: what
+// was acknowledged is on the disk, and the tasks are their shims'.
+void RunUntilSignal(std::unique_ptr<berth::Agent> agent) {
+  absl::Notification is_told;
+  absl::Notification is_over;
+  std::thread signals([&] {
+    berth::WaitForShutdownSignal();
+    agent->Stop();
+    is_told.Notify();
+    if (!is_over.WaitForNotificationWithTimeout(kStopPatience)) {
+      berth::LogWarning("agent stops; what it waits for does not answer", {});
+      std::_Exit(EXIT_SUCCESS);
+    }
+  });
+  agent->Run();
+  is_told.WaitForNotification();
+  agent.reset();
+  is_over.Notify();
+  signals.join();
 }
 
 }  // namespace
@@ -84,11 +113,6 @@ int main(int argc, char** argv) {
     PrintError(agent.status());
     return EXIT_FAILURE;
   }
-  std::thread signals([&agent] {
-    berth::WaitForShutdownSignal();
-    (*agent)->Stop();
-  });
-  (*agent)->Run();
-  signals.join();
+  RunUntilSignal(*std::move(agent));
   return 0;
 }

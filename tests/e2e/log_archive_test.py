@@ -45,6 +45,15 @@ def files_of(folder):
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
+def waits_of(pid):
+    """In the kernel, of each thread."""
+    waits = []
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/wchan" % (pid, thread)) as file:
+            waits.append(file.read())
+    return waits
+
+
 def archived(center, archive, job):
     path = os.path.join(archive, "acme", str(job), "0")
     wait_until(lambda: "rank-00000.log" in files_of(path) and files_of(center.path("agent-1", "unarchived")) == [], 30,
@@ -159,6 +168,30 @@ def show_all(center, token, archive, is_root):
         expect(result.code == 7 and "node-1" in result.err, str(result))
         center.restart_agent('log_dir = "%s"' % archive)
         center.berth("cancel", "--now", str(running), token=token)
+    with shows("a stop does not wait for an archive that does not answer, and nothing is lost by it"):
+        job, _ = center.run_job(token, "echo", "out of reach")
+        path = archived(center, archive, job)
+        shutil.rmtree(center.path("agent-1", "jobs", str(job)))
+        stamps = os.path.join(path, "rank-00000.log.stamps")
+        os.unlink(stamps)
+        os.mkfifo(stamps, 0o600)  # whoever opens it waits for a writer that never comes
+        running = center.submit("--devices", "1", "--", "sh", "-c", "echo begun; sleep 20; echo ended", token=token)
+        center.await_log(running, "begun", 20, token=token)
+        reader = subprocess.Popen([os.path.join(BIN, "berth"), "logs", str(job), "--since", "1h"],
+                                  env=center.environment(token), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: "wait_for_partner" in waits_of(center.pid("agent-1")), 20, "a thread of the agent hangs")
+        os.kill(center.pid("agent-1"), signal.SIGTERM)
+        wait_until(lambda: not alive(center.pid("agent-1")), 20, "the agent ends")
+        reader.kill()
+        reader.wait()
+        expect("what it waits for does not answer" in open(center.path("agent-1.log")).read(), "no word of it in the log")
+        expect(center.job(running, token=token)["state"] == "running", "the task did not go on")
+        wait_until(lambda: "exit" in files_of(center.path("agent-1", "jobs", str(running), "0")), 30, "the task's end")
+        os.unlink(stamps)
+        center.restart_agent('log_dir = "%s"' % archive)
+        center.await_state(running, ["succeeded"], 20, token=token)
+        with open(os.path.join(archived(center, archive, running), "rank-00000.log")) as file:
+            expect(file.read() == "begun\nended\n", "another log")
     with shows("without an archive in the configuration nothing waits for one"):
         center.restart_agent()
         wait_until(lambda: not os.path.exists(center.path("agent-1", "unarchived")), 10, "the marks are gone")
