@@ -33,14 +33,12 @@ std::set<absl::Time> AskMoments(const Outlook& outlook, const std::vector<const 
   return moments;
 }
 
-// Whether the anchor can start when so much is free, A4 and T1 included.
-bool Fits(const QuotaView& quota, const Returns& returns, const PlaceRequest& request,
-          const FreeView& view) {
-  const bool lends =
-      !quota.KeepsAny(request.device_class) ||
-      quota.LendsThen(returns, request.tenant, request.device_class, request.gang.least_devices(),
-                      view.FreeCount(request.device_class));
-  return lends && FitsWithBlocks(view, request);
+// Whether A4 allows the anchor to start when so much is free.
+bool Lends(const QuotaView& quota, const Returns& returns, const PlaceRequest& request,
+           const FreeView& view) {
+  return !quota.KeepsAny(request.device_class) ||
+         quota.LendsThen(returns, request.tenant, request.device_class,
+                         request.gang.least_devices(), view.FreeCount(request.device_class));
 }
 
 // When the job was to start as of the last round, if it was anchored then.
@@ -107,7 +105,8 @@ class Shadow {
   }
 
   bool FitsAt(absl::Time time) const {
-    return Fits(outlook_.quota, returns_, RequestAt(time), then_);
+    const PlaceRequest request = RequestAt(time);
+    return Lends(outlook_.quota, returns_, request, then_) && FitsWithBlocks(then_, request);
   }
 
   // Gives the next plain endings, so many and all before `known`, or one that is not plain.
@@ -255,10 +254,10 @@ bool Guard::TryLend(absl::Time allowed, absl::Duration notice) {
   return true;
 }
 
-bool Guard::TryTake(const PlaceRequest& request, const std::vector<Placement>& members,
-                    absl::Time end) {
+Guard::Leaves Guard::TryTake(const PlaceRequest& request, const std::vector<Placement>& members,
+                             absl::Time end) {
   if (request.device_class != anchor_.device_class) {
-    return true;
+    return Leaves::kEnough;
   }
   int64_t devices = 0;
   for (const Placement& member : members) {
@@ -266,18 +265,23 @@ bool Guard::TryTake(const PlaceRequest& request, const std::vector<Placement>& m
   }
   if (end <= anchor_.shadow) {
     returns_[request.tenant] += devices;  // of what the quota counts from now on
-    return true;
+    return Leaves::kEnough;
   }
   // The places of a recall may still be held by others at the shadow: taking them cannot be undone.
   auto before = at_shadow_.LoadsOf(members);
   at_shadow_.Take(request, members);
   returns_[request.tenant] -= devices;
-  const bool fits = Fits(quota_, returns_, request_, at_shadow_);
+  Leaves leaves = Leaves::kEnough;
+  if (!FitsWithBlocks(at_shadow_, request_)) {
+    leaves = Leaves::kTooFewPlaces;
+  } else if (!Lends(quota_, returns_, request_, at_shadow_)) {
+    leaves = Leaves::kTooLittleQuota;
+  }
   returns_[request.tenant] += devices;
-  if (!fits) {
+  if (leaves != Leaves::kEnough) {
     at_shadow_.PutBack(std::move(before));
   }
-  return fits;
+  return leaves;
 }
 
 }  // namespace berth

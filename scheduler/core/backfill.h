@@ -33,8 +33,12 @@ class Guard {
   bool TryLend(absl::Time allowed, absl::Duration notice);
   // When all that is lent must be asked for.
   absl::Time ask_at() const { return anchor_.shadow - longest_notice_; }
-  // Holds these places until `end` if the anchor keeps its start then, and says whether it does.
-  bool TryTake(const PlaceRequest& request, const std::vector<Placement>& members, absl::Time end);
+  // What a start leaves the anchor: all it needs, or too few places, or less than its tenant may
+  // have beside what others keep (A4).
+  enum class Leaves { kEnough, kTooFewPlaces, kTooLittleQuota };
+  // Holds these places until `end` if that leaves enough.
+  Leaves TryTake(const PlaceRequest& request, const std::vector<Placement>& members,
+                 absl::Time end);
   // Notes what was taken by a borrower that may be asked for it from `allowed` on.
   void NoteBorrowed(absl::Time allowed, absl::Duration notice) {
     may_ask_taken_ |= recalls_borrowed_ && allowed + notice <= anchor_.shadow;

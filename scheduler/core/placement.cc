@@ -8,23 +8,22 @@ namespace berth {
 FreeView::FreeView(const Cluster& cluster)
     : cluster_(&cluster),
       index_(&cluster.free_index()),
-      loads_(index_->size()),
+      changed_at_(index_->size()),
       free_(index_->classes()),
       cache_(std::make_shared<RoundCache>()) {}
 
 const NodeLoad& FreeView::Load(NodeId node) const {
-  const auto& load = loads_[node.value()];
-  return load == nullptr ? index_->Load(node) : *load;
+  const uint32_t at = changed_at_[node.value()];
+  return at == 0 ? index_->Load(node) : changed_[at - 1];
 }
 
 NodeLoad& FreeView::MutableLoad(NodeId node) {
-  std::shared_ptr<NodeLoad>& load = loads_.at(node.value());
-  if (load == nullptr) {
-    load = std::make_shared<NodeLoad>(index_->Load(node));
-  } else if (load.use_count() > 1) {
-    load = std::make_shared<NodeLoad>(*load);
+  uint32_t& at = changed_at_.at(node.value());
+  if (at == 0) {
+    changed_.push_back(index_->Load(node));
+    at = static_cast<uint32_t>(changed_.size());
   }
-  return *load;
+  return changed_[at - 1];
 }
 
 const CountIndex& FreeView::Free(ClassId device_class) const {

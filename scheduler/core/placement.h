@@ -4,6 +4,7 @@
 // Nodes and devices for one gang: best fit by free devices, so that whole nodes stay whole.
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -203,11 +204,14 @@ class FreeView {
 
   const Cluster* cluster_;
   const FreeIndex* index_;
-  // What this round has changed; null where it is as in the cluster. Copied before it is written to
-  // while another view has it too.
-  std::vector<std::shared_ptr<NodeLoad>> loads_;   // by id
+  // What this round has changed. By id, where a node's load stands among those, counted from 1;
+  // 0: it is as in the cluster. Most copies change few nodes of thousands.
+  std::vector<uint32_t> changed_at_;
+  std::vector<NodeLoad> changed_;
+  // Null where it is as in the cluster. Copied before it is written to while another view has it
+  // too.
   std::vector<std::shared_ptr<CountIndex>> free_;  // by class
-  std::shared_ptr<NodeSet> sharing_;               // null: as in the cluster
+  std::shared_ptr<NodeSet> sharing_;
   std::shared_ptr<RoundCache> cache_;              // the same for all copies
 };
 

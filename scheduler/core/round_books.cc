@@ -255,14 +255,16 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
       return std::nullopt;
     }
     const bool late = request.end > anchor.shadow;
-    if (!(late && delays) &&
-        (guard.TryTake(request, members, request.end) || TakeOthers(guard, request, members))) {
+    const auto leaves = late && delays ? Guard::Leaves::kTooFewPlaces
+                                       : TakeFrom(guard, trial, request, members);
+    if (leaves == Guard::Leaves::kEnough) {
       if (late && borrows) {
         guard.NoteBorrowed(allowed, notice);
       }
       return std::nullopt;
     }
-    delays = !quota_.KeepsAny(trial.device_class);
+    // Its quota is each tenant's own matter.
+    delays = leaves == Guard::Leaves::kTooFewPlaces;
   }
   guard.NoteRefusal();
   return Blocker{.code = ReasonCode::kBehindAnchor,
@@ -271,23 +273,30 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
                  .until = anchor.shadow};
 }
 
-bool RoundBooks::TakeOthers(Guard& guard, PlaceRequest request,
-                            std::vector<Placement>& members) const {
-  if (request.open_device) {
-    return false;
+Guard::Leaves RoundBooks::TakeFrom(Guard& guard, const Trial& trial, PlaceRequest request,
+                                   std::vector<Placement>& members) {
+  const Guard::Leaves these = guard.TryTake(request, members, request.end);
+  if (these == Guard::Leaves::kEnough || request.open_device) {
+    return these;
   }
-  FreeView others = free_;
-  others.Keep(guard.anchor().members);
+  auto beside = beside_.find(trial.device_class);
+  if (beside == beside_.end()) {
+    beside = beside_.emplace(trial.device_class, Beside{free_, PlaceMemo()}).first;
+    beside->second.free.Keep(guard.anchor().members);
+  }
   request.nodes = static_cast<int>(members.size());
   request.fixed = true;
-  Blocker ignored;
-  auto found = others.Place(request, ignored);
-  if (!found.has_value() || CheckBlocks(free_, request, *found).has_value() ||
-      !guard.TryTake(request, *found, request.end)) {
-    return false;
+  auto& [free, memo] = beside->second;
+  const PlaceMemo::Finding& found = memo.Find(free, request, trial.group.shape);
+  if (!found.members.has_value() || CheckBlocks(free_, request, *found.members).has_value()) {
+    return these;
   }
-  members = *std::move(found);
-  return true;
+  const Guard::Leaves others = guard.TryTake(request, *found.members, request.end);
+  if (others != Guard::Leaves::kEnough) {
+    return std::max(these, others);
+  }
+  members = *found.members;
+  return others;
 }
 
 bool RoundBooks::LeavesQuotaThen(const Guard& guard, const PlaceRequest& request, int64_t devices) {
@@ -313,6 +322,11 @@ bool RoundBooks::LeavesQuota(const Guard& guard, const PlaceRequest& request,
   return after <= bound;
 }
 
+void RoundBooks::ForgetPlaces() {
+  memo_.Invalidate();
+  beside_.clear();
+}
+
 void RoundBooks::Record(const GroupKey& key, const PlaceRequest& request, Start start) {
   if (start.device_class) {
     const int64_t devices = DevicesOf(start.members);
@@ -326,7 +340,7 @@ void RoundBooks::Record(const GroupKey& key, const PlaceRequest& request, Start 
 
 void RoundBooks::Take(const GroupKey& key, const PlaceRequest& request, Start start) {
   free_.Take(request, start.members);
-  memo_.Invalidate();
+  ForgetPlaces();
   for (auto& [device_class, reclaimer] : reclaimers_) {
     reclaimer.Take(request, start.members);
   }

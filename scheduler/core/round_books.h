@@ -112,9 +112,13 @@ class RoundBooks {
   // learns that here.
   std::optional<Blocker> AskGuard(const Trial& trial, const PlaceRequest& request,
                                   std::vector<Placement>& members, bool& delays);
-  bool TakeOthers(Guard& guard, PlaceRequest request, std::vector<Placement>& members) const;
+  // These places, or as many others beside the anchor's: what that leaves the anchor.
+  Guard::Leaves TakeFrom(Guard& guard, const Trial& trial, PlaceRequest request,
+                         std::vector<Placement>& members);
   // A share of a device that is open already takes nothing new of the quota.
   bool StartOnOpenDevice(const Trial& trial);
+  // What was found out about free places holds no more.
+  void ForgetPlaces();
   // Charges the quota and takes the places.
   void Record(const GroupKey& key, const PlaceRequest& request, Start start);
   void Take(const GroupKey& key, const PlaceRequest& request, Start start);
@@ -128,6 +132,12 @@ class RoundBooks {
   QuotaView quota_;
   std::map<ClassId, Reclaimer> reclaimers_;
   std::map<ClassId, Guard> guards_;
+  // What is free now beside the places of an anchor, and found there.
+  struct Beside {
+    FreeView free;
+    PlaceMemo memo;
+  };
+  std::map<ClassId, Beside> beside_;  // as long as nothing is given away
   std::vector<RoundStart> round_starts_;
   const WaitingClaims* waiting_ = nullptr;  // nominated, too, unless they were looked at
   absl::flat_hash_set<JobId> nominated_;

@@ -127,13 +127,13 @@ bool RoundBooks::LeavesAnchor(const Trial& trial, const PlaceRequest& request,
     devices -= candidate.chosen && candidate.tenant == request.tenant ? candidate.devices : 0;
   }
   return LeavesQuotaThen(found->second, later, devices) &&
-         found->second.TryTake(later, recall.claim.members, later.end);
+         found->second.TryTake(later, recall.claim.members, later.end) == Guard::Leaves::kEnough;
 }
 
 void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall recall) {
   ReclaimerOf(trial.device_class).Accept(request, recall);
   free_.Keep(recall.claim.members);
-  memo_.Invalidate();
+  ForgetPlaces();
   ChargeClaim(trial.group.key, recall.claim, recall.certificate.candidates);
   LookAgainAt(recall.certificate.due + policy_.nomination_timeout);
   // What a swap frees beyond its own claim may be enough for one that was considered before it, and
