@@ -234,7 +234,11 @@ std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, J
   }
   const PlaceRequest later = first->RequestAt(first->at());
   Blocker ignored;
-  Anchor anchor{job, request.device_class, first->at(), *first->view().Place(later, ignored)};
+  Anchor anchor{.job = job,
+                .device_class = request.device_class,
+                .shadow = first->at(),
+                .members = *first->view().Place(later, ignored),
+                .recalls_borrowed = outlook.recalls_borrowed};
   Guard guard(std::move(anchor), later, first->TakeView(), outlook);
   guard.returns_ = first->returns();
   for (const Job* job : lent) {
@@ -246,7 +250,7 @@ std::optional<Guard> Guard::Make(const Outlook& outlook, const FreeView& view, J
 bool Guard::TryLend(absl::Time allowed, absl::Duration notice) {
   const absl::Duration longest = std::max(longest_notice_, notice);
   const absl::Time last = std::max(last_allowed_, allowed);
-  if (!recalls_borrowed_ || last + longest >= anchor_.shadow) {
+  if (!recalls_borrowed() || last + longest >= anchor_.shadow) {
     return false;
   }
   longest_notice_ = longest;

@@ -27,7 +27,7 @@ class Guard {
 
   const Anchor& anchor() const { return anchor_; }
   const PlaceRequest& request() const { return request_; }
-  bool recalls_borrowed() const { return recalls_borrowed_; }
+  bool recalls_borrowed() const { return anchor_.recalls_borrowed; }
   // Lends what the anchor needs to a borrower that may be asked for it from then on, if that is in
   // time. False: it is not, or the anchor asks nobody.
   bool TryLend(absl::Time allowed, absl::Duration notice);
@@ -41,7 +41,7 @@ class Guard {
                  absl::Time end);
   // Notes what was taken by a borrower that may be asked for it from `allowed` on.
   void NoteBorrowed(absl::Time allowed, absl::Duration notice) {
-    may_ask_taken_ |= recalls_borrowed_ && allowed + notice <= anchor_.shadow;
+    may_ask_taken_ |= recalls_borrowed() && allowed + notice <= anchor_.shadow;
   }
   void NoteRefusal() { has_refused_ = true; }
   // Whether the next round's anchor may let pass what was refused: it asks for what was taken.
@@ -52,8 +52,7 @@ class Guard {
       : anchor_(std::move(anchor)),
         request_(request),
         at_shadow_(std::move(at_shadow)),
-        quota_(outlook.quota),
-        recalls_borrowed_(outlook.recalls_borrowed) {}
+        quota_(outlook.quota) {}
 
   Anchor anchor_;
   PlaceRequest request_;
@@ -64,7 +63,6 @@ class Guard {
   // of them may be.
   absl::Duration longest_notice_;
   absl::Time last_allowed_ = absl::InfinitePast();
-  bool recalls_borrowed_;
   bool may_ask_taken_ = false;
   bool has_refused_ = false;
 };

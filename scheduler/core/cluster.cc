@@ -112,7 +112,7 @@ void Cluster::PutTenant(Tenant tenant) {
     waiting_claims_.Stir(claim);
   }
   quota_.PutTenant(std::move(tenant));
-  ++plan_version_;
+  StirAll();
 }
 
 ProjectId Cluster::AddProject(Project project) {
@@ -137,7 +137,7 @@ void Cluster::PutToken(Token token) {
 void Cluster::PutLimits(const QuotaKey& key, const QuotaLimits& limits) {
   quota_.PutLimits(key, limits);
   new_nouns_.quotas.push_back({key, limits});
-  ++plan_version_;
+  StirAll();
 }
 
 NodeId Cluster::EnsureNode(absl::string_view name) {
@@ -192,12 +192,12 @@ void Cluster::RefreshNode(NodeId id) {
       }
     }
   }
-  ++plan_version_;
+  StirAll();
 }
 
 void Cluster::SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated) {
   free_index_.SetNominated(id, devices, nominated);
-  ++plan_version_;
+  StirNode(id);
 }
 
 void Cluster::Restore(StoredState state) {

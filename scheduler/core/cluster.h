@@ -32,6 +32,7 @@
 #include "scheduler/core/plan.h"
 #include "scheduler/core/quota_tree.h"
 #include "scheduler/core/slot_map.h"
+#include "scheduler/core/stirred_classes.h"
 #include "scheduler/core/transition_counts.h"
 #include "scheduler/core/waiting_claims.h"
 
@@ -255,8 +256,12 @@ class Cluster {
   // What became different. Ended jobs and released allocations leave the cluster with it.
   Changes TakeChanges();
   bool HasChanges() const;
-  // Grows with every change that a round could react to.
-  uint64_t plan_version() const { return plan_version_; }
+  // What the next round has to look at. Grows with every change that a round could react to.
+  const StirredClasses& stirred() const { return stirred_; }
+  // What happened is not said to any class, or is unknown.
+  void StirAll() { stirred_.StirAll(); }
+  // A round has looked at what is stirred, its plan is applied, and the next would decide nothing.
+  void SettleStirred() { stirred_.Settle(); }
   // Since this value was made or restored.
   const TransitionCounts& transitions() const { return transitions_; }
 
@@ -306,6 +311,10 @@ class Cluster {
   // For a new nomination, or one with a node that has changed.
   void CheckNomination(const Start& claim);
   bool OnlyWaits(const Start& claim) const;
+  // The classes that such a gang could start in.
+  void StirFor(const GangShape& gang);
+  // The classes that have devices on the node.
+  void StirNode(NodeId id);
   void StirClaimsOn(const Allocation& released);
   // Recomputes what is free on a node whose facts or state are new.
   void RefreshNode(NodeId id);
@@ -379,7 +388,7 @@ class Cluster {
   ShapeId last_shape_;
   ReclaimId last_reclaim_;
   BookingId last_booking_;
-  uint64_t plan_version_ = 0;
+  StirredClasses stirred_;
   TransitionCounts transitions_;
 
   Changes new_nouns_;  // classes, tenants, projects, quotas, users, tokens, attempts

@@ -23,7 +23,7 @@ void Cluster::PutBooking(Booking booking) {
   bookings_[id] = std::move(booking);
   changed_bookings_.insert(id);
   next_booking_change_ = absl::InfinitePast();
-  ++plan_version_;
+  StirAll();
 }
 
 void Cluster::EndBooking(BookingId id, absl::Time now) {
@@ -31,7 +31,7 @@ void Cluster::EndBooking(BookingId id, absl::Time now) {
   changed_bookings_.insert(id);
   next_booking_change_ = absl::InfinitePast();
   RefreshBookings(now);
-  ++plan_version_;
+  StirAll();
 }
 
 void Cluster::RefreshBookings(absl::Time now) {
@@ -62,7 +62,7 @@ void Cluster::RefreshBookings(absl::Time now) {
     nodes_.at(id).booked_out = booked_out_.contains(id);
     RefreshNode(id);
   }
-  ++plan_version_;
+  StirAll();
 }
 
 void Cluster::TakeBookings(Changes& changes) {

@@ -210,7 +210,7 @@ void Cluster::Relabel(JobId id, Funding funding) {
     }
   }
   quota_.Add(GangOf(jobs_.at(id), devices));
-  ++plan_version_;
+  stirred_.Stir(jobs_.at(id).attempt.device_class);
 }
 
 void Cluster::UpgradeLabels(TenantId tenant, ClassId device_class) {

@@ -98,7 +98,7 @@ void Cluster::AdoptAllocation(Allocation allocation) {
     if (allocation.state == AllocationState::kReleasing) {
       IndexReturning(allocation, true);
     }
-    ++plan_version_;
+    StirNode(allocation.node);
   }
   const AllocationId id = allocation.id;
   allocations_.Put(id, std::move(allocation));
@@ -155,7 +155,9 @@ void Cluster::MoveJob(JobId id, JobState state) {
   if (job.attempt.device_class && state != JobState::kStarting) {
     RefreshEnd(job);
     // What one that stops holds can be counted on from now on.
-    plan_version_ += state == JobState::kStopping ? 1 : 0;
+    if (state == JobState::kStopping) {
+      stirred_.Stir(job.attempt.device_class);
+    }
   }
 }
 
@@ -175,7 +177,9 @@ void Cluster::SetStarted(JobId id, absl::Time now, absl::Duration kill_timeout) 
   active_times_.Note(job);
   if (job.attempt.device_class) {
     RefreshEnd(job);
-    plan_version_ += job.spec.time_limit <= job.spec.grace + kill_timeout ? 1 : 0;
+    if (job.spec.time_limit <= job.spec.grace + kill_timeout) {
+      stirred_.Stir(job.attempt.device_class);
+    }
   }
   DecideStarted(id);
 }
@@ -235,7 +239,8 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   IndexReturning(allocation, false);
   free_index_.Release(allocation, OwnerOf(jobs_.at(allocation.job)));
   StirClaimsOn(allocation);
-  ++plan_version_;
+  StirNode(allocation.node);
+  stirred_.Stir(allocation.device_class);
   const Job& job = MutableJob(allocation.job);
   quota_.Remove(GangOf(job, UnsharedDevices(*this, allocation)));
   if (job.attempt.funding == Funding::kOwned) {

@@ -110,7 +110,7 @@ void Cluster::Nominate(const Start& claim, Reclaim certificate) {
   for (const Placement& member : claim.members) {
     SetNominated(member.node, member.devices, true);
   }
-  ++plan_version_;
+  StirFor(jobs_.at(claim.job).spec.gang);
 }
 
 void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
@@ -121,6 +121,7 @@ void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
   for (const Placement& member : found->second.members) {
     SetNominated(member.node, member.devices, false);
   }
+  stirred_.Stir(found->second.device_class);
   waiting_claims_.Drop(claim);
   nominations_.erase(found);
   broken_nominations_.erase(claim);
@@ -128,7 +129,6 @@ void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
   reclaim.settled_at = settled_at;
   new_nouns_.reclaims.push_back(std::move(reclaim));
   open_reclaims_.erase(claim);
-  ++plan_version_;
 }
 
 void Cluster::GiveUpReclaims(std::vector<Reclaim> open) {

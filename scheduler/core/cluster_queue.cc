@@ -112,6 +112,24 @@ void Cluster::SetBlocker(GroupId id, const Blocker& blocker) {
   group.blocker = blocker;
 }
 
+void Cluster::StirFor(const GangShape& gang) {
+  if (gang.devices_per_node > 0 && gang.classes.empty()) {
+    StirAll();
+    return;
+  }
+  stirred_.Stir(ClassId());
+  for (const ClassId device_class : gang.classes) {
+    stirred_.Stir(device_class);
+  }
+}
+
+void Cluster::StirNode(NodeId id) {
+  stirred_.Stir(ClassId());
+  for (const ClassDevices& devices : free_index_.Site(id).classes) {
+    stirred_.Stir(devices.device_class);
+  }
+}
+
 bool Cluster::IsReady(const Job& job) {
   return job.not_before == absl::InfinitePast() && job.spec.dependencies.empty() &&
          Startable(job) > 0;
@@ -133,14 +151,16 @@ void Cluster::IndexPending(Job& job) {
   if (job.not_before > absl::InfinitePast()) {
     waking_.insert({job.not_before, job.id});
   }
-  plan_version_ += ready ? 1 : 0;
+  if (ready) {
+    StirFor(job.spec.gang);
+  }
 }
 
 void Cluster::UnindexPending(Job& job) {
   waiting_claims_.Stir(job.id);
   const int64_t tasks = UnstartedTasks(job);
   pending_count_[job.spec.tenant] -= tasks;
-  ++plan_version_;
+  StirFor(job.spec.gang);
   if (job.state == JobState::kHeld) {
     return;
   }

@@ -78,18 +78,24 @@ void Engine::Apply(const AgentEvent& event, absl::Time now) {
 
 bool Engine::PlanDue() const {
   const bool anybody = !cluster_.groups().empty() || !cluster_.nominations().empty();
-  return anybody && (look_again_ || cluster_.plan_version() != planned_version_);
+  return anybody && (look_again_ || !cluster_.stirred().empty());
 }
 
 void Engine::RunRound(absl::Time now) {
-  const uint64_t version = cluster_.plan_version();
+  // When time alone may change the plan, or nobody knows why it should have changed.
+  if (look_again_ || next_look_ <= now || cluster_.stirred().empty()) {
+    cluster_.StirAll();
+  }
+  const uint64_t version = cluster_.stirred().version();
   const Step step{cluster_, policy_, sched_epoch_, now, commands_};
   Plan plan = MakePlan(cluster_, policy_, now);
   const bool again = plan.again;
-  next_look_ = plan.next_look;
+  next_look_ = plan.whole ? plan.next_look : std::min(next_look_, plan.next_look);
   look_again_ = false;
   ApplyPlan(step, std::move(plan));
-  planned_version_ = again ? version : cluster_.plan_version();
+  if (!again || cluster_.stirred().version() == version) {
+    cluster_.SettleStirred();
+  }
 }
 
 std::vector<NodeCommand> Engine::TakeCommands() {

@@ -49,7 +49,6 @@ class Engine {
   uint64_t sched_epoch_;
   Cluster cluster_;
   std::vector<NodeCommand> commands_;
-  uint64_t planned_version_ = 0;
   absl::Time next_look_ = absl::InfiniteFuture();  // when time alone may change the plan
   bool look_again_ = false;
   absl::Time last_tick_ = absl::InfinitePast();

@@ -33,6 +33,7 @@ TenantQueue::AlikeKey TenantQueue::KeyOf(const QueuePlace& place) {
 
 void TenantQueue::Insert(const QueuePlace& place, const Blocker& blocker) {
   places_.insert(place);
+  mixed_ += place.plain ? 0 : 1;
   by_age_.insert(AgeOf(place));
   submissions_.insert(place.submitted_at);
   AlikePlaces& alike = alike_[KeyOf(place)];
@@ -42,6 +43,7 @@ void TenantQueue::Insert(const QueuePlace& place, const Blocker& blocker) {
 
 void TenantQueue::Erase(const QueuePlace& place, const Blocker& blocker) {
   places_.erase(place);
+  mixed_ -= place.plain ? 0 : 1;
   by_age_.erase(AgeOf(place));
   submissions_.erase(submissions_.find(place.submitted_at));
   const auto found = alike_.find(KeyOf(place));

@@ -78,6 +78,8 @@ class TenantQueue {
   // When they were submitted.
   const absl::btree_multiset<absl::Time>& submissions() const { return submissions_; }
   bool empty() const { return places_.empty(); }
+  // How many of the places are not plain.
+  int mixed() const { return mixed_; }
 
   // `blocker`: of the group at this place.
   void Insert(const QueuePlace& place, const Blocker& blocker);
@@ -96,6 +98,7 @@ class TenantQueue {
   absl::btree_map<AlikeKey, AlikePlaces> alike_;
   absl::btree_set<QueueAge> by_age_;
   absl::btree_multiset<absl::Time> submissions_;
+  int mixed_ = 0;
 };
 
 }  // namespace berth

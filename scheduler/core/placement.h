@@ -212,7 +212,7 @@ class FreeView {
   // too.
   std::vector<std::shared_ptr<CountIndex>> free_;  // by class
   std::shared_ptr<NodeSet> sharing_;
-  std::shared_ptr<RoundCache> cache_;              // the same for all copies
+  std::shared_ptr<RoundCache> cache_;  // the same for all copies
 };
 
 // Whether the request can be placed so that no owed block is broken.

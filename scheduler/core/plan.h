@@ -52,6 +52,7 @@ struct Anchor {
   ClassId device_class;
   absl::Time shadow = absl::InfinitePast();  // it can start then at the latest, by the time limits
   std::vector<Placement> members;
+  bool recalls_borrowed = false;  // an owned claim: it may have what is lent by then
 };
 
 struct Plan {
@@ -61,8 +62,9 @@ struct Plan {
   std::vector<JobId> lapsed;  // claims whose nomination is over without a start
   // Of the groups that could not (all) start, where it differs from what they have.
   std::vector<std::pair<GroupId, Blocker>> blockers;
-  // When time alone could change the plan.
+  // When time alone could change the plan, for the classes that were looked at.
   absl::Time next_look = absl::InfiniteFuture();
+  bool whole = true;  // those are all that somebody waits for
   // The next round may decide more as soon as this one is applied.
   bool again = false;
 };

@@ -38,10 +38,14 @@ void PlanningRound::ConsiderNominated() {
 
 void PlanningRound::RunPhase(Phase phase, ClassId device_class,
                              const std::map<TenantId, TenantQueue>& tenants) {
+  // Elsewhere, those who may start in a class that something has happened in.
+  const bool all = books_.scope().LooksAt(device_class);
   std::vector<Turn> turns;
   turns.reserve(tenants.size());
   for (const auto& [tenant, groups] : tenants) {
-    turns.push_back({ShareOf(phase, tenant, device_class), tenant, turns.size()});
+    if (all || groups.mixed() > 0) {
+      turns.push_back({ShareOf(phase, tenant, device_class), tenant, turns.size()});
+    }
   }
   walks_.Clear();
   std::vector<std::optional<QueueWalk>> begun(turns.size());  // with the first turn
@@ -54,8 +58,9 @@ void PlanningRound::RunPhase(Phase phase, ClassId device_class,
     Reach reach = ReachOf(phase, tenant, device_class);
     std::optional<QueueWalk>& walk = begun[turn.walk];
     if (!walk.has_value()) {
-      walk = walks_.Begin(groups, MayBeRefusedAlike(tenant),
-                          [&](const QueuePlace& place) { return IsBeyond(place, reach, tenant); });
+      walk = walks_.Begin(groups, MayBeRefusedAlike(tenant), [&](const QueuePlace& place) {
+        return (!all && place.plain) || IsBeyond(place, reach, tenant);
+      });
     }
     if (StartOne(phase, tenant, groups, reach, *walk)) {
       turn.share = ShareOf(phase, turn.tenant, device_class);

@@ -55,6 +55,7 @@ class PlanningRound {
     QueueAge age;
     ClassId queue;
     bool listed_alone = false;  // the next of its tenant's queue is listed when this is taken
+    bool kept = false;          // anchored in the class already, which is not looked at
     friend bool operator>(const Aged& a, const Aged& b) { return a.age > b.age; }
   };
   using AgedLine = std::priority_queue<Aged, std::vector<Aged>, std::greater<>>;
@@ -127,15 +128,6 @@ class PlanningRound {
   // Of which nothing more starts in this round.
   absl::flat_hash_map<const AlikePlaces*, QueueWalk::Refusal> hopeless_;
 };
-
-// Whether a job of the tenant may start before one that it ranks above.
-inline bool MayBePassed(const Tenant& tenant) {
-  return tenant.queue_preset == QueuePreset::kEasy || tenant.queue_preset == QueuePreset::kTraverse;
-}
-
-inline bool MayAnchor(const Tenant& tenant) {
-  return tenant.queue_preset != QueuePreset::kTraverse;
-}
 
 }  // namespace berth
 

@@ -54,15 +54,28 @@ void PlanningRound::AnchorOldest() {
     }
     open.push_back(queue);
     for (const auto& [tenant, groups] : tenants) {
+      if (!books_.scope().LooksAt(queue) && groups.mixed() == 0) {
+        continue;
+      }
       ListAged(queue, *cluster_.quota().FindTenant(tenant), groups, line);
     }
+  }
+  for (const auto& [device_class, anchor] : books_.scope().kept_anchors()) {
+    const GroupId group = cluster_.GetJob(anchor->job).group;
+    line.push({.age = AgeOf(anchor->job, group), .queue = device_class, .kept = true});
   }
   while (!open.empty() && !line.empty() && !books_.IsFull()) {
     const Aged aged = line.top();
     line.pop();
-    if (std::count(open.begin(), open.end(), aged.queue) > 0) {
+    if (aged.kept) {
+      books_.KeepAnchor(aged.queue);
+      std::erase(open, aged.queue);
+    } else if (std::count(open.begin(), open.end(), aged.queue) > 0) {
       AnchorAged(aged, open, line);
     }
+  }
+  for (const auto& [device_class, anchor] : books_.scope().kept_anchors()) {
+    books_.KeepAnchor(device_class);
   }
 }
 

@@ -44,6 +44,15 @@ struct Tenant {
   absl::Duration stepped_timeout = absl::Hours(1);
 };
 
+// Whether a job of the tenant may start before one that it ranks above.
+inline bool MayBePassed(const Tenant& tenant) {
+  return tenant.queue_preset == QueuePreset::kEasy || tenant.queue_preset == QueuePreset::kTraverse;
+}
+
+inline bool MayAnchor(const Tenant& tenant) {
+  return tenant.queue_preset != QueuePreset::kTraverse;
+}
+
 struct Project {
   ProjectId id;
   TenantId tenant;

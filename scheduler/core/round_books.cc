@@ -15,7 +15,19 @@ int NodesWithin(const GangShape& gang, const Blocker& kept) {
 }  // namespace
 
 RoundBooks::RoundBooks(const Cluster& cluster, const Policy& policy, absl::Time now)
-    : cluster_(cluster), policy_(policy), now_(now), free_(cluster), quota_(cluster) {}
+    : cluster_(cluster),
+      policy_(policy),
+      now_(now),
+      scope_(cluster),
+      free_(cluster),
+      quota_(cluster) {
+  // Owned claims go before all others.
+  for (const auto& [device_class, anchor] : scope_.kept_anchors()) {
+    if (anchor->recalls_borrowed) {
+      KeepAnchor(device_class);
+    }
+  }
+}
 
 PlaceRequest RoundBooks::MakeRequest(const GroupKey& key, ClassId device_class,
                                      const Grant& grant) const {
@@ -238,12 +250,12 @@ std::optional<Blocker> RoundBooks::LabelAndLend(const Trial& trial,
 
 std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceRequest& request,
                                             std::vector<Placement>& members, bool& delays) {
-  const auto found = guards_.find(trial.device_class);
+  Guard* const found = GuardOf(trial.device_class);
   // An owned claim that is anchored may still start as a borrower.
-  if (found == guards_.end() || found->second.anchor().job == trial.job) {
+  if (found == nullptr || found->anchor().job == trial.job) {
     return std::nullopt;
   }
-  Guard& guard = found->second;
+  Guard& guard = *found;
   const Anchor& anchor = guard.anchor();
   // A borrower that can be recalled in time does not delay an owned claim.
   const absl::Duration notice = absl::Milliseconds(trial.group.key.grace_ms) + policy_.kill_timeout;
@@ -255,8 +267,8 @@ std::optional<Blocker> RoundBooks::AskGuard(const Trial& trial, const PlaceReque
       return std::nullopt;
     }
     const bool late = request.end > anchor.shadow;
-    const auto leaves = late && delays ? Guard::Leaves::kTooFewPlaces
-                                       : TakeFrom(guard, trial, request, members);
+    const auto leaves =
+        late && delays ? Guard::Leaves::kTooFewPlaces : TakeFrom(guard, trial, request, members);
     if (leaves == Guard::Leaves::kEnough) {
       if (late && borrows) {
         guard.NoteBorrowed(allowed, notice);
@@ -350,6 +362,12 @@ void RoundBooks::Take(const GroupKey& key, const PlaceRequest& request, Start st
 }
 
 Plan RoundBooks::TakePlan() {
+  for (const auto& [device_class, anchor] : scope_.kept_anchors()) {
+    if (!guards_.contains(device_class)) {
+      plan_.anchors.push_back(*anchor);
+    }
+  }
+  plan_.whole = scope_.IsWhole();
   // One that was cut short goes on with the next, which also finds what a lapsed claim kept.
   plan_.again = plan_.again || IsFull() || !plan_.lapsed.empty() || MayFindMore();
   return std::move(plan_);

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -21,6 +22,7 @@
 #include "scheduler/core/policy.h"
 #include "scheduler/core/quota_view.h"
 #include "scheduler/core/reclaim.h"
+#include "scheduler/core/round_scope.h"
 
 namespace berth {
 
@@ -48,7 +50,12 @@ class RoundBooks {
   // everything ended.
   enum class Anchored { kNone, kAnchor, kRecall };
   Anchored TryAnchor(const Trial& trial);
-  bool HasAnchor(ClassId device_class) const { return guards_.contains(device_class); }
+  bool HasAnchor(ClassId device_class) const {
+    return guards_.contains(device_class) || kept_.contains(device_class);
+  }
+  // The turn has come of the anchor that the scope has kept: nothing may delay it any more.
+  void KeepAnchor(ClassId device_class) { kept_.insert(device_class); }
+  const RoundScope& scope() const { return scope_; }
   // How many recalls were found in this round, decided or not.
   int64_t recalls_found() const { return recalls_found_; }
   // How many were not looked for again, because the anchor forbids what would be found.
@@ -119,6 +126,10 @@ class RoundBooks {
   bool StartOnOpenDevice(const Trial& trial);
   // What was found out about free places holds no more.
   void ForgetPlaces();
+  // Of a kept anchor it is made when it is asked for; nullptr if the class has none.
+  Guard* GuardOf(ClassId device_class);
+  std::optional<PlaceRequest> AnchorRequest(const Trial& trial) const;
+  std::optional<Guard> MakeGuard(const Trial& trial, const PlaceRequest& request);
   // Charges the quota and takes the places.
   void Record(const GroupKey& key, const PlaceRequest& request, Start start);
   void Take(const GroupKey& key, const PlaceRequest& request, Start start);
@@ -127,10 +138,12 @@ class RoundBooks {
   const Cluster& cluster_;
   const Policy& policy_;
   const absl::Time now_;
+  const RoundScope scope_;
   FreeView free_;
   PlaceMemo memo_;  // of what is free
   QuotaView quota_;
   std::map<ClassId, Reclaimer> reclaimers_;
+  std::set<ClassId> kept_;  // classes of the scope's anchors whose turn has come
   std::map<ClassId, Guard> guards_;
   // What is free now beside the places of an anchor, and found there.
   struct Beside {

@@ -116,8 +116,8 @@ bool RoundBooks::DelaysAnchor(const Trial& trial, const PlaceMemo::Swap& swap) c
 
 bool RoundBooks::LeavesAnchor(const Trial& trial, const PlaceRequest& request,
                               const Recall& recall) {
-  const auto found = guards_.find(trial.device_class);
-  if (found == guards_.end()) {
+  Guard* const guard = GuardOf(trial.device_class);
+  if (guard == nullptr) {
     return true;
   }
   PlaceRequest later = request;
@@ -126,8 +126,8 @@ bool RoundBooks::LeavesAnchor(const Trial& trial, const PlaceRequest& request,
   for (const ReclaimCandidate& candidate : recall.certificate.candidates) {
     devices -= candidate.chosen && candidate.tenant == request.tenant ? candidate.devices : 0;
   }
-  return LeavesQuotaThen(found->second, later, devices) &&
-         found->second.TryTake(later, recall.claim.members, later.end) == Guard::Leaves::kEnough;
+  return LeavesQuotaThen(*guard, later, devices) &&
+         guard->TryTake(later, recall.claim.members, later.end) == Guard::Leaves::kEnough;
 }
 
 void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall recall) {
@@ -173,30 +173,63 @@ bool RoundBooks::RecallInTime(const Trial& trial, const PlaceRequest& request, a
   return true;
 }
 
-RoundBooks::Anchored RoundBooks::TryAnchor(const Trial& trial) {
-  if (HasAnchor(trial.device_class)) {
-    return Anchored::kNone;
-  }
+std::optional<PlaceRequest> RoundBooks::AnchorRequest(const Trial& trial) const {
   const GroupKey& key = trial.group.key;
   Grant grant{.nodes = key.gang.nodes, .funding = Funding::kNone, .owned_claim = true};
   if (trial.device_class && quota_.Admit(key, trial.device_class, trial.phase, grant)) {
-    return Anchored::kNone;
+    return std::nullopt;
   }
-  const PlaceRequest request = MakeRequest(key, trial.device_class, grant);
+  return MakeRequest(key, trial.device_class, grant);
+}
+
+std::optional<Guard> RoundBooks::MakeGuard(const Trial& trial, const PlaceRequest& request) {
   if (memo_.IsHopeless(request, trial.group.shape)) {
-    return Anchored::kNone;
+    return std::nullopt;
   }
   const bool claims = trial.device_class && trial.phase == Phase::kOwned;
   std::optional<Guard> guard = Guard::Make(
       {cluster_, policy_, quota_, round_starts_, plan_.recalls, claims}, free_, trial.job, request);
+  // Where blocks are owed it may be hopeless for its label only.
+  if (!guard.has_value() && !quota_.KeepsAny(trial.device_class) &&
+      free_.BlockClaims(trial.device_class).empty()) {
+    memo_.NoteHopeless(free_, request, trial.group.shape);
+  }
+  return guard;
+}
+
+Guard* RoundBooks::GuardOf(ClassId device_class) {
+  if (const auto found = guards_.find(device_class); found != guards_.end()) {
+    return &found->second;
+  }
+  if (!kept_.contains(device_class)) {
+    return nullptr;
+  }
+  const Anchor& anchor = *scope_.kept_anchors().at(device_class);
+  const PendingGroup& group = cluster_.GetGroup(cluster_.GetJob(anchor.job).group);
+  const Trial trial{group, anchor.job, device_class,
+                    anchor.recalls_borrowed ? Phase::kOwned : Phase::kBorrow};
+  const std::optional<PlaceRequest> request = AnchorRequest(trial);
+  std::optional<Guard> guard = request.has_value() ? MakeGuard(trial, *request) : std::nullopt;
   if (!guard.has_value()) {
-    // Where blocks are owed it may be hopeless for its label only.
-    if (!quota_.KeepsAny(trial.device_class) && free_.BlockClaims(trial.device_class).empty()) {
-      memo_.NoteHopeless(free_, request, trial.group.shape);
-    }
+    return nullptr;
+  }
+  plan_.anchors.push_back(guard->anchor());
+  return &guards_.emplace(device_class, *std::move(guard)).first->second;
+}
+
+RoundBooks::Anchored RoundBooks::TryAnchor(const Trial& trial) {
+  if (HasAnchor(trial.device_class)) {
     return Anchored::kNone;
   }
-  if (claims && RecallInTime(trial, request, guard->anchor().shadow)) {
+  const std::optional<PlaceRequest> request = AnchorRequest(trial);
+  if (!request.has_value()) {
+    return Anchored::kNone;
+  }
+  std::optional<Guard> guard = MakeGuard(trial, *request);
+  if (!guard.has_value()) {
+    return Anchored::kNone;
+  }
+  if (guard->recalls_borrowed() && RecallInTime(trial, *request, guard->anchor().shadow)) {
     return Anchored::kRecall;
   }
   plan_.anchors.push_back(guard->anchor());
@@ -211,9 +244,8 @@ bool RoundBooks::MayFindMore() const {
            std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.chosen; });
   };
   const auto is_anchored = [this](const RoundStart& start) {
-    return std::any_of(guards_.begin(), guards_.end(), [&start](const auto& guard) {
-      return guard.second.anchor().job == start.job;
-    });
+    return std::any_of(plan_.anchors.begin(), plan_.anchors.end(),
+                       [&start](const Anchor& anchor) { return anchor.job == start.job; });
   };
   const auto may_be_swapped = [this](const RoundStart& start) {
     const auto guard = guards_.find(start.device_class);

@@ -48,14 +48,14 @@ ids id_map slot_map
 names enum_names utc_text resources lifecycle transition_counts node_set
 identity array_range job node allocation policy pending_reason booking reclaim_record
 plan
-quota_tree free_index topology fragmentation block_rule active_times
-event changes node_command pending_queue holder_index waiting_claims
+quota_tree free_index topology fragmentation block_rule active_times suitability
+event changes node_command pending_queue holder_index waiting_claims stirred_classes
 cluster
 topology
 placement quota_view place_memo
 ending_stream
 admission queue_order backfill reclaim budget
-round_books
+round_scope round_books
 group_states queue_walk
 planning_round
 planner quota_checks step job_progress task_notices node_loss fencing node_protocol booking_progress invariants plan_application

@@ -254,8 +254,8 @@ TEST(PlantedFaults, ARoundThatIsMissingIsFound) {
   EXPECT_TRUE(IsFound("a round is due when it would decide",
                       [&](const Cluster& cluster, const Policy& policy, absl::Time now) {
                         Plan plan = MakePlan(cluster, policy, now);
-                        asked = cluster.plan_version() == version ? asked + 1 : 1;
-                        version = cluster.plan_version();
+                        asked = cluster.stirred().version() == version ? asked + 1 : 1;
+                        version = cluster.stirred().version();
                         if (asked <= 2) {
                           plan.starts.clear();
                         }

@@ -175,6 +175,10 @@ void SchedulingHistory::Obey() {
 }
 
 bool SchedulingHistory::Round() {
+  if (next_look_ <= now_ || cluster_.stirred().empty()) {
+    cluster_.StirAll();
+    next_look_ = absl::InfiniteFuture();
+  }
   Plan plan = options_.planner(cluster_, policy_, now_);
   findings_.Saw("rounds");
   CheckPlan({cluster_, policy_, now_, plan}, findings_);
@@ -200,10 +204,12 @@ bool SchedulingHistory::Round() {
   const bool again = plan.again;
   const bool disturbs = !plan.lapsed.empty() || !plan.recalls.empty();
   Watch(plan);
-  next_look_ = plan.next_look;
-  const uint64_t version = cluster_.plan_version();
+  next_look_ = std::min(next_look_, plan.next_look);
+  const uint64_t version = cluster_.stirred().version();
   ApplyPlan(MakeStep(), std::move(plan));
-  planned_version_ = again ? version : cluster_.plan_version();
+  if (!again || cluster_.stirred().version() == version) {
+    cluster_.SettleStirred();
+  }
   if (disturbs) {
     Disturb();
   }
@@ -218,7 +224,7 @@ bool SchedulingHistory::Round() {
 void SchedulingHistory::Settle() {
   Obey();
   int rounds = 0;
-  while (findings_.ok() && (cluster_.plan_version() != planned_version_ || next_look_ <= now_)) {
+  while (findings_.ok() && (!cluster_.stirred().empty() || next_look_ <= now_)) {
     Round();
     if (++rounds > kRoundsMax) {
       findings_.Expect("quiescence", false, "rounds go on changing things");

@@ -101,7 +101,6 @@ class SchedulingHistory {
   Actor operator_;
   Findings findings_;
   uint64_t hash_ = 14695981039346656037ULL;
-  uint64_t planned_version_ = 0;
   absl::Time next_look_ = absl::InfiniteFuture();
 
   std::vector<ClassId> classes_;
