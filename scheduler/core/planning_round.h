@@ -90,7 +90,7 @@ class PlanningRound {
   bool StartNext(Phase phase, GroupId id, JobId oldest, const Tenant& tenant);
   // Its next job is provided for. Of a queue that nobody may pass in, who stood behind it may claim
   // what he owns, and who comes next is told by the next round.
-  void PassHead(GroupState& state, const Tenant& tenant);
+  void PassHead(GroupState& state, JobId job, const Tenant& tenant);
   // When it fits nowhere: devices recalled for it, or, of an owned claim, an anchor. True:
   // recalled.
   bool MakeRoom(Phase phase, GroupState& state, JobId job, const std::vector<ClassId>& classes,

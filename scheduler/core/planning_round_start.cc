@@ -36,7 +36,7 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
   for (ClassId device_class : classes) {
     const auto blocker = books_.TryStart({group, job, device_class, phase});
     if (!blocker.has_value()) {
-      PassHead(state, tenant);
+      PassHead(state, job, tenant);
       state.blocker = {.code = ReasonCode::kBeingEvaluated};
       return true;
     }
@@ -49,7 +49,7 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
   state.hopeless = !by_quota && !group.key.gang.is_elastic();
   if (MakeRoom(phase, state, job, classes, tenant)) {
     state.hopeless = false;
-    PassHead(state, tenant);
+    PassHead(state, job, tenant);
     return true;
   }
   // Whether it delays an anchor depends on when it ends: that holds for none but itself.
@@ -59,9 +59,11 @@ bool PlanningRound::StartNext(Phase phase, GroupId id, JobId oldest, const Tenan
   return false;
 }
 
-void PlanningRound::PassHead(GroupState& state, const Tenant& tenant) {
+void PlanningRound::PassHead(GroupState& state, JobId job, const Tenant& tenant) {
   ++state.tasks_started;
-  if (!MayBePassed(tenant)) {
+  // An array has started with its last task: who waits for that may start now.
+  const bool is_awaited = cluster_.GetJob(job).is_array() && !cluster_.DependentsOf(job).empty();
+  if (is_awaited || !MayBePassed(tenant)) {
     books_.PlanAgain();
   }
 }

@@ -171,6 +171,20 @@ TEST_F(DependencyTest, AnArrayAndATaskCanBeWaitedFor) {
   ExpectInvariants();
 }
 
+// Nothing else may happen for long.
+TEST_F(DependencyTest, WhoWaitsForTheLastTaskToStartGetsARound) {
+  const JobId array = center_.Submit({
+      .array = {.first = 0, .count = 1}
+  });
+  const JobId child = After(DependencyKind::kStarted, array);
+  center_.Round();
+  EXPECT_TRUE(IsReady(child));
+  EXPECT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_EQ(center_.state(child), JobState::kStarting);
+  EXPECT_FALSE(center_.engine().PlanDue());
+}
+
 TEST_F(DependencyTest, AHeldChildIsDecidedToo) {
   const JobId parent = center_.Submit({});
   const JobId child = center_.Submit({.hold = true, .after = {{DependencyKind::kOk, parent}}});
