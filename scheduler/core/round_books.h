@@ -93,6 +93,9 @@ class RoundBooks {
   int64_t Returning(TenantId tenant, absl::Span<const ReclaimCandidate> asked) const;
   void ChargeClaim(const GroupKey& key, const Start& claim,
                    absl::Span<const ReclaimCandidate> asked);
+  // Whether a claim lapses in this round: what it kept is free from the next one on, which comes at
+  // once, and until then nobody is asked for what it may make needless.
+  bool IsSettling(ClassId device_class) const;
   void Accept(const Trial& trial, const PlaceRequest& request, Recall recall);
   // An anchored claim asks for what is lent just in time for its start.
   bool RecallInTime(const Trial& trial, const PlaceRequest& request, absl::Time shadow);

@@ -58,8 +58,14 @@ std::optional<RoundBooks::Swap> RoundBooks::SwapWithin(const Trial& trial) const
   return swap;
 }
 
+bool RoundBooks::IsSettling(ClassId device_class) const {
+  return std::any_of(plan_.lapsed.begin(), plan_.lapsed.end(), [&](JobId claim) {
+    return cluster_.open_reclaims().at(claim).device_class == device_class;
+  });
+}
+
 bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
-  if (!trial.device_class) {
+  if (!trial.device_class || IsSettling(trial.device_class)) {
     return false;
   }
   const std::optional<Swap> swap = SwapFor(trial, scope);
@@ -151,6 +157,9 @@ bool RoundBooks::RecallInTime(const Trial& trial, const PlaceRequest& request, a
       shadow - cluster_.LongestGrace(trial.device_class) - policy_.kill_timeout;
   if (soonest > now_) {
     LookAgainAt(soonest);
+    return false;
+  }
+  if (IsSettling(trial.device_class)) {
     return false;
   }
   Reclaimer reclaimer = ReclaimerOf(trial.device_class);

@@ -196,6 +196,23 @@ TEST_F(ReclaimTest, WhatALapsedClaimLeavesIsLookedAtAgain) {
   EXPECT_TRUE(center_.engine().PlanDue());
 }
 
+TEST_F(ReclaimTest, NobodyIsStoppedForWhatALapsedClaimLeaves) {
+  center_.SetQuota("gamma", {.entitlement = 8});
+  const JobId first = Running({.tenant = "beta", .devices = 8});
+  const JobId second = Running({.tenant = "beta", .devices = 8});
+  const JobId gone = center_.Submit({.devices = 8});
+  center_.Round();
+  const JobId rest = center_.state(first) == JobState::kStopping ? second : first;
+  center_.Must(CancelJob{gone, "", false});
+  const JobId claim = center_.Submit({.tenant = "gamma", .devices = 8});
+  center_.Round();
+  ASSERT_TRUE(center_.engine().PlanDue());
+  center_.Round();
+  EXPECT_TRUE(center_.cluster().nominations().contains(claim));
+  EXPECT_EQ(center_.state(rest), JobState::kRunning);
+  ExpectSound();
+}
+
 // The same round ends a nomination and starts its job: what it owns is not given to another first.
 TEST_F(ReclaimTest, ALapsedClaimThatStartsKeepsItsEntitlement) {
   Running({.tenant = "beta", .devices = 8});
