@@ -92,9 +92,16 @@ RoundBooks::Standing RoundBooks::StandingOf(const Start& claim) const {
   if (certificate.due + policy_.nomination_timeout <= now_ || !cluster_.MayStart(claim)) {
     return Standing::kLapses;
   }
-  const bool waits = !free_.AreUnallocated(claim.members) ||
-                     Returning(certificate.tenant, certificate.candidates) > 0;
+  const bool waits = !HasPlaces(claim) || Returning(certificate.tenant, certificate.candidates) > 0;
   return waits ? Standing::kWaits : Standing::kSettles;
+}
+
+bool RoundBooks::HasPlaces(const Start& claim) const {
+  const HostResources& asked = cluster_.GetJob(claim.job).spec.gang.per_node;
+  return free_.AreUnallocated(claim.members) &&
+         std::all_of(claim.members.begin(), claim.members.end(), [&](const Placement& member) {
+           return asked.Fits(free_.Load(member.node).free);
+         });
 }
 
 void RoundBooks::SettleNominations() {

@@ -88,6 +88,9 @@ class RoundBooks {
   // Whether the claim gives up, waits for its devices, or may start on them.
   enum class Standing { kLapses, kWaits, kSettles };
   Standing StandingOf(const Start& claim) const;
+  // Whether the claim's devices are not given out, and the processors and the memory that it asks
+  // for are free beside them: those are kept for nobody.
+  bool HasPlaces(const Start& claim) const;
   void SettleNomination(const Start& claim);
   // Devices that the claim's own tenant, of those that were asked, still holds.
   int64_t Returning(TenantId tenant, absl::Span<const ReclaimCandidate> asked) const;

@@ -106,7 +106,7 @@ bool RoundBooks::TryRecall(const Trial& trial, ReclaimScope scope) {
   }
   // Nobody need be asked: it was the anchor that other places would have delayed.
   const bool asks = recall->certificate.due > now_;
-  if (!asks && scope == ReclaimScope::kBorrowers && free_.AreUnallocated(recall->claim.members)) {
+  if (!asks && scope == ReclaimScope::kBorrowers && HasPlaces(recall->claim)) {
     Record(key, request, std::move(recall->claim));
     return true;
   }

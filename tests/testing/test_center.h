@@ -39,6 +39,7 @@ struct TestJob {
   std::vector<Dependency> after = {};
   absl::Time begin_at = absl::InfinitePast();
   absl::Duration grace = absl::ZeroDuration();  // zero: the default
+  HostResources per_node = {};
 };
 
 class EngineAccess {
@@ -179,6 +180,7 @@ class TestCenter {
     submit.spec.dependencies = job.after;
     submit.spec.begin_at = job.begin_at;
     submit.spec.grace = job.grace;
+    submit.spec.gang.per_node = job.per_node;
     submit.device_classes = job.devices > 0 ? job.classes : std::vector<std::string>();
     return TryAs(UserOf(job.tenant), submit);
   }

@@ -196,6 +196,48 @@ TEST_F(ReclaimTest, WhatALapsedClaimLeavesIsLookedAtAgain) {
   EXPECT_TRUE(center_.engine().PlanDue());
 }
 
+// Of a node devices are kept for a claim, memory is not.
+TEST_F(ReclaimTest, AClaimDoesNotStartOnMemoryThatIsTaken) {
+  const JobId first = Running({.tenant = "beta", .devices = 8});
+  const JobId second = Running({.tenant = "beta", .devices = 8});
+  const TestJob large = {
+      .tenant = "gamma", .devices = 0, .per_node = {1000, 200000}
+  };
+  const JobId claim = center_.Submit({
+      .devices = 8, .per_node = {1000, 200000}
+  });
+  center_.Round();
+  ASSERT_TRUE(center_.cluster().nominations().contains(claim));
+  const std::vector<JobId> takers = {Running(large), Running(large)};
+  Killed(center_.state(first) == JobState::kStopping ? first : second);
+  center_.Round();
+  EXPECT_EQ(center_.state(claim), JobState::kQueued);
+  for (JobId taker : takers) {
+    center_.ExitJob(taker);
+  }
+  center_.Round();
+  EXPECT_EQ(center_.state(claim), JobState::kStarting);
+  ExpectSound();
+}
+
+// What is being given back is not there yet.
+TEST_F(ReclaimTest, AClaimWaitsForTheMemoryThatComesBack) {
+  const JobId holder = Running({
+      .devices = 1, .per_node = {1000, 200000}
+  });
+  Running({.tenant = "beta", .devices = 8});
+  center_.Must(CancelJob{holder, "", false});
+  const JobId claim = center_.Submit({
+      .devices = 1, .per_node = {1000, 200000}
+  });
+  center_.Round();
+  EXPECT_EQ(center_.state(claim), JobState::kQueued);
+  Killed(holder);
+  center_.Round();
+  EXPECT_EQ(center_.state(claim), JobState::kStarting);
+  ExpectSound();
+}
+
 TEST_F(ReclaimTest, NobodyIsStoppedForWhatALapsedClaimLeaves) {
   center_.SetQuota("gamma", {.entitlement = 8});
   const JobId first = Running({.tenant = "beta", .devices = 8});
