@@ -4,8 +4,24 @@
 
 namespace berth {
 
+std::string DomainOf(TopologyLevel level, const Node& node) {
+  const TopologyPath& path = node.facts.topology;
+  switch (level) {
+    case TopologyLevel::kNone:
+    case TopologyLevel::kRing:
+    case TopologyLevel::kPod:
+      return path.pod;
+    case TopologyLevel::kBlock:
+      return path.block;
+    case TopologyLevel::kRack:
+      return path.rack;
+  }
+  return "";
+}
+
 CenterBooks::CenterBooks(const Cluster& cluster) : cluster_(cluster) {
   for (const auto& [id, node] : cluster.nodes()) {
+    hosts_[id] = node.facts.capacity;
     for (const Device& device : node.facts.devices) {
       devices_[id][device.index] = {
           .device_class = device.device_class,
@@ -48,6 +64,7 @@ void CenterBooks::Hold(const Job& job, Funding funding, const Placement& member)
     device.sharer = share.milli < kWholeDeviceMilli ? job.id : JobId();
     device.owner = funding == Funding::kOwned ? job.spec.tenant : TenantId();
   }
+  hosts_[member.node] -= job.spec.gang.per_node;
 }
 
 int64_t CenterBooks::NewDevices(const std::vector<Placement>& members) const {
@@ -135,18 +152,26 @@ void CenterBooks::Start(const Job& job, const berth::Start& start) {
   for (const Placement& member : start.members) {
     Hold(job, start.funding, member);
   }
-  Lapse(job);
+  Lapse(job.id);
   Use& use = uses_[{job.spec.tenant, start.device_class}];
   (start.funding == Funding::kOwned ? use.owned : use.borrowed) += count;
   use.non_preemptible += job.spec.preemptible ? 0 : count;
   project_uses_[{job.spec.project, start.device_class}] += count;
 }
 
-void CenterBooks::Lapse(const Job& job) {
-  const auto claim = cluster_.nominations().find(job.id);
-  if (claim != cluster_.nominations().end()) {
-    nominated_[{job.spec.tenant, claim->second.device_class}] -=
-        CountDevices(claim->second.members);
+void CenterBooks::Lapse(JobId claim) {
+  const auto found = cluster_.nominations().find(claim);
+  if (found == cluster_.nominations().end()) {
+    return;
+  }
+  for (const Placement& member : found->second.members) {
+    for (const DeviceShare& share : member.devices) {
+      devices_[member.node][share.index].nominated = false;
+    }
+  }
+  if (const Job* job = cluster_.FindJob(claim); job != nullptr) {
+    nominated_[{job->spec.tenant, found->second.device_class}] -=
+        CountDevices(found->second.members);
   }
 }
 
@@ -155,8 +180,17 @@ void CenterBooks::Nominate(const Job& job, const berth::Start& claim) {
     for (const DeviceShare& share : member.devices) {
       devices_[member.node][share.index].nominated = true;
     }
+    hosts_[member.node] -= job.spec.gang.per_node;
   }
   nominated_[{job.spec.tenant, claim.device_class}] += CountDevices(claim.members);
+}
+
+void CenterBooks::KeepHosts() {
+  for (const auto& [id, claim] : cluster_.nominations()) {
+    for (const Placement& member : claim.members) {
+      hosts_[member.node] -= cluster_.GetJob(id).spec.gang.per_node;
+    }
+  }
 }
 
 void CenterBooks::Give(const Allocation& allocation) {
@@ -166,6 +200,7 @@ void CenterBooks::Give(const Allocation& allocation) {
       device.milli -= share.milli;
       device.owner = device.held() ? device.owner : TenantId();
     }
+    hosts_[allocation.node] += allocation.host;
   }
 }
 
@@ -192,14 +227,22 @@ bool CenterBooks::HasRoom(const Devices& devices, ClassId device_class, int coun
              : all >= count;
 }
 
+bool CenterBooks::HasHost(NodeId node, const HostResources& asked) const {
+  return asked.cpu_milli <= hosts_.at(node).cpu_milli &&
+         asked.memory_mib <= hosts_.at(node).memory_mib;
+}
+
 bool CenterBooks::Fits(const GangShape& gang, ClassId device_class, int nodes,
                        const std::set<NodeId>& closed) const {
-  int fitting = 0;
+  std::map<std::string, int> fitting;  // by domain
   for (const auto& [id, devices] : devices_) {
-    fitting +=
-        !closed.contains(id) && HasRoom(devices, device_class, gang.devices_per_node) ? 1 : 0;
+    if (!closed.contains(id) && HasHost(id, gang.per_node) &&
+        HasRoom(devices, device_class, gang.devices_per_node)) {
+      ++fitting[gang.topology_required ? DomainOf(gang.topology, cluster_.GetNode(id)) : ""];
+    }
   }
-  return fitting >= nodes;
+  return std::any_of(fitting.begin(), fitting.end(),
+                     [nodes](const auto& domain) { return domain.second >= nodes; });
 }
 
 int64_t CountDevices(const std::vector<Placement>& members) {
@@ -217,8 +260,23 @@ bool OwesBlocks(const Cluster& cluster, ClassId device_class) {
   });
 }
 
+bool Suits(const GangShape& gang, const Node& node) {
+  for (const auto& [label, value] : gang.node_labels) {
+    const auto found = node.facts.labels.find(label);
+    if (found == node.facts.labels.end() || found->second != value) {
+      return false;
+    }
+  }
+  return std::count(gang.excluded_nodes.begin(), gang.excluded_nodes.end(), node.name) == 0;
+}
+
 std::set<NodeId> ClosedTo(const Cluster& cluster, const Job& job, absl::Time now) {
   std::set<NodeId> closed(job.suspect_nodes.begin(), job.suspect_nodes.end());
+  for (const auto& [id, node] : cluster.nodes()) {
+    if (!Suits(job.spec.gang, node)) {
+      closed.insert(id);
+    }
+  }
   for (const auto& [id, booking] : cluster.bookings()) {
     if (booking.Excludes(job.spec.tenant, now, now + job.spec.time_limit)) {
       closed.insert(booking.nodes.begin(), booking.nodes.end());

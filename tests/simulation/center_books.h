@@ -51,6 +51,8 @@ class CenterBooks {
   // given out counts once.
   int64_t NewDevices(const std::vector<Placement>& members) const;
   const std::map<NodeId, Devices>& devices() const { return devices_; }
+  // Of processors and memory.
+  bool HasHost(NodeId node, const HostResources& asked) const;
   // Of one tenant's claims, whose devices are not all there yet.
   int64_t NominatedFor(TenantId tenant, ClassId device_class) const;
 
@@ -58,12 +60,14 @@ class CenterBooks {
   // Its owned devices are borrowed from now on. Returns how many.
   int64_t TakeLabel(const Job& job);
   void Nominate(const Job& job, const berth::Start& claim);
+  // The cluster's claims will take processors and memory of their nodes, too.
+  void KeepHosts();
   // Nothing is kept for the job any more.
-  void Lapse(const Job& job);
+  void Lapse(JobId claim);
   void Give(const Allocation& allocation);
   void Give(const Job& job);
   // Whether at least so many nodes have room for a member: in one ring of the node's, if any of its
-  // rings is large enough. Not on those nodes.
+  // rings is large enough. In one domain, if the gang must be; not on those nodes.
   bool Fits(const GangShape& gang, ClassId device_class, int nodes,
             const std::set<NodeId>& closed) const;
 
@@ -73,17 +77,23 @@ class CenterBooks {
 
   const Cluster& cluster_;
   std::map<NodeId, Devices> devices_;
+  std::map<NodeId, HostResources> hosts_;  // what is free
   std::map<std::pair<TenantId, ClassId>, Use> uses_;
   std::map<std::pair<ProjectId, ClassId>, int64_t> project_uses_;
   std::map<std::pair<TenantId, ClassId>, int64_t> nominated_;
   std::map<std::pair<ProjectId, ClassId>, int64_t> project_claims_;
 };
 
+// In which of the center's parts of this size the node is.
+std::string DomainOf(TopologyLevel level, const Node& node);
 // Devices that the members of a gang would hold.
 int64_t CountDevices(const std::vector<Placement>& members);
 // Whether anybody is owed blocks of the class: rule T1 may hold any owned job back.
 bool OwesBlocks(const Cluster& cluster, ClassId device_class);
-// Where the job may not start: suspect nodes, and those booked for others while it might run.
+// Whether the node has the labels that the gang asks for, and is not left out by its name.
+bool Suits(const GangShape& gang, const Node& node);
+// Where the job may not start: suspect and unsuitable nodes, and those booked for others while it
+// might run.
 std::set<NodeId> ClosedTo(const Cluster& cluster, const Job& job, absl::Time now);
 // Seconds of work that a stop now would lose.
 int64_t LostSeconds(const Job& job, absl::Time now);

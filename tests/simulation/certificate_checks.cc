@@ -71,9 +71,12 @@ void GiveVictim(const PlanView& view, const ReclaimCandidate& victim, CenterBook
 }
 
 // The books as the claim found them, as far as a plan tells: every start is taken, every other
-// claim has its devices, and what earlier claims freed is free.
+// claim has its devices, and what earlier claims freed is free, as is what lapsed ones kept.
 CenterBooks BooksFor(const PlanView& view, size_t which) {
   CenterBooks books(view.cluster);
+  for (JobId claim : view.plan.lapsed) {
+    books.Lapse(claim);
+  }
   GiveWhatComes(view, view.plan.recalls[which], books);
   for (const Start& start : view.plan.starts) {
     books.Start(view.cluster.GetJob(start.job), start);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 
@@ -14,11 +15,16 @@
 #include "scheduler/core/job_requests.h"
 #include "scheduler/core/node_requests.h"
 #include "scheduler/core/quota_requests.h"
+#include "tests/simulation/history_story.h"
 #include "tests/simulation/scheduling_history.h"
 
 namespace berth {
 
 void SchedulingHistory::RandomEvent() {
+  if (options_.rare_events && Chance(25)) {
+    RareEvent();
+    return;
+  }
   const int kind = Pick(100);
   if (kind < 55) {
     Submit();
@@ -70,20 +76,36 @@ JobSpec SchedulingHistory::RandomSpec() {
   if (Chance(10)) {
     spec.array = {.first = 0, .count = 1 + Pick(4), .concurrent_max = Pick(3)};
   }
+  if (options_.rare_events) {
+    WishMore(spec);
+  }
   return spec;
 }
 
-void SchedulingHistory::Submit() {
-  JobSpec spec = RandomSpec();
-  if (CheckAdmission(cluster_, spec).ok()) {
-    cluster_.AddJob(std::move(spec), now_);
-    findings_.Saw("jobs");
-    const JobSpec& added = cluster_.jobs().rbegin()->second.spec;
-    findings_.Saw("shares of a device", added.gang.device_share_milli > 0 ? 1 : 0);
-    findings_.Saw("elastic gangs", added.gang.is_elastic() ? 1 : 0);
-    findings_.Saw("arrays", added.array.count > 0 ? 1 : 0);
-    findings_.Saw("non-preemptible jobs", added.preemptible ? 0 : 1);
+absl::StatusOr<Outcome> SchedulingHistory::Ask(const Actor& actor, const UserEvent& event) {
+  const UserEvent heard = options_.hearing ? options_.hearing(event) : event;
+  const absl::StatusOr<Outcome> outcome = std::visit(
+      [&](const auto& request) { return HandleRequest(MakeStep(), actor, request); }, heard);
+  if (options_.listener) {
+    options_.listener(DescribeRequest(event, outcome));
   }
+  if (outcome.ok()) {
+    orders_.Note(cluster_, event, *outcome, findings_);
+  }
+  return outcome;
+}
+
+void SchedulingHistory::Submit() {
+  const JobSpec spec = RandomSpec();
+  if (!CheckAdmission(cluster_, spec).ok() ||
+      !(options_.rare_events ? SubmitFor(spec) : cluster_.AddJob(spec, now_))) {
+    return;
+  }
+  findings_.Saw("jobs");
+  findings_.Saw("shares of a device", spec.gang.device_share_milli > 0 ? 1 : 0);
+  findings_.Saw("elastic gangs", spec.gang.is_elastic() ? 1 : 0);
+  findings_.Saw("arrays", spec.array.count > 0 ? 1 : 0);
+  findings_.Saw("non-preemptible jobs", spec.preemptible ? 0 : 1);
 }
 
 void SchedulingHistory::CancelOne() {
@@ -93,7 +115,7 @@ void SchedulingHistory::CancelOne() {
   }
   auto job = jobs.begin();
   std::advance(job, Pick(static_cast<int>(jobs.size())));
-  HandleRequest(MakeStep(), operator_, CancelJob{job->first, "", Chance(50)}).IgnoreError();
+  Ask(operator_, CancelJob{job->first, "", Chance(50)}).IgnoreError();
 }
 
 void SchedulingHistory::EditQuota() {
@@ -141,9 +163,7 @@ void SchedulingHistory::DisturbNode() {
   } else if (state == NodeState::kReady) {
     LoseNode(id);
   } else if (state == NodeState::kLost) {
-    for (const NodeState next : {NodeState::kJoined, NodeState::kReconciling, NodeState::kReady}) {
-      cluster_.SetNodeState(id, next, "");
-    }
+    RejoinNode(id);
   } else {
     HandleRequest(MakeStep(), operator_, UndrainNode{name}).IgnoreError();
   }
@@ -151,10 +171,21 @@ void SchedulingHistory::DisturbNode() {
 
 void SchedulingHistory::LoseNode(NodeId id) {
   findings_.Saw("nodes lost");
+  if (options_.rare_events && Chance(50)) {
+    BuryNode(id);
+    return;
+  }
   cluster_.SetNodeState(id, NodeState::kSuspect, "");
   cluster_.SetNodeState(id, NodeState::kLost, "");
   for (AllocationId member : std::set<AllocationId>(cluster_.AllocationsOn(id))) {
     LoseMember(MakeStep(), member, ReleaseEvidence::kNodeLost, "lost");
+  }
+}
+
+void SchedulingHistory::RejoinNode(NodeId id) {
+  cluster_.TouchNode(id, [](Node& node) { node.session = SessionId(1); });
+  for (const NodeState next : {NodeState::kJoined, NodeState::kReconciling, NodeState::kReady}) {
+    cluster_.SetNodeState(id, next, "");
   }
 }
 

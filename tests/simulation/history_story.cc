@@ -1,5 +1,7 @@
 #include "tests/simulation/history_story.h"
 
+#include <array>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +9,12 @@
 
 namespace berth {
 namespace {
+
+constexpr std::array<const char*, std::variant_size_v<UserEvent>> kRequestNames = {
+    "submit",     "cancel",     "hold",         "release",    "update",      "requeue",
+    "checkpoint", "add tenant", "add project",  "add user",   "add token",   "revoke token",
+    "bootstrap",  "set quota",  "set queue",    "suspend",    "add booking", "end booking",
+    "drain",      "undrain",    "confirm dead", "note fence", "end hold"};
 
 std::string Seconds(absl::Duration duration) {
   return duration == absl::InfiniteDuration() ? "never"
@@ -39,6 +47,18 @@ std::string Shape(const JobSpec& spec) {
       spec.may_borrow ? "" : " never-borrows", Seconds(spec.time_limit), Seconds(spec.grace));
 }
 
+void DescribeWaiting(const Job& job, std::string& text) {
+  for (NodeId node : job.suspect_nodes) {
+    absl::StrAppend(&text, " avoids n", node.value());
+  }
+  for (const std::string& node : job.spec.gang.excluded_nodes) {
+    absl::StrAppend(&text, " excludes ", node);
+  }
+  for (const Dependency& dependency : job.spec.dependencies) {
+    absl::StrAppend(&text, " waits for job ", dependency.job.value());
+  }
+}
+
 void DescribeJob(const PlanView& view, const Job& job, std::string& text) {
   absl::StrAppendFormat(&text, "  job %d %s %s", job.id.value(), std::string(Name(job.state)),
                         Shape(job.spec));
@@ -64,9 +84,7 @@ void DescribeJob(const PlanView& view, const Job& job, std::string& text) {
     absl::StrAppendFormat(&text, " submitted %s ago, not before %s",
                           Seconds(view.now - job.submitted_at),
                           job.not_before <= view.now ? "now" : Seconds(job.not_before - view.now));
-    for (NodeId node : job.suspect_nodes) {
-      absl::StrAppend(&text, " avoids n", node.value());
-    }
+    DescribeWaiting(job, text);
   }
   absl::StrAppend(&text, "\n");
 }
@@ -125,11 +143,38 @@ std::string DescribeCenter(const Cluster& cluster) {
   return text;
 }
 
+std::string DescribeRequest(const UserEvent& event, const absl::StatusOr<Outcome>& outcome) {
+  std::string text = kRequestNames.at(event.index());
+  std::visit(
+      [&text](const auto& request) {
+        if constexpr (requires { request.job.value(); }) {
+          absl::StrAppend(&text, " ", request.job.value());
+        }
+        if constexpr (requires { request.tasks; }) {
+          absl::StrAppend(&text, request.tasks.empty() ? "" : " tasks ",
+                          IndexesText(request.tasks));
+        }
+        if constexpr (requires { request.suspended; }) {
+          absl::StrAppend(&text, " ", request.tenant,
+                          request.suspended ? " suspended" : " resumed");
+        }
+      },
+      event);
+  return absl::StrCat(text, ": ", outcome.ok() ? "done" : std::string(outcome.status().message()),
+                      "\n");
+}
+
 std::string DescribeRound(const PlanView& view) {
   std::string text = absl::StrFormat("round at %s\n", Seconds(view.now - absl::UnixEpoch()));
   for (const auto& [id, node] : view.cluster.nodes()) {
     if (!node.IsUsable()) {
       absl::StrAppendFormat(&text, "  node n%d is not usable\n", id.value());
+    }
+    for (const Device& device : node.facts.devices) {
+      if (device.health == DeviceHealth::kQuarantined) {
+        absl::StrAppendFormat(&text, "  device %d of n%d is not usable\n", device.index,
+                              id.value());
+      }
     }
   }
   for (const auto& [id, job] : view.cluster.jobs()) {

@@ -5,6 +5,9 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
+
+#include "scheduler/core/event.h"
 #include "scheduler/core/plan.h"
 #include "tests/simulation/plan_checks.h"
 
@@ -12,6 +15,8 @@ namespace berth {
 
 // What the center is: its nodes, and what its tenants own.
 std::string DescribeCenter(const Cluster& cluster);
+// What somebody asks, and the answer.
+std::string DescribeRequest(const UserEvent& event, const absl::StatusOr<Outcome>& outcome);
 // What waits, what runs and what a plan decides; a line each.
 std::string DescribeRound(const PlanView& view);
 

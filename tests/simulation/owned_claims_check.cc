@@ -74,6 +74,9 @@ void CheckOwnedClaims(const Cluster& cluster, const Policy& policy, absl::Time n
           given->second.Give(other);
         }
       }
+      if (added) {
+        given->second.KeepHosts();
+      }
       findings.Expect(
           "no unsatisfied owned claim",
           !given->second.Fits(job.spec.gang, device_class, job.spec.gang.least_nodes(),

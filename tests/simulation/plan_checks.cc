@@ -85,6 +85,24 @@ void CheckMember(const PlanView& view, const CenterBooks& books, const Taking& t
   }
 }
 
+// What is asked for beside devices: processors and memory, one domain.
+void CheckHosts(const PlanView& view, const CenterBooks& books, const Taking& taking,
+                Findings& findings) {
+  const Job& job = view.cluster.GetJob(taking.start.job);
+  const GangShape& gang = job.spec.gang;
+  std::set<std::string> domains;
+  for (const Placement& member : taking.start.members) {
+    domains.insert(DomainOf(gang.topology, view.cluster.GetNode(member.node)));
+    if (gang.per_node.cpu_milli > 0 && !taking.waits) {
+      findings.Expect("host resources", books.HasHost(member.node, gang.per_node),
+                      About(job) + " gets more of a host than is free");
+    }
+  }
+  if (gang.topology_required) {
+    findings.Expect("one domain", domains.size() == 1, About(job) + " is spread too far");
+  }
+}
+
 void CheckGang(const PlanView& view, const CenterBooks& books, const Taking& taking,
                Findings& findings) {
   const Start& start = taking.start;
@@ -96,6 +114,7 @@ void CheckGang(const PlanView& view, const CenterBooks& books, const Taking& tak
     nodes.insert(member.node);
     CheckMember(view, books, taking, member, findings);
   }
+  CheckHosts(view, books, taking, findings);
   findings.Expect("gangs atomic",
                   members >= gang.least_nodes() && members <= gang.nodes &&
                       static_cast<int>(nodes.size()) == members,
@@ -175,7 +194,7 @@ void CheckStart(const PlanView& view, const Start& start, const CenterBooks& bef
   const bool was_claim = IsClaim(view.cluster, job.id);
   // Room that the tenant's claims wait for is not there for others.
   CenterBooks others = before;
-  others.Lapse(job);
+  others.Lapse(job.id);
   int64_t waiting = others.NominatedFor(job.spec.tenant, device_class);
   for (const Recall& recall : view.plan.recalls) {
     waiting +=

@@ -16,6 +16,7 @@
 #include "scheduler/core/node_protocol.h"
 #include "scheduler/core/node_requests.h"
 #include "scheduler/core/plan_application.h"
+#include "scheduler/core/quota_requests.h"
 #include "tests/simulation/history_story.h"
 #include "tests/simulation/plan_checks.h"
 
@@ -55,6 +56,9 @@ SchedulingHistory::SchedulingHistory(HistoryOptions options)
   kinds_ = {Chance(25), Chance(25), Chance(25), Chance(15)};
   block_levels_ = Pick(2);
   BuildNodes();
+  if (options_.rare_events) {
+    LabelNodes();
+  }
   BuildTenants();
 }
 
@@ -90,11 +94,13 @@ void SchedulingHistory::Advance(absl::Duration step) {
 
 void SchedulingHistory::DoWhatIsDue() {
   const std::optional<absl::Time> wake = cluster_.NextWake();
+  const size_t edits = cluster_.quota_edits().size();
   HandleTick(MakeStep());
   HandleBookings(MakeStep());
+  ApplyQuotaEdits(MakeStep());
   cluster_.RefreshBookings(now_);
-  if (kinds_.windows && wake != cluster_.NextWake()) {
-    Disturb();  // nodes go out of service, or come back
+  if ((kinds_.windows && wake != cluster_.NextWake()) || edits != cluster_.quota_edits().size()) {
+    Disturb();  // nodes go out of service, or come back; or a quota is another
   }
   std::vector<AllocationId> released;
   for (const auto& [id, time] : released_at_) {
@@ -129,7 +135,7 @@ void SchedulingHistory::EndRunning(JobId id) {
     return;
   }
   const bool late = job->attempt.started_at + job->spec.time_limit <= now_;
-  const int exit_code = Chance(5) ? 1 : 0;
+  const int exit_code = Chance(options_.rare_events ? 20 : 5) ? 1 : 0;
   for (AllocationId member : std::vector<AllocationId>(job->allocations)) {
     const Allocation* allocation = cluster_.FindAllocation(member);
     if (allocation == nullptr || allocation->state == AllocationState::kReleased) {
@@ -146,7 +152,8 @@ void SchedulingHistory::Obey() {
   for (JobId id : std::set<JobId>(cluster_.active_jobs())) {
     const Job& job = cluster_.GetJob(id);
     const std::vector<AllocationId> members = job.allocations;
-    if (job.state == JobState::kDispatching || job.state == JobState::kStarting) {
+    const bool starts = job.state == JobState::kDispatching || job.state == JobState::kStarting;
+    if (starts && !Refuses(job)) {
       for (const ReportKind kind : {ReportKind::kPrepared, ReportKind::kStarted}) {
         for (AllocationId member : members) {
           if (kind == ReportKind::kStarted || members.size() > 1) {
@@ -171,7 +178,7 @@ void SchedulingHistory::Obey() {
     }
   }
   commands_.clear();
-  cluster_.TakeChanges();
+  orders_.NoteProgress(cluster_, cluster_.TakeChanges(), findings_);
 }
 
 bool SchedulingHistory::Round() {
@@ -182,6 +189,7 @@ bool SchedulingHistory::Round() {
   Plan plan = options_.planner(cluster_, policy_, now_);
   findings_.Saw("rounds");
   CheckPlan({cluster_, policy_, now_, plan}, findings_);
+  orders_.CheckPlan({cluster_, policy_, now_, plan}, findings_);
   if (options_.listener) {
     options_.listener(DescribeRound({cluster_, policy_, now_, plan}));
   }
@@ -214,6 +222,7 @@ bool SchedulingHistory::Round() {
     Disturb();
   }
   NoteLabels();
+  orders_.CheckStarted(cluster_, now_, findings_);
   Obey();
   const absl::Status sound = CheckInvariants(cluster_);
   findings_.Expect("invariants", sound.ok(), std::string(sound.message()));
@@ -253,6 +262,7 @@ void SchedulingHistory::Settle() {
   if (findings_.ok()) {
     CheckOwnedClaims(cluster_, policy_, now_, findings_);
     CheckStarvation(cluster_, policy_, now_, findings_);
+    orders_.CheckRest(cluster_, now_, findings_);
   }
   for (const auto& [claim, certificate] : cluster_.open_reclaims()) {
     findings_.Expect("nominations end", now_ < certificate.due + policy_.nomination_timeout,
@@ -269,11 +279,11 @@ void SchedulingHistory::Disturb() {
 // Nobody comes any more, the center is whole, the quotas are as they were at first: what can run
 // must run.
 void SchedulingHistory::DrainOut() {
+  drains_out_ = true;
+  orders_.CheckSuspensions(cluster_, findings_);
   for (NodeId id : nodes_) {
     if (cluster_.GetNode(id).state == NodeState::kLost) {
-      cluster_.SetNodeState(id, NodeState::kJoined, "");
-      cluster_.SetNodeState(id, NodeState::kReconciling, "");
-      cluster_.SetNodeState(id, NodeState::kReady, "");
+      RejoinNode(id);
     }
     HandleRequest(MakeStep(), operator_, UndrainNode{cluster_.GetNode(id).name}).IgnoreError();
   }
@@ -282,10 +292,12 @@ void SchedulingHistory::DrainOut() {
       cluster_.EndBooking(id, now_);
     }
   }
+  EndRareEvents();
   Disturb();
   for (const auto& [id, job] : std::map<JobId, Job>(cluster_.jobs())) {
-    if (!CheckAdmission(cluster_, job.spec).ok() || !job.suspect_nodes.empty()) {
-      HandleRequest(MakeStep(), operator_, CancelJob{id, "", false}).IgnoreError();
+    if (!CheckAdmission(cluster_, job.spec).ok() || !job.suspect_nodes.empty() ||
+        !CouldStart(job.spec)) {
+      Ask(operator_, CancelJob{id, "", false}).IgnoreError();
     }
   }
   Settle();
@@ -299,12 +311,14 @@ void SchedulingHistory::DrainOut() {
   }
   for (const auto& [id, job] : cluster_.jobs()) {
     // Or it owns what could only be had by breaking a block that others own, or waits behind such a
-    // head. An array without a task that may start waits for those that are judged themselves.
+    // head. An array without a task that may start, and who depends on others, waits for those that
+    // are judged themselves.
     const ReasonCode reason = cluster_.ReasonOf(job).code;
-    const bool behind_tasks =
-        job.is_array() && cluster_.StartableTasks(id) == 0 && !cluster_.TasksOf(id).empty();
+    const bool behind_others =
+        !job.spec.dependencies.empty() ||
+        (job.is_array() && cluster_.StartableTasks(id) == 0 && !cluster_.TasksOf(id).empty());
     const bool may_wait =
-        !CheckAdmission(cluster_, job.spec).ok() || !job.suspect_nodes.empty() || behind_tasks ||
+        !CheckAdmission(cluster_, job.spec).ok() || !job.suspect_nodes.empty() || behind_others ||
         (kinds_.blocks && (reason == ReasonCode::kBlocksOwed || reason == ReasonCode::kQueueHead));
     findings_.Expect(
         "everything ends", may_wait,

@@ -14,20 +14,28 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
+
+#include "scheduler/core/event.h"
 #include "scheduler/core/identity.h"
 #include "scheduler/core/plan.h"
 #include "scheduler/core/planner.h"
 #include "scheduler/core/step.h"
 #include "tests/simulation/findings.h"
+#include "tests/simulation/orders.h"
 
 namespace berth {
 
 struct HistoryOptions {
   uint64_t seed = 1;
   int events = 24;
+  // Another family of histories, in which everything comes up that people can ask of a center.
+  bool rare_events = false;
   // Every plan is made twice, the second time of a copy of the cluster.
   bool compare_forks = false;
   std::function<Plan(const Cluster&, const Policy&, absl::Time)> planner = MakePlan;
+  // What the center takes a request for.
+  std::function<UserEvent(const UserEvent&)> hearing;
   // Is told the history in words.
   std::function<void(const std::string&)> listener;
 };
@@ -62,13 +70,45 @@ class SchedulingHistory {
   void PutQuota(TenantId tenant, ClassId device_class, const QuotaLimits& limits);
 
   void RandomEvent();
+  // The center's answer is kept.
+  absl::StatusOr<Outcome> Ask(const Actor& actor, const UserEvent& event);
   void Submit();
+  // As its user. Returns: none if it is refused.
+  JobId SubmitFor(const JobSpec& spec);
   JobSpec RandomSpec();
   void CancelOne();
   void EditQuota();
   void BookNodes();
   void DisturbNode();
   void LoseNode(NodeId id);
+  // A lost one is back.
+  void RejoinNode(NodeId id);
+
+  void RareEvent();
+  const Job* PickJob(bool (*suits)(const Job&));
+  void WishMore(JobSpec& spec);
+  // Whether it has a place that is near enough together, once nothing else runs.
+  bool CouldStart(const JobSpec& spec) const;
+  void DependOnOthers(SubmitJob& request);
+  void CancelTasks();
+  void SuspendOrResume();
+  void HoldOne();
+  void ReleaseOne();
+  void UpdateOne();
+  void UpdatePending(UpdateJob& request);
+  void RequeueOne();
+  void NoteCheckpointOfOne();
+  void ChangeQueue();
+  void EndSomeBooking();
+  void AnnounceQuota();
+  void LabelNodes();
+  void BuryNode(NodeId id);
+  void SpoilDevice();
+  void QuarantineSomeNode();
+  void LoseShim();
+  bool Refuses(const Job& job);
+  // Nothing that was asked for keeps a job from starting any more.
+  void EndRareEvents();
 
   // To the next moment at which something happens, at most `step` ahead; everything due is done.
   void Advance(absl::Duration step);
@@ -99,6 +139,7 @@ class SchedulingHistory {
   std::vector<NodeCommand> commands_;
   absl::Time now_ = absl::FromUnixSeconds(1000000);
   Actor operator_;
+  Orders orders_;
   Findings findings_;
   uint64_t hash_ = 14695981039346656037ULL;
   absl::Time next_look_ = absl::InfiniteFuture();
@@ -120,6 +161,7 @@ class SchedulingHistory {
   int block_levels_ = 0;  // which two levels are owed
   bool edits_quotas_ = false;
   bool loses_nodes_ = false;
+  bool drains_out_ = false;
   std::map<JobId, absl::Time> ends_at_;             // of what runs
   std::map<AllocationId, absl::Time> released_at_;  // of what is being stopped
   std::map<ClassId, Watched> watched_;

@@ -94,19 +94,62 @@ constexpr Coverage kCoverage[] = {
     {"invariants",                          10000},
 };
 
-class SchedulingHistoryTest : public testing::TestWithParam<uint64_t> {};
+// Of the family with rare events, besides.
+constexpr Coverage kRareCoverage[] = {
+  // What people and nodes do.
+    {"arrays with a bound of failures",     400 },
+    {"jobs that wait for others",           200 },
+    {"jobs without devices",                200 },
+    {"cancels of tasks",                    250 },
+    {"suspensions",                         250 },
+    {"resumes",                             60  },
+    {"holds",                               100 },
+    {"releases",                            30  },
+    {"updates",                             100 },
+    {"requeues asked for",                  100 },
+    {"checkpoints",                         100 },
+    {"queues changed",                      150 },
+    {"bookings ended early",                5   },
+    {"quotas announced",                    100 },
+    {"devices quarantined",                 40  },
+    {"nodes quarantined",                   40  },
+    {"nodes confirmed dead",                20  },
+    {"shims lost",                          100 },
+    {"refusals",                            60  },
+ // What is judged.
+    {"suspended tenants start nothing",     800 },
+    {"suspended tenants submit nothing",    2000},
+    {"suspension as ordered",               1000},
+    {"held jobs wait",                      1000},
+    {"begin times",                         800 },
+    {"dependencies",                        400 },
+    {"what is cancelled",                   800 },
+    {"cancelled tasks told",                200 },
+    {"arrays add up",                       800 },
+    {"tasks at a time",                     1500},
+    {"failed tasks",                        1000},
+    {"host resources",                      500 },
+    {"one domain",                          300 },
+    {"no owned victim",                     400 },
+    {"no removable victim",                 80  },
+    {"no unsatisfied owned claim",          80  },
+    {"anchor never postponed",              400 },
+    {"no starvation",                       800 },
+    {"a round is due when it would decide", 2000},
+};
 
-TEST_P(SchedulingHistoryTest, EveryPropertyHolds) {
-  const bool one = std::getenv("BERTH_TEST_SEED") != nullptr;
-  const uint64_t count = one ? 1 : FromEnvironment("BERTH_HISTORIES", kHistories) / kShards;
+// What all of a shard's histories came upon. Their seeds begin where the environment says.
+Findings RunHistories(bool rare_events, uint64_t count, uint64_t shard) {
+  const bool one = count == 1;
   const uint64_t first_of_all = FromEnvironment("BERTH_FIRST_SEED", 1);
-  const uint64_t first = FromEnvironment("BERTH_TEST_SEED", first_of_all + GetParam() * count);
-  Findings all;
+  const uint64_t first = FromEnvironment("BERTH_TEST_SEED", first_of_all + shard * count);
   const auto failures_max = static_cast<int>(FromEnvironment("BERTH_FAILURES", kFailuresMax));
+  Findings all;
   int failures = 0;
   for (uint64_t seed = first; seed < first + count && failures < failures_max; ++seed) {
     HistoryOptions options;
     options.seed = seed;
+    options.rare_events = rare_events;
     options.compare_forks = one || seed % 8 == 0;
     if (one) {
       options.listener = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
@@ -123,11 +166,36 @@ TEST_P(SchedulingHistoryTest, EveryPropertyHolds) {
     }
   }
   Print(all);
-  for (const Coverage& coverage : kCoverage) {
-    EXPECT_TRUE(count < 5000 || all.cases[coverage.what] * 1000 >=
-                                    coverage.per_thousand * static_cast<int64_t>(count))
-        << coverage.what << " came up " << all.cases[coverage.what] << " times";
+  return all;
+}
+
+// A shard's part of the asked number of histories, so many of a hundred.
+uint64_t CountOf(uint64_t percent) {
+  const bool one = std::getenv("BERTH_TEST_SEED") != nullptr;
+  return one ? 1 : FromEnvironment("BERTH_HISTORIES", kHistories) * percent / 100 / kShards;
+}
+
+template <size_t kSize>
+void ExpectCoverage(Findings& all, uint64_t count, const Coverage (&coverage)[kSize]) {
+  for (const Coverage& of : coverage) {
+    EXPECT_TRUE(count < 5000 ||
+                all.cases[of.what] * 1000 >= of.per_thousand * static_cast<int64_t>(count))
+        << of.what << " came up " << all.cases[of.what] << " times";
   }
+}
+
+class SchedulingHistoryTest : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(SchedulingHistoryTest, EveryPropertyHolds) {
+  const uint64_t count = CountOf(75);
+  Findings all = RunHistories(false, count, GetParam());
+  ExpectCoverage(all, count, kCoverage);
+}
+
+TEST_P(SchedulingHistoryTest, EveryPropertyHoldsWithRareEvents) {
+  const uint64_t count = CountOf(25);
+  Findings all = RunHistories(true, count, GetParam());
+  ExpectCoverage(all, count, kRareCoverage);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, SchedulingHistoryTest, testing::Range(uint64_t{0}, kShards));
