@@ -202,9 +202,28 @@ INSTANTIATE_TEST_SUITE_P(Shards, SchedulingHistoryTest, testing::Range(uint64_t{
 
 // Rare ones, most of them rounds that nobody asked for.
 TEST(SchedulingHistory, WhatOnceBrokeAPropertyHolds) {
-  for (const uint64_t seed : {122640, 263184, 415736, 1004317, 1007688, 1406639, 1407969}) {
+  struct Known {
+    uint64_t seed;
+    bool rare_events;
+  };
+  for (const auto& [seed, rare_events] : {
+           Known{122640,  false},
+           Known{263184,  false},
+           Known{415736,  false},
+           Known{1004317, false},
+           Known{1007688, false},
+           Known{1406639, false},
+           Known{1407969, false},
+           Known{82,      true },
+           Known{83,      true },
+           Known{905,     true },
+           Known{1162,    true },
+           Known{6176,    true },
+           Known{11760,   true },
+  }) {
     HistoryOptions options;
     options.seed = seed;
+    options.rare_events = rare_events;
     options.compare_forks = true;
     SchedulingHistory history(options);
     const Findings& findings = history.Run();
