@@ -50,6 +50,7 @@ void Observer::OnCommit(const DiskTurn& turn) {
     last = node.assign_seq;
   }
   CheckNodes(turn.changes.nodes);
+  NoteTasks(turn.changes.jobs);
   for (const Allocation& allocation : turn.changes.allocations) {
     CheckRow(allocation);
   }
@@ -109,7 +110,34 @@ void Observer::CheckNewRow(const Allocation& allocation) {
     members.clear();  // of another life of the database
   }
   members.push_back(allocation.id);
-  if (now_.cancelled.contains(allocation.job)) {
+  CheckWanted(allocation);
+}
+
+void Observer::NoteTasks(const std::vector<Job>& jobs) {
+  for (const Job& job : jobs) {
+    if (job.array) {
+      const bool is_new = now_.tasks.emplace(job.id, std::pair(job.array, job.array_index)).second;
+      const ArrayRecord& array = now_.arrays[job.array];
+      if (is_new && array.fails_max > 0 && array.failed >= array.fails_max) {
+        Broken("failures", absl::StrFormat("job %d begins though %d tasks of its array have failed",
+                                           job.id.value(), array.failed));
+      }
+    } else if (job.is_array()) {
+      now_.arrays[job.id].fails_max = job.spec.array.fails_max;
+    }
+  }
+}
+
+void Observer::CheckWanted(const Allocation& allocation) {
+  if (now_.suspended.contains(allocation.tenant)) {
+    Broken("suspension", absl::StrFormat("tenant %d is suspended and gets allocation %d",
+                                         allocation.tenant.value(), allocation.id.value()));
+  }
+  const auto task = now_.tasks.find(allocation.job);
+  const bool is_task = task != now_.tasks.end();
+  if (now_.cancelled.contains(allocation.job) ||
+      (is_task && (now_.cancelled.contains(task->second.first) ||
+                   now_.cancelled_tasks.contains(task->second)))) {
     Broken("I11", absl::StrFormat("job %d was cancelled and gets allocation %d",
                                   allocation.job.value(), allocation.id.value()));
   }
@@ -139,6 +167,9 @@ void Observer::CheckJob(const Job& job) {
     return;
   }
   now_.terminal.insert(job.id);
+  if (job.array && job.state != JobState::kSucceeded && job.state != JobState::kCancelled) {
+    ++now_.arrays[job.array].failed;
+  }
   if (!job.is_array() && job.attempt.state == AttemptState::kEnded) {
     CheckEnd(job.id, job.attempt);
   }
@@ -205,6 +236,12 @@ void Observer::OnSubmitted(const std::string& key, JobId job) {
 
 void Observer::OnCancelled(JobId job) {
   now_.cancelled.insert(job);
+}
+
+void Observer::OnTasksCancelled(JobId array, const std::vector<IndexRange>& tasks) {
+  for (int index : IndexesOf(tasks)) {
+    now_.cancelled_tasks.emplace(array, index);
+  }
 }
 
 // ---- The nodes ----

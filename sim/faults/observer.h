@@ -47,6 +47,10 @@ class Observer {
   // ---- The users ----
   void OnSubmitted(const std::string& key, JobId job);
   void OnCancelled(JobId job);
+  void OnTasksCancelled(JobId array, const std::vector<IndexRange>& tasks);
+  void OnSuspended(TenantId tenant) { now_.suspended.insert(tenant); }
+  // Somebody asks for it: from now on the tenant's jobs may start.
+  void OnResumes(TenantId tenant) { now_.suspended.erase(tenant); }
 
   // ---- The nodes ----
   // The agent listens to this scheduler from now on.
@@ -85,10 +89,18 @@ class Observer {
     bool is_released = false;
     ReleaseEvidence evidence = ReleaseEvidence::kNone;
   };
+  struct ArrayRecord {
+    int fails_max = 0;
+    int failed = 0;
+  };
   // What a restore from a backup takes back.
   struct Promises {
-    std::map<std::string, JobId> submitted;  // acknowledged ones, by key
-    std::set<JobId> cancelled;               // acknowledged
+    std::map<std::string, JobId> submitted;           // acknowledged ones, by key
+    std::set<JobId> cancelled;                        // acknowledged
+    std::set<std::pair<JobId, int>> cancelled_tasks;  // acknowledged, by array and index
+    std::set<TenantId> suspended;                     // acknowledged
+    std::map<JobId, std::pair<JobId, int>> tasks;     // array and index
+    std::map<JobId, ArrayRecord> arrays;
     std::set<JobId> terminal;
     std::map<AllocationId, Row> rows;
     std::map<std::pair<JobId, int>, std::vector<AllocationId>> members;  // by attempt
@@ -97,7 +109,10 @@ class Observer {
 
   void CheckNodes(const std::vector<Node>& nodes);
   void CheckRow(const Allocation& allocation);
+  void NoteTasks(const std::vector<Job>& jobs);
   void CheckNewRow(const Allocation& allocation);
+  // Nothing starts that nobody wants to start any more.
+  void CheckWanted(const Allocation& allocation);
   void CheckRelease(const Allocation& allocation);
   void CheckJob(const Job& job);
   void CheckEnd(JobId job, const Attempt& attempt);

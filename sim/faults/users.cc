@@ -35,8 +35,8 @@ bool IsPassing(const absl::Status& status) {
 
 }  // namespace
 
-Users::Users(Timeline& timeline, Observer& observer, SchedulerHost& scheduler)
-    : timeline_(timeline), observer_(observer), scheduler_(scheduler) {}
+Users::Users(Timeline& timeline, Observer& observer, SchedulerHost& scheduler, bool asks_more)
+    : timeline_(timeline), observer_(observer), scheduler_(scheduler), asks_more_(asks_more) {}
 
 void Users::SetUp(int nodes, int devices) {
   nodes_ = nodes;
@@ -81,6 +81,9 @@ void Users::Begin(int64_t until_us) {
   if (timeline_.Once(2)) {
     LookAtNodes();
   }
+  if (asks_more_) {
+    timeline_.After(timeline_.Between(kSecond, until_us), [this] { SuspendSomeTenant(); });
+  }
   if (timeline_.Once(3)) {
     timeline_.After(timeline_.Between(kSecond, until_us), [this] { DrainSomeNode(); });
   }
@@ -115,6 +118,9 @@ void Users::MakeShape(JobSpec& spec) {
   }
   if (spec.gang.nodes == 1 && timeline_.Once(8)) {
     spec.array.count = static_cast<int>(timeline_.Between(1, 3));
+  }
+  if (asks_more_ && spec.gang.nodes == 1 && timeline_.Once(2)) {
+    MakeArray(spec);
   }
 }
 
@@ -190,6 +196,10 @@ void Users::SubmitOne() {
 void Users::OnSubmitted(const std::string& key, JobId job) {
   static_cast<void>(key);
   const Actor actor = users_[jobs_.back().first];
+  if (asks_more_ && timeline_.Once(3)) {
+    timeline_.After(timeline_.Between(10 * kMillisecond, 60 * kSecond),
+                    [this, tenant = jobs_.back().first, job] { CancelTasksOf(tenant, job); });
+  }
   const int64_t later_us = timeline_.Between(10 * kMillisecond, 60 * kSecond);
   switch (timeline_.Between(0, 9)) {
     case 0:
@@ -274,6 +284,7 @@ void Users::Settle() {
   if (scheduler_.recovery()) {
     scheduler_.Resume();
   }
+  ResumeAll();
   for (const std::string& tenant : tenants_) {
     SetQuota quota;
     quota.tenant = tenant;

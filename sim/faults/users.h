@@ -23,7 +23,8 @@ namespace berth::sim {
 
 class Users {
  public:
-  Users(Timeline& timeline, Observer& observer, SchedulerHost& scheduler);
+  // `asks_more`: also what is asked less often.
+  Users(Timeline& timeline, Observer& observer, SchedulerHost& scheduler, bool asks_more);
   Users(const Users&) = delete;
   Users& operator=(const Users&) = delete;
 
@@ -58,6 +59,15 @@ class Users {
   void MakeRules(JobSpec& spec);
   TaskScript MakeScript() const;
   void OnSubmitted(const std::string& key, JobId job);
+  // ---- What is asked less often ----
+  void MakeArray(JobSpec& spec);
+  void CancelTasksOf(size_t tenant, JobId array);
+  // And ends it after a while, and begins again.
+  void SuspendSomeTenant();
+  void Resume(size_t tenant);
+  // Whom a restore has suspended again.
+  void ResumeAll();
+
   // Repeats the call until it is answered, then replies once.
   void Call(UserRequest request, Reply reply);
   void CallOnce(const UserRequest& request, const std::shared_ptr<Reply>& reply);
@@ -66,6 +76,7 @@ class Users {
   Timeline& timeline_;
   Observer& observer_;
   SchedulerHost& scheduler_;
+  const bool asks_more_;
   Actor operator_;
   std::vector<Actor> users_;  // one per tenant
   std::vector<std::string> tenants_;
@@ -74,6 +85,7 @@ class Users {
   int64_t until_us_ = 0;
   int64_t submitted_ = 0;
   int unanswered_ = 0;
+  bool is_suspending_ = false;                  // until its end is answered
   std::vector<std::pair<size_t, JobId>> jobs_;  // tenant and job, acknowledged
 };
 

@@ -15,6 +15,8 @@ constexpr int64_t kFaultsEnd = 150 * kSecond;
 // Long enough for every job to be lost, and to run again as often as it may.
 constexpr int64_t kPatience = 4000 * kSecond;
 constexpr int64_t kLook = 2 * kSecond;
+// In one seed in so many people also ask for what is asked less often.
+constexpr uint64_t kMoreIsAskedOnce = 4;
 // One seed in so many has the real store.
 constexpr uint64_t kRealStoreOnce = 50;
 
@@ -56,7 +58,7 @@ World::World(uint64_t seed, const NewDatabase& database)
       scheduler_({timeline_, observer_, network_, *disk_, coverage_},
                  FaultPolicy(timeline_.Once(4))),
       fence_command_(timeline_, machines_),
-      users_(timeline_, observer_, scheduler_),
+      users_(timeline_, observer_, scheduler_, seed % kMoreIsAskedOnce == 0),
       faults_({timeline_, observer_, network_, *disk_, scheduler_, users_, machines_}) {}
 
 void World::Connect() {

@@ -17,9 +17,19 @@ class ObserverTest : public testing::Test {
     allocation.node = NodeId(node);
     return allocation;
   }
-  void Commit(std::vector<Allocation> rows) {
+  // A task of array 1.
+  static Job TaskOf(uint64_t id, int index, JobState state) {
+    Job task;
+    task.id = JobId(id);
+    task.array = JobId(1);
+    task.array_index = index;
+    task.state = state;
+    return task;
+  }
+  void Commit(std::vector<Allocation> rows, std::vector<Job> jobs = {}) {
     Changes changes;
     changes.allocations = std::move(rows);
+    changes.jobs = std::move(jobs);
     observer_.OnCommit({changes, {}});
   }
   void Start(uint64_t allocation, uint64_t job, int node) {
@@ -62,6 +72,41 @@ TEST_F(ObserverTest, AForgottenAttemptAndANewOneAreTwo) {
   Commit({RowOf(9, 3, 2)});
   Start(9, 3, 1);
   EXPECT_EQ(observer_.invariant(), "I2c");
+}
+
+TEST_F(ObserverTest, ASuspendedTenantGetsNothing) {
+  Allocation row = RowOf(5, 3, 1);
+  row.tenant = TenantId(2);
+  observer_.OnSuspended(TenantId(2));
+  observer_.OnResumes(TenantId(2));
+  Commit({row});
+  EXPECT_EQ(observer_.detail(), "");
+  row.id = AllocationId(6);
+  observer_.OnSuspended(TenantId(2));
+  Commit({row});
+  EXPECT_EQ(observer_.invariant(), "suspension");
+}
+
+TEST_F(ObserverTest, ACancelledTaskGetsNothing) {
+  Commit({}, {TaskOf(3, 7, JobState::kQueued), TaskOf(4, 8, JobState::kQueued)});
+  observer_.OnTasksCancelled(JobId(1), {
+                                           {.first = 8, .count = 1}
+  });
+  Commit({RowOf(5, 3, 1)});
+  EXPECT_EQ(observer_.detail(), "");
+  Commit({RowOf(6, 4, 1)});
+  EXPECT_EQ(observer_.invariant(), "I11");
+}
+
+TEST_F(ObserverTest, NoTaskBeginsAfterTooManyHaveFailed) {
+  Job array;
+  array.id = JobId(1);
+  array.spec.array = {.count = 3, .fails_max = 1};
+  Commit({}, {array, TaskOf(3, 0, JobState::kQueued)});
+  Commit({}, {TaskOf(3, 0, JobState::kFailed)});
+  EXPECT_EQ(observer_.detail(), "");
+  Commit({}, {TaskOf(4, 1, JobState::kQueued)});
+  EXPECT_EQ(observer_.invariant(), "failures");
 }
 
 }  // namespace
