@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 
 #include "common/error_detail.h"
+#include "scheduler/core/suitability.h"
 
 namespace berth {
 namespace {

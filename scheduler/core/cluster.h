@@ -398,15 +398,6 @@ class Cluster {
   std::set<BookingId> changed_bookings_;
 };
 
-// Whether the node has the labels that the gang asks for.
-bool MatchesLabels(const GangShape& gang, const Node& node);
-// Whether the gang leaves the node out by its name.
-bool IsExcluded(const GangShape& gang, const Node& node);
-// Whether the node suits the gang, whatever it has and whatever is free on it.
-inline bool IsSuitable(const GangShape& gang, const Node& node) {
-  return MatchesLabels(gang, node) && !IsExcluded(gang, node);
-}
-
 }  // namespace berth
 
 #endif  // BERTH_SCHEDULER_CORE_CLUSTER_H_

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "scheduler/core/suitability.h"
+
 namespace berth {
 
 FreeView::FreeView(const Cluster& cluster)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "scheduler/core/placement.h"
+#include "scheduler/core/suitability.h"
 
 namespace berth {
 namespace {
