@@ -18,8 +18,8 @@ constexpr uint64_t kSeedsMax = 3000;
 bool IsFound(const char* property,
              const std::function<Plan(const Cluster&, const Policy&, absl::Time)>& planner) {
   const absl::string_view broken = property;
-  const bool forks =
-      broken == "fork plans the same" || broken == "a round is due when it would decide";
+  const bool forks = broken == "fork plans the same" || broken == "a round looks at enough" ||
+                     broken == "a round is due when it would decide";
   for (uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
     HistoryOptions options;
     options.seed = seed;
@@ -245,6 +245,14 @@ TEST(PlantedFaults, APlannerWithAMemoryIsFound) {
                         }
                         return plan;
                       }));
+}
+
+TEST(PlantedFaults, ARoundThatLooksAtTooLittleIsFound) {
+  EXPECT_TRUE(IsFound("a round looks at enough", [](const Cluster&, absl::Time, Plan& plan) {
+    if (!plan.whole) {
+      plan.starts.clear();
+    }
+  }));
 }
 
 // It starts nothing when it is asked first, nor on the copy, but would when asked again.

@@ -181,10 +181,36 @@ void SchedulingHistory::Obey() {
   orders_.NoteProgress(cluster_, cluster_.TakeChanges(), findings_);
 }
 
+void SchedulingHistory::CompareForks(const Plan& plan) {
+  Cluster fork = cluster_;
+  const Plan again = options_.planner(fork, policy_, now_);
+  findings_.Expect("fork plans the same",
+                   plan.starts.size() == again.starts.size() &&
+                       plan.recalls.size() == again.recalls.size() &&
+                       plan.next_look == again.next_look,
+                   "a copy of the cluster gives another plan");
+  if (plan.whole) {
+    return;
+  }
+  // Where nothing has happened everybody waits as before; a swap for a priority may wait for the
+  // next round of its class.
+  fork.StirAll();
+  const Plan whole = options_.planner(fork, policy_, now_);
+  const auto starts_same = [](const Start& a, const Start& b) {
+    return a.job == b.job && a.device_class == b.device_class && a.funding == b.funding;
+  };
+  const bool enough = plan.recalls.size() != whole.recalls.size() ||
+                      std::equal(plan.starts.begin(), plan.starts.end(), whole.starts.begin(),
+                                 whole.starts.end(), starts_same);
+  findings_.Expect("a round looks at enough", enough, "a look at all classes gives other starts");
+  if (options_.listener && !enough) {
+    options_.listener(DescribeRound({fork, policy_, now_, whole}));
+  }
+}
+
 bool SchedulingHistory::Round() {
   if (next_look_ <= now_ || cluster_.stirred().empty()) {
     cluster_.StirAll();
-    next_look_ = absl::InfiniteFuture();
   }
   Plan plan = options_.planner(cluster_, policy_, now_);
   findings_.Saw("rounds");
@@ -195,14 +221,7 @@ bool SchedulingHistory::Round() {
   }
   MixPlan(plan);
   if (options_.compare_forks) {
-    const uint64_t hash = hash_;
-    const Cluster fork = cluster_;
-    const Plan again = options_.planner(fork, policy_, now_);
-    findings_.Expect("fork plans the same",
-                     plan.starts.size() == again.starts.size() &&
-                         plan.recalls.size() == again.recalls.size() &&
-                         plan.next_look == again.next_look && hash == hash_,
-                     "a copy of the cluster gives another plan");
+    CompareForks(plan);
   }
   if (!findings_.ok()) {
     return false;
@@ -212,7 +231,7 @@ bool SchedulingHistory::Round() {
   const bool again = plan.again;
   const bool disturbs = !plan.lapsed.empty() || !plan.recalls.empty();
   Watch(plan);
-  next_look_ = std::min(next_look_, plan.next_look);
+  next_look_ = plan.whole ? plan.next_look : std::min(next_look_, plan.next_look);
   const uint64_t version = cluster_.stirred().version();
   ApplyPlan(MakeStep(), std::move(plan));
   if (!again || cluster_.stirred().version() == version) {

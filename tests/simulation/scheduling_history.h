@@ -118,6 +118,7 @@ class SchedulingHistory {
   // Agents do what they were told.
   void Obey();
   void Settle();
+  void CompareForks(const Plan& plan);
   bool Round();
   void Watch(const Plan& plan);
   void Disturb();

@@ -90,6 +90,7 @@ constexpr Coverage kCoverage[] = {
     {"no starvation",                       3000 },
     {"everything ends",                     1    },
     {"fork plans the same",                 2000 },
+    {"a round looks at enough",             200  },
     {"a round is due when it would decide", 2000 },
     {"invariants",                          10000},
 };
@@ -212,6 +213,10 @@ TEST(SchedulingHistory, WhatOnceBrokeAPropertyHolds) {
            Known{415736,  false},
            Known{1004317, false},
            Known{1007688, false},
+           // Classes that a round did not look at.
+           Known{1296,    false},
+           Known{31976,   false},
+           Known{38784,   false},
            Known{1406639, false},
            Known{1407969, false},
            Known{82,      true },
