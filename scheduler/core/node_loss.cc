@@ -185,6 +185,22 @@ std::string InventoryMismatch(const NodeFacts& before, const NodeFacts& after) {
   return "";
 }
 
+std::string MissingUnderTask(const Cluster& cluster, NodeId id) {
+  const std::vector<Device>& told = cluster.GetNode(id).facts.devices;
+  for (AllocationId held : cluster.AllocationsOn(id)) {
+    const Allocation& allocation = cluster.GetAllocation(held);
+    for (const DeviceShare& share : allocation.devices) {
+      if (allocation.confirmed &&
+          std::none_of(told.begin(), told.end(),
+                       [&share](const Device& device) { return device.uuid == share.uuid; })) {
+        return absl::StrFormat("device %d (%s) is gone or divided, and job %d has it", share.index,
+                               share.uuid, allocation.job.value());
+      }
+    }
+  }
+  return "";
+}
+
 std::vector<NodeId> NodesThatMayBeDead(const Cluster& cluster, const Policy& policy,
                                        absl::Time now) {
   std::vector<NodeId> nodes;

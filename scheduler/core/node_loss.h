@@ -38,6 +38,10 @@ void QuarantineNode(const Step& step, NodeId id, absl::string_view why);
 // device that was divided, or put together again, is still there.
 std::string InventoryMismatch(const NodeFacts& before, const NodeFacts& after);
 
+// Which device a task of the node has that its agent, which knows of the task, does not tell of;
+// empty: none. Whatever took its place is nobody else's yet.
+std::string MissingUnderTask(const Cluster& cluster, NodeId id);
+
 // Silent, with something on them, and not together with many.
 std::vector<NodeId> NodesThatMayBeDead(const Cluster& cluster, const Policy& policy,
                                        absl::Time now);

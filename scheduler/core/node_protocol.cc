@@ -50,6 +50,12 @@ std::string DoubtOf(const Step& step, const Node& node, const NodeFacts& told) {
   return is_drained ? "" : InventoryMismatch(node.facts, told);
 }
 
+void CheckTasksDevices(const Step& step, NodeId id) {
+  if (const std::string missing = MissingUnderTask(step.cluster, id); !missing.empty()) {
+    QuarantineNode(step, id, missing);
+  }
+}
+
 // Where a node that can be talked to belongs.
 void SettleNode(const Step& step, NodeId id) {
   const Node& node = step.cluster.GetNode(id);
@@ -300,6 +306,7 @@ void HandleHello(const Step& step, const AgentHello& hello) {
     ReleaseAll(step, id, ReleaseEvidence::kRebooted, absl::StrCat("node ", node.name, " rebooted"));
   }
   Reconcile(step, id, {hello.tasks, hello.assign_seq_max, true, new_life, journal_lost});
+  CheckTasksDevices(step, id);
   SettleNode(step, id);
 }
 
@@ -332,6 +339,7 @@ void HandleFacts(const Step& step, const AgentFacts& facts) {
     if (!doubt.empty()) {
       QuarantineNode(step, facts.node, doubt);
     }
+    CheckTasksDevices(step, facts.node);
   }
 }
 

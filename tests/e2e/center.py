@@ -147,6 +147,15 @@ class Center:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not alive(pid), 10, name + " is dead")
 
+    def start_agent(self, name):
+        """With its configuration as it is; does not wait until its node is ready."""
+        with open(self.path(name + ".log"), "ab") as log:
+            process = subprocess.Popen([os.path.join(BIN, "berth-agent"), "--config", self.path(name + ".toml")],
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        with open(self.path(name + ".pid"), "w") as file:
+            file.write("%d\n" % process.pid)
+        return process
+
     def groups(self, name="*"):
         """Control groups of this center's agents, "" for their own, with a pattern those of their tasks."""
         tags = [hashlib.sha256(folder.encode()).hexdigest()[:12] for folder in glob.glob(self.path("agent-*[0-9]"))]

@@ -79,6 +79,23 @@ def main():
 
         with shows("no agent was started again for any of it"):
             expect(agents == [center.pid("agent-1"), center.pid("agent-2")], "other agents")
+
+        with shows("parts of a device are not given out beside a task that the next agent finds on it"):
+            job = center.submit("--devices", "1", "--", "sleep", "300", token=token)
+            name = center.await_state(job, ["running"], 20, token=token)["nodes"][0]
+            number = int(name.rsplit("-", 1)[1])
+            index = center.items("allocations", str(job))[0]["devices"][0]["index"]
+            center.kill("agent-%d" % number)
+            change(center, number, "divide device %d into 2 %s" % (index, HALF))
+            center.start_agent("agent-%d" % number)
+            wait_until(lambda: node(center, number)["state"] == "quarantined", 20, "a quarantine")
+            expect("job %d has it" % job in node(center, number)["state_detail"], str(node(center, number)))
+            expect(center.job(job, token=token)["state"] == "running", "the task did not go on")
+            center.berth("cancel", "--now", str(job), token=token)
+            center.await_state(job, ["cancelled"], 20, token=token)
+            center.berth("node", "undrain", name)
+            halves = center.submit("--class", HALF, "--devices", "2", "--", "true", token=token)
+            center.await_state(halves, ["succeeded"], 20, token=token)
     finish()
 
 

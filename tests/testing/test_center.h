@@ -157,9 +157,13 @@ class TestCenter {
     engine_.Apply(AgentEvent(hello), now_);
   }
 
+  // Its next hello tells of these devices.
+  void SetDevices(NodeId id, std::vector<ReportedDevice> devices) {
+    facts_[id].devices = std::move(devices);
+  }
   // The agent tells that it has these devices now.
   void TellDevices(NodeId id, std::vector<ReportedDevice> devices) {
-    facts_[id].devices = std::move(devices);
+    SetDevices(id, std::move(devices));
     engine_.Apply(AgentEvent(AgentFacts{id, sessions_.at(id), facts_[id]}), now_);
   }
 

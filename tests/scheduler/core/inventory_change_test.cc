@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include <gtest/gtest.h>
 
 #include "scheduler/core/invariants.h"
@@ -94,6 +95,37 @@ TEST_F(InventoryChangeTest, WhatRunsOnADrainingNodeKeepsItsDeviceFromVanishingUn
   center_.TellDevices(node_, {});
   EXPECT_EQ(state(), NodeState::kQuarantined);
   center_.ExitJob(job);
+}
+
+// An agent that was away meanwhile does not know better.
+TEST_F(InventoryChangeTest, PartsAreNotGivenOutBesideATaskThatHasTheWhole) {
+  const JobId job = Submit(2, "gpu");
+  center_.RunJob(job);
+  const std::vector<RunningTask> tasks = {
+      {.allocation = MemberOf(job), .job = job, .state = TaskState::kRunning}
+  };
+  center_.SetDevices(node_, {DeviceOf(1, "B", "gpu"), DeviceOf(100, "A0", "half", "A")});
+  center_.Hello(node_, tasks, 1);
+  EXPECT_EQ(state(), NodeState::kQuarantined);
+  EXPECT_EQ(center_.cluster().GetNode(node_).state_detail,
+            absl::StrCat("device 0 (A) is gone or divided, and job ", job.value(), " has it"));
+  EXPECT_EQ(center_.state(Submit(1, "half")), JobState::kQueued);
+  EXPECT_EQ(center_.state(job), JobState::kRunning);
+  center_.ExitJob(job);
+}
+
+TEST_F(InventoryChangeTest, PartsAreGivenOutOnceTheTaskThatHadTheWholeHasEnded) {
+  const JobId job = Submit(2, "gpu");
+  center_.RunJob(job);
+  center_.Hello(node_,
+                {
+                    {.allocation = MemberOf(job), .job = job, .state = TaskState::kRunning}
+  },
+                1);
+  center_.ExitJob(job);
+  DivideFirst();
+  EXPECT_EQ(state(), NodeState::kReady);
+  EXPECT_EQ(center_.state(Submit(2, "half")), JobState::kStarting);
 }
 
 TEST_F(InventoryChangeTest, AStartForADeviceThatWasDividedMeanwhileIsNobodysFailure) {
