@@ -85,6 +85,9 @@ absl::Status CheckDevice(const v1::Device& device) {
       !IsPlainText(device.uuid())) {
     return BadFacts(absl::StrCat("a device cannot have the uuid ", Quoted(device.uuid())));
   }
+  if (device.part_of().size() > kTextBytesMax || !IsPlainText(device.part_of())) {
+    return BadFacts(absl::StrCat("a device cannot be a part of ", Quoted(device.part_of())));
+  }
   const bool known = v1::DeviceKind_IsValid(device.kind()) &&
                      device.kind() != v1::DEVICE_KIND_UNSPECIFIED &&
                      v1::DeviceHealth_IsValid(device.health());

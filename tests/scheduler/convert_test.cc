@@ -579,8 +579,11 @@ TEST(CheckFacts, ADeviceIsNotOnOfferBesideAPartOfItself) {
   EXPECT_TRUE(CheckFacts(facts).ok()) << CheckFacts(facts);
   facts.mutable_devices(1)->set_part_of("GPU-2");
   EXPECT_TRUE(CheckFacts(facts).ok()) << CheckFacts(facts);
-  facts.mutable_devices(1)->set_part_of("GPU-0");
-  EXPECT_FALSE(CheckFacts(facts).ok());
+  for (const std::string& whole :
+       {std::string("GPU-0"), std::string("GPU\n"), std::string(1 << 20, 'x')}) {
+    facts.mutable_devices(1)->set_part_of(whole);
+    EXPECT_FALSE(CheckFacts(facts).ok()) << whole.substr(0, 9);
+  }
 }
 
 }  // namespace
