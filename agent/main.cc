@@ -1,14 +1,17 @@
 // berth-agent: one per node. See deploy/config/agent.toml for its configuration.
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 #include "agent/agent.h"
@@ -19,6 +22,7 @@
 #include "common/shutdown.h"
 #include "common/status_macros.h"
 #include <CLI/CLI.hpp>
+#include <unistd.h>
 
 namespace {
 
@@ -56,25 +60,38 @@ berth::LogLevel LevelOf(const std::string& name) {
   return name == "debug" ? berth::LogLevel::kDebug : berth::LogLevel::kInfo;
 }
 
-// Returns when a signal has ended it. Whatever holds up the end then, it does not for long: what
-// was acknowledged is on the disk, and the tasks are their shims'.
-void RunUntilSignal(std::unique_ptr<berth::Agent> agent) {
+// Starts the agent and runs it until a signal. Whatever holds up its start or its end then, it does
+// not for long: what was acknowledged is on the disk, and the tasks are their shims'.
+absl::Status RunUntilSignal(const berth::AgentOptions& options) {
+  absl::StatusOr<std::unique_ptr<berth::Agent>> agent(nullptr);
+  absl::Notification is_started;  // or will never be
   absl::Notification is_told;
   absl::Notification is_over;
   std::thread signals([&] {
     berth::WaitForShutdownSignal();
-    agent->Stop();
+    const absl::Time give_up = absl::Now() + kStopPatience;
+    if (is_started.WaitForNotificationWithDeadline(give_up) && agent.ok()) {
+      (*agent)->Stop();
+    }
     is_told.Notify();
-    if (!is_over.WaitForNotificationWithTimeout(kStopPatience)) {
+    if (!is_over.WaitForNotificationWithDeadline(give_up)) {
       berth::LogWarning("agent stops; what it waits for does not answer", {});
       std::_Exit(EXIT_SUCCESS);
     }
   });
-  agent->Run();
+  agent = berth::Agent::Start(options);
+  is_started.Notify();
+  if (agent.ok()) {
+    (*agent)->Run();
+  } else {
+    kill(getpid(), SIGTERM);  // nobody else will
+  }
   is_told.WaitForNotification();
-  agent.reset();
+  absl::Status status = agent.status();
+  agent = nullptr;
   is_over.Notify();
   signals.join();
+  return status;
 }
 
 }  // namespace
@@ -108,11 +125,9 @@ int main(int argc, char** argv) {
   }
   options->facts.agent_version = kVersion;
   berth::InitLog("berth-agent", LevelOf(options->log_level));
-  auto agent = berth::Agent::Start(*options);
-  if (!agent.ok()) {
-    PrintError(agent.status());
+  if (const absl::Status status = RunUntilSignal(*options); !status.ok()) {
+    PrintError(status);
     return EXIT_FAILURE;
   }
-  RunUntilSignal(*std::move(agent));
   return 0;
 }

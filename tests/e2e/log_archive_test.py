@@ -2,6 +2,7 @@
 """Logs are archived when their attempts have ended: whatever the archive does, no job waits for it and no log is lost."""
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -23,11 +24,7 @@ class Archiving(Center):
             text = file.read().split("[logs]")[0]
         with open(self.path(agent + ".toml"), "w") as file:
             file.write(text + "[logs]\n" + "\n".join(lines) + "\n")
-        with open(self.path(agent + ".log"), "ab") as log:
-            process = subprocess.Popen([os.path.join(BIN, "berth-agent"), "--config", self.path(agent + ".toml")],
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        with open(self.path(agent + ".pid"), "w") as file:
-            file.write("%d\n" % process.pid)
+        process = self.start_agent(agent)
         wait_until(lambda: "ready" in self.berth("nodes"), 30, "the node is ready")
         return process
 
@@ -192,6 +189,27 @@ def show_all(center, token, archive, is_root):
         center.await_state(running, ["succeeded"], 20, token=token)
         with open(os.path.join(archived(center, archive, running), "rank-00000.log")) as file:
             expect(file.read() == "begun\nended\n", "another log")
+    with shows("nor does a start that a driver holds up"):
+        tool = center.path("bin", "npu-smi")
+        os.mkdir(os.path.dirname(tool))
+        with open(os.open(tool, os.O_WRONLY | os.O_CREAT, 0o755), "w") as file:
+            file.write("#!/bin/sh\nexec sleep 60\n")
+        with open(center.path("agent-1.toml")) as file:
+            settings = file.read().replace('kind = "simulated"', 'kind = "ascend"')
+        with open(center.path("held.toml"), "w") as file:
+            file.write(re.sub(r"\[\[simulated\]\]\n([a-z].*\n)*", "", settings))
+        center.kill("agent-1")
+        with open(center.path("held.log"), "w") as log:
+            held = subprocess.Popen([os.path.join(BIN, "berth-agent"), "--config", center.path("held.toml")], stderr=log, stdout=log,
+                                    env=dict(os.environ, PATH=os.path.dirname(tool) + ":" + os.environ["PATH"]))
+        try:
+            wait_until(lambda: os.path.exists("/proc/%d/task/%d/children" % (held.pid, held.pid)) and
+                       open("/proc/%d/task/%d/children" % (held.pid, held.pid)).read().strip(), 10, "it asks the driver")
+            held.terminate()
+            expect(held.wait(15) == 0, open(center.path("held.log")).read())
+        finally:
+            held.kill()
+        center.restart_agent('log_dir = "%s"' % archive)
     with shows("without an archive in the configuration nothing waits for one"):
         center.restart_agent()
         wait_until(lambda: not os.path.exists(center.path("agent-1", "unarchived")), 10, "the marks are gone")
