@@ -64,7 +64,9 @@ void DeviceSampler::Search() {
   if (!found.has_value()) {
     return;
   }
-  looks_.meter = std::move(found->meter);
+  if (found->meter != nullptr) {
+    looks_.meter = std::move(found->meter);
+  }
   absl::MutexLock lock(&mu_);
   last_.reset();
   found_ = std::move(found);

@@ -22,7 +22,7 @@ std::map<int, int> SameIndexes(const std::vector<v1::Device>& devices) {
 
 std::string ListOf(const std::vector<v1::Device>& devices) {
   return absl::StrJoin(devices, " ", [](std::string* out, const v1::Device& device) {
-    absl::StrAppend(out, device.index(), ":", device.device_class());
+    absl::StrAppend(out, device.index(), ":", device.device_class(), ":", device.uuid());
   });
 }
 
@@ -82,27 +82,27 @@ DeviceHealth::Outcome DeviceWatch::Step(const DevicesInUse& in_use) {
   std::vector<DeviceEvent> lost;
   std::map<std::string, bool> gone;
   for (const v1::Device& device : step.gone_in_use) {
-    const auto before = gone_.find(device.uuid());
+    const auto known = gone_.find(device.uuid());
     bool& is_judged = gone[device.uuid()];
-    is_judged = before != gone_.end() && before->second;
+    is_judged = known != gone_.end() && known->second;
     if (!is_judged && in_use.begun.contains(device.uuid())) {
       lost.push_back({DeviceEventKind::kLostDevice, device.index(), 0});
       is_judged = true;
     }
   }
-  const std::string before = ListOf(devices_);
   const bool others_at_hand = gone != gone_;
-  devices_ = std::move(step.devices);
+  devices_.swap(step.devices);
+  const std::vector<v1::Device>& before = step.devices;
   indexes_ = std::move(step.indexes);
   gone_ = std::move(gone);
   if (step.is_last) {
     found_.reset();
   }
   outcome = Judge(lost);
-  if (const std::string after = ListOf(devices_); after != before) {
+  if (!std::equal(devices_.begin(), devices_.end(), before.begin(), before.end(), IsSameToTasks)) {
     LogInfo("inventory changed", {
-                                     {"before", before},
-                                     {"after",  after }
+                                     {"before", ListOf(before)  },
+                                     {"after",  ListOf(devices_)}
     });
     outcome.changed = true;
   }

@@ -21,18 +21,17 @@ std::string TextOf(const Char (&text)[kSize]) {
   return std::string(begin, std::find(begin, begin + kSize, '\0'));
 }
 
-// None where the driver divides no chips.
-std::vector<unsigned int> ListVnpus(const DcmiLibrary& dcmi, const AscendChip& chip) {
+// False: they cannot be told, as where the driver divides no chips.
+bool ListVnpus(const DcmiLibrary& dcmi, AscendChip& chip) {
   DcmiVirtualDevices all;
   auto size = static_cast<unsigned int>(sizeof(all));
   if (dcmi.get_info == nullptr || dcmi.get_info(chip.card, chip.device, kDcmiVirtualDevices,
                                                 kDcmiAllVirtualDevices, &all, &size) != kDcmiOk) {
-    return {};
+    return false;
   }
-  const size_t count = std::min<size_t>(all.count, std::size(all.ids));
-  std::vector<unsigned int> ids(all.ids, all.ids + count);
-  std::sort(ids.begin(), ids.end());
-  return ids;
+  chip.vnpus.assign(all.ids, all.ids + std::min<size_t>(all.count, std::size(all.ids)));
+  std::sort(chip.vnpus.begin(), chip.vnpus.end());
+  return true;
 }
 
 bool FindPhysicalId(const DcmiLibrary& dcmi, AscendChip& chip) {
@@ -147,7 +146,7 @@ absl::StatusOr<AscendChips> ListAscendChips(const DcmiLibrary& dcmi) {
             absl::StrCat("chip ", device, " of card ", card, " has no number"));
         continue;
       }
-      chip.vnpus = ListVnpus(dcmi, chip);
+      chips.tells_parts = ListVnpus(dcmi, chip) && chips.tells_parts;
       chips.found.push_back(std::move(chip));
     }
   }
@@ -159,6 +158,8 @@ absl::StatusOr<AscendChips> ListAscendChips(const DcmiLibrary& dcmi) {
 absl::StatusOr<ProbedDevices> ProbeAscendChips(const DcmiLibrary& dcmi, const std::string& node) {
   ASSIGN_OR_RETURN(AscendChips chips, ListAscendChips(dcmi));
   ProbedDevices found;
+  found.nameless = static_cast<int>(chips.complaints.size());
+  found.tells_parts = chips.tells_parts;
   found.complaints = std::move(chips.complaints);
   const auto keep = [&](int index, absl::StatusOr<v1::Device> device) {
     if (device.ok()) {

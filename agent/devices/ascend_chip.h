@@ -25,8 +25,9 @@ struct AscendChip {
 
 struct AscendChips {
   std::vector<AscendChip> found;
-  std::vector<std::string>
-      complaints;  // about those whose place cannot be told, which are left out
+  // About those whose place cannot be told, which are left out.
+  std::vector<std::string> complaints;
+  bool tells_parts = true;  // false: a chip that seems whole may be divided
 };
 
 absl::StatusOr<AscendChips> ListAscendChips(const DcmiLibrary& dcmi);

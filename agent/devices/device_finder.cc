@@ -14,10 +14,7 @@ namespace {
 
 // But for their health, which is the monitor's to tell.
 bool AreSame(const std::vector<v1::Device>& a, const std::vector<v1::Device>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const v1::Device& one, const v1::Device& other) {
-                      return IsSameDevice(one, other) && one.index() == other.index();
-                    });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), IsSameToTasks);
 }
 
 bool HasParts(const ProbedDevices& devices) {
@@ -42,11 +39,18 @@ std::string WhyNotEnough(const ProbedDevices& known, const absl::StatusOr<Probed
     return "the parts of devices that are divided cannot be told";
   }
   const bool hides_any =
+      seen->nameless > known.nameless ||
       absl::c_any_of(seen->unreadable, [&known](int index) { return HidesKnown(known, index); });
   return hides_any ? absl::StrJoin(seen->complaints, "; ") : "";
 }
 
 }  // namespace
+
+DeviceFinder::DeviceFinder(DeviceOptions options, ProbedDevices known)
+    : options_(std::move(options)), known_(std::move(known)) {
+  // A driver that is away, as while it is upgraded, must not make room for another's devices.
+  options_.source = SourceOf(options_, known_);
+}
 
 bool DeviceFinder::SeesEnough(const absl::StatusOr<ProbedDevices>& seen) {
   const std::string trouble = WhyNotEnough(known_, seen);

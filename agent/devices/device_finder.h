@@ -27,8 +27,7 @@ struct FoundDevices {
 class DeviceFinder {
  public:
   // `known`: what FindDevices has found.
-  DeviceFinder(DeviceOptions options, ProbedDevices known)
-      : options_(std::move(options)), known_(std::move(known)) {}
+  DeviceFinder(DeviceOptions options, ProbedDevices known);
 
   // What there is, once it is other than before. Only what two looks in a row agree on counts, and
   // only looks that see all that could be seen before: a driver that is being changed, or stumbles,
@@ -38,7 +37,7 @@ class DeviceFinder {
  private:
   bool SeesEnough(const absl::StatusOr<ProbedDevices>& seen);
 
-  const DeviceOptions options_;
+  DeviceOptions options_;
   ProbedDevices known_;  // as told last
   std::optional<std::vector<v1::Device>>
       new_;              // as seen by the last look, if it is other than that

@@ -23,6 +23,8 @@ struct ProbedDevices {
   std::vector<v1::Device> devices;  // by index
   // Indexes of devices that are there and cannot be read: lost from the bus, say. In order.
   std::vector<int> unreadable;
+  // Devices, or cards of them, that are there and whose indexes cannot be told.
+  int nameless = 0;
   // Whether it would tell a device that is divided by its parts, and not as a whole one.
   bool tells_parts = true;
   std::vector<std::string> complaints;  // what cannot be used, and why; for people

@@ -201,6 +201,20 @@ bool MayChange(const DeviceOptions& options) {
          (options.source != DeviceSource::kSimulated || !options.inventory_script.empty());
 }
 
+DeviceSource SourceOf(const DeviceOptions& options, const ProbedDevices& found) {
+  if (options.source != DeviceSource::kAuto || found.devices.empty()) {
+    return options.source;
+  }
+  switch (found.devices.front().kind()) {
+    case v1::DEVICE_KIND_NVIDIA:
+      return DeviceSource::kNvidia;
+    case v1::DEVICE_KIND_ASCEND:
+      return DeviceSource::kAscend;
+    default:  // simulated ones give way to real ones
+      return DeviceSource::kAuto;
+  }
+}
+
 std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options) {
   if (!options.fault_script.empty()) {
     return std::make_unique<FaultScript>(options.fault_script);

@@ -62,6 +62,10 @@ void LogComplaints(const ProbedDevices& found);
 // Whether there may ever be others than at the start.
 bool MayChange(const DeviceOptions& options);
 
+// Where those that were found at the start come from: others are looked for there, too. `kAuto`
+// still, if there are none.
+DeviceSource SourceOf(const DeviceOptions& options, const ProbedDevices& found);
+
 // Watches those devices. None where nothing can be told of them.
 std::unique_ptr<DeviceMonitor> MakeDeviceMonitor(const DeviceOptions& options);
 

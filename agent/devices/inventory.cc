@@ -35,7 +35,7 @@ void KeepUsed(const std::vector<v1::Device>& known, const std::vector<v1::Device
     }
     kept.set_ring(there->ring());
     step.indexes[there->index()] = device.index();
-    step.is_last = step.is_last && there->index() == device.index();
+    step.is_last = step.is_last && IsSameToTasks(*there, device);
   }
 }
 
@@ -43,6 +43,11 @@ void KeepUsed(const std::vector<v1::Device>& known, const std::vector<v1::Device
 
 bool IsSameDevice(const v1::Device& a, const v1::Device& b) {
   return a.uuid() == b.uuid() && a.device_class() == b.device_class();
+}
+
+bool IsSameToTasks(const v1::Device& a, const v1::Device& b) {
+  return IsSameDevice(a, b) && a.index() == b.index() && a.minor_number() == b.minor_number() &&
+         std::equal(a.files().begin(), a.files().end(), b.files().begin(), b.files().end());
 }
 
 InventoryStep StepInventory(const std::vector<v1::Device>& known,

@@ -14,6 +14,8 @@ namespace berth {
 
 // The same one, divided in the same way: a part that is made anew may have another's uuid.
 bool IsSameDevice(const v1::Device& a, const v1::Device& b);
+// The same one, and what a task needs to have it is the same.
+bool IsSameToTasks(const v1::Device& a, const v1::Device& b);
 
 struct InventoryStep {
   std::vector<v1::Device> devices;      // what the node has from now on, by index

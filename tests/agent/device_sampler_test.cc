@@ -64,6 +64,7 @@ TEST(DeviceSampler, ADriverThatStandsStillKeepsNobodyWaiting) {
   EXPECT_EQ(AwaitReading(sampler).samples.size(), 1u);
 }
 
+// What they are busy with is told as before where nobody else can tell.
 TEST(DeviceSampler, TellsOnceOfOtherDevices) {
   const TempDir dir;
   const DeviceOptions options{.source = DeviceSource::kSimulated,
@@ -72,8 +73,8 @@ TEST(DeviceSampler, TellsOnceOfOtherDevices) {
                               .inventory_script = dir.File("devices")};
   auto known = FindDevices(options);
   ASSERT_TRUE(known.ok()) << known.status();
-  DeviceSampler sampler({.meter = nullptr,
-                         .pause = absl::Hours(1),
+  DeviceSampler sampler({.meter = std::make_unique<CountingMeter>(nullptr),
+                         .pause = absl::Milliseconds(1),
                          .finder = std::make_unique<DeviceFinder>(options, *std::move(known)),
                          .search_pause = absl::Milliseconds(1)});
   std::ofstream(options.inventory_script) << "remove device 0\n";
@@ -86,6 +87,8 @@ TEST(DeviceSampler, TellsOnceOfOtherDevices) {
   EXPECT_EQ(found->devices[0].index(), 1);
   absl::SleepFor(absl::Milliseconds(20));
   EXPECT_FALSE(sampler.TakeFound().has_value());
+  sampler.TakeNew();
+  EXPECT_EQ(AwaitReading(sampler).samples.size(), 1u);
 }
 
 }  // namespace

@@ -97,6 +97,23 @@ TEST_F(DeviceWatchTest, WhatBefallsANewDeviceIsKnownByItsIndex) {
   EXPECT_EQ(outcome.failed[0].first, 101);
 }
 
+// As a repair, or instances that are made anew, leave it.
+TEST_F(DeviceWatchTest, AnotherDeviceInTheSamePlaceIsTold) {
+  for (const auto& replace : {
+           +[](v1::Device& device) { device.set_uuid("another"); },
+           +[](v1::Device& device) { device.set_minor_number(7); },
+           +[](v1::Device& device) { device.add_files("/dev/nvidia-caps/nvidia-cap3"); },
+       }) {
+    FoundDevices found{.devices = watch_->devices(), .monitor = nullptr, .meter = nullptr};
+    replace(found.devices[0]);
+    const std::string expected = found.devices[0].DebugString();
+    watch_->Put(std::move(found));
+    EXPECT_TRUE(watch_->Step(kBegun).changed) << expected;
+    EXPECT_EQ(watch_->DevicesAtHand().at(0).DebugString(), expected);
+    EXPECT_FALSE(watch_->Step({}).changed);
+  }
+}
+
 TEST_F(DeviceWatchTest, SamplesOfWhatIsNotOnOfferAreLeftOut) {
   Change("remove device 1\n");
   watch_->Step({});

@@ -19,7 +19,9 @@ namespace berth {
 namespace {
 
 constexpr unsigned long long kH100Bytes = 81559ULL << 20;
-constexpr int kLost = 15;  // NVML_ERROR_GPU_IS_LOST
+constexpr int kLost = 15;         // NVML_ERROR_GPU_IS_LOST
+constexpr int kNotLoaded = 9;     // NVML_ERROR_DRIVER_NOT_LOADED
+constexpr int kNotReady = -8012;  // DCMI_ERR_CODE_DEVICE_NOT_READY
 
 std::string NewsOf(const std::optional<FoundDevices>& found) {
   if (!found.has_value()) {
@@ -137,6 +139,25 @@ TEST_F(NvidiaFinderTest, ADriverThatFailsTakesNothingAway) {
   EXPECT_EQ(LookTwice(), "nothing new") << "it is there, and the monitor tells what became of it";
 }
 
+// The driver numbers them as it finds them; a task is given the device file of that number.
+TEST_F(NvidiaFinderTest, OtherDeviceFilesAreNews) {
+  std::swap(nvml_->devices[0].minor_number, nvml_->devices[1].minor_number);
+  EXPECT_EQ(LookTwice(), "0:nvidia-h100-80g 1:nvidia-h100-80g");
+}
+
+// As while it is upgraded.
+TEST_F(NvidiaFinderTest, ADriverThatIsAwayMakesRoomForNoOther) {
+  Begin({.source = DeviceSource::kAuto,
+         .simulated = {{"sim", 1, 8192}},
+         .node = "n1",
+         .nvml_library = BERTH_FAKE_NVML,
+         .nvidia_capabilities = dir_.path(),
+         .npu_smi = "/nonexistent/npu-smi",
+         .dcmi_library = "no-such-library.so"});
+  nvml_->init_result = kNotLoaded;
+  EXPECT_EQ(LookTwice(), "nothing new");
+}
+
 // The instances cannot be used, but the whole device is gone all the same.
 TEST_F(NvidiaFinderTest, InstancesWithoutFilesAreNoReasonToKeepTheWholeDevice) {
   DivideFirst(false);
@@ -196,6 +217,29 @@ TEST_F(AscendFinderTest, AChipIsDividedAndPutTogether) {
   dcmi_->list_result = 0;
   dcmi_->chips[0].vnpus.clear();
   EXPECT_EQ(LookTwice(), "2:ascend-910b3");
+}
+
+TEST_F(AscendFinderTest, AChipThatDoesNotAnswerIsThereStill) {
+  dcmi_->cards = {2, 3};
+  dcmi_->chips.push_back(
+      {.card = 3, .logic_id = 1, .physical_id = 3, .name = "910B3", .memory_mb = 65536, .bus = 3});
+  EXPECT_EQ(LookTwice(), "2:ascend-910b3 3:ascend-910b3");
+  dcmi_->chips[0].count_result = kNotReady;
+  EXPECT_EQ(LookTwice(), "nothing new") << "of its card";
+  dcmi_->chips[0].count_result = 0;
+  dcmi_->chips[0].logic_result = kNotReady;
+  EXPECT_EQ(LookTwice(), "nothing new") << "of its number";
+  dcmi_->chips.erase(dcmi_->chips.begin());
+  EXPECT_EQ(LookTwice(), "3:ascend-910b3") << "it is gone";
+}
+
+TEST_F(AscendFinderTest, AChipWhosePartsAreNotToldIsNotWhole) {
+  dcmi_->chips[0].vnpus = {
+      {.id = 180, .name = "vir05_1c_16g", .memory_mb = 16384}
+  };
+  EXPECT_EQ(LookTwice(), "180:ascend-910b3-vnpu-vir05-1c-16g");
+  dcmi_->chips[0].parts_result = kNotReady;
+  EXPECT_EQ(LookTwice(), "nothing new");
 }
 
 }  // namespace

@@ -55,6 +55,18 @@ TEST(StepInventory, ADeviceInUseStaysAndNoneOfItsPartsIsOffered) {
   EXPECT_TRUE(later.is_last);
 }
 
+TEST(StepInventory, ADeviceInUseHasItsOtherFilesOnceItIsFree) {
+  std::vector<v1::Device> found = Whole();
+  found[0].set_minor_number(7);
+  const InventoryStep step = StepInventory(Whole(), found, {"A"});
+  EXPECT_EQ(step.devices[0].minor_number(), 0);
+  EXPECT_TRUE(step.gone_in_use.empty());
+  EXPECT_FALSE(step.is_last);
+  const InventoryStep later = StepInventory(step.devices, found, {});
+  EXPECT_EQ(later.devices[0].minor_number(), 7);
+  EXPECT_TRUE(later.is_last);
+}
+
 TEST(StepInventory, TheWholeWaitsForThePartInUse) {
   const InventoryStep step = StepInventory(Divided(), Whole(), {"A1"});
   EXPECT_EQ(UuidsOf(step.devices), "1=B 101=A1");

@@ -120,7 +120,8 @@ int dcmi_get_device_num_in_card(int card, int* count) {
   *count = static_cast<int>(
       std::count_if(chips.begin(), chips.end(),
                     [card](const berth::FakeChip& chip) { return chip.card == card; }));
-  return 0;
+  const berth::FakeChip* chip = Find(card, 0);
+  return chip == nullptr ? 0 : chip->count_result;
 }
 
 int dcmi_get_device_chip_info(int card, int device, ChipInfo* info) {
@@ -145,7 +146,7 @@ int dcmi_get_device_health(int card, int device, unsigned int* health) {
 int dcmi_get_device_logic_id(int* logic_id, int card, int device) {
   const berth::FakeChip* chip = Find(card, device);
   *logic_id = chip == nullptr ? -1 : chip->logic_id;
-  return chip == nullptr ? kNotExist : 0;
+  return chip == nullptr ? kNotExist : chip->logic_result;
 }
 
 int dcmi_get_device_phyid_from_logicid(unsigned int logic_id, unsigned int* physical_id) {
@@ -204,6 +205,9 @@ int dcmi_get_device_info(int card, int device, int command, unsigned int sub_com
   const berth::FakeChip* chip = Find(card, device);
   if (chip == nullptr || command != kVirtualDevices) {
     return kInvalidParameter;
+  }
+  if (chip->parts_result != 0) {
+    return chip->parts_result;
   }
   // As the driver does: a buffer of another size is another version's.
   if (sub_command == 1 && *size == sizeof(Total)) {

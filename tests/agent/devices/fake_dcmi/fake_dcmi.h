@@ -26,6 +26,9 @@ struct FakeChip {
   unsigned int health = 0;
   int health_result = 0;
   int chip_result = 0;
+  int count_result = 0;  // of its card's chips
+  int logic_result = 0;
+  int parts_result = 0;
   std::vector<FakeVnpu> vnpus;
   unsigned long long used_mb = 100;
   int hbm_result = 0;
