@@ -28,7 +28,7 @@ std::string JsonOf(const LogGroup& group, int32_t rank) {
   json["rank"] = rank;
   json["at"] = group.at_us == 0 ? Json() : Json(Rfc3339(TimeFromMicros(group.at_us)));
   json["text"] = group.text;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return DumpJson(json);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "client/output.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -23,10 +24,6 @@ namespace {
 constexpr int kGapCells = 2;
 constexpr int kLastColumnCellsMin = 12;
 
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 // The text of a JSON value where a table or CSV shows it.
 std::string PlainText(const Json& value) {
   if (value.is_null()) {
@@ -38,11 +35,11 @@ std::string PlainText(const Json& value) {
   if (value.is_array()) {
     std::vector<std::string> parts;
     for (const Json& element : value) {
-      parts.push_back(element.is_structured() ? Dump(element) : PlainText(element));
+      parts.push_back(element.is_structured() ? DumpJson(element) : PlainText(element));
     }
     return absl::StrJoin(parts, ",");
   }
-  return Dump(value);
+  return DumpJson(value);
 }
 
 // The value at "end.reason"; null where a part of the way is null.
@@ -161,7 +158,7 @@ std::string RenderJson(const Listing& listing, absl::Time now) {
                                  "\",\"generated_at\":\"", Rfc3339(now), "\",\"items\":[");
   const char* separator = "\n";
   for (const Row& row : listing.rows) {
-    absl::StrAppend(&out, separator, Dump(row.json));
+    absl::StrAppend(&out, separator, DumpJson(row.json));
     separator = ",\n";
   }
   return absl::StrCat(out, listing.rows.empty() ? "" : "\n", "]}\n");
@@ -234,6 +231,27 @@ bool IsExcerpt(absl::string_view line) {
 
 }  // namespace
 
+std::string DumpJson(const Json& json, int indent) {
+  const std::string text = json.dump(indent, ' ', false, Json::error_handler_t::replace);
+  std::string out;
+  out.reserve(text.size());
+  // The library leaves DEL and the C1 controls, which are C2 80 to C2 9F, as they are. Only texts
+  // have any.
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    const auto next = static_cast<uint8_t>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (byte == 0x7f) {
+      out += "\\u007f";
+    } else if (byte == 0xc2 && next < 0xa0) {
+      absl::StrAppendFormat(&out, "\\u%04x", next);
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 absl::StatusOr<OutputFormat> ParseOutputFormat(absl::string_view text) {
   static constexpr std::pair<const char*, OutputKind> kKinds[] = {
       {"table", OutputKind::kTable},
@@ -278,7 +296,7 @@ absl::StatusOr<std::string> Render(const Listing& listing, const OutputFormat& f
       return RenderJson(listing, now);
     case OutputKind::kJsonl:
       for (const Row& row : listing.rows) {
-        absl::StrAppend(&out, Dump(row.json), "\n");
+        absl::StrAppend(&out, DumpJson(row.json), "\n");
       }
       return out;
     case OutputKind::kCsv:
@@ -344,7 +362,7 @@ std::string RenderErrorJson(const absl::Status& status, int exit_code) {
   error["retryable"] = detail.has_value() && detail->retryable;
   error["docs"] = absl::StrCat("berth help reasons ", code);
   error["exit_code"] = exit_code;
-  return absl::StrCat(Dump(error), "\n");
+  return absl::StrCat(DumpJson(error), "\n");
 }
 
 }  // namespace berth

@@ -65,6 +65,9 @@ struct Listing {
 absl::StatusOr<std::string> Render(const Listing& listing, const OutputFormat& format, int columns,
                                    absl::Time now);
 
+// Valid UTF-8 whatever the texts hold. Characters that a terminal obeys are escaped.
+std::string DumpJson(const Json& json, int indent = -1);
+
 // Key and value lines for one item; values may hold text that is not clean. Empty values are left
 // out.
 std::string RenderFacts(const std::vector<std::pair<std::string, std::string>>& facts);

@@ -170,7 +170,7 @@ class SpecFormatter {
 std::string FormatSpecFile(const v1::JobSpec& spec, absl::Time now) {
   Json json;
   SpecFormatter(json).Add(spec, now);
-  return absl::StrCat(json.dump(2, ' ', false, Json::error_handler_t::replace), "\n");
+  return absl::StrCat(DumpJson(json, 2), "\n");
 }
 
 }  // namespace berth

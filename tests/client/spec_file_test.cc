@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include <gtest/gtest.h>
 
 #include "client/job_options.h"
 #include "client/submission.h"
+#include "client/text.h"
 #include "common/error_detail.h"
 #include "tests/client/fake_scheduler.h"
 #include "tests/client/sample_job.h"
@@ -125,6 +127,24 @@ TEST(SpecFile, KeepsWhatNoOptionSays) {
   }
   spec.set_begin_time_us(absl::ToUnixMicros(kNow) - 1);
   EXPECT_EQ(SubmittedAgain(spec).begin_time_us(), 0);
+}
+
+// Rule: no job changes the terminal of who looks at it.
+TEST(SpecFile, ShowsControlCharactersAsEscapes) {
+  v1::JobSpec spec = MakeAt({"--env=A=\x1b[2J\x7f\xc2\x9b"
+                             "2J",
+                             "--", "a"})
+                         ->request.spec();
+  spec.set_script(
+      "echo \xc2\x9b"
+      "2J\xc2\xa0é");
+  const std::string text = FormatSpecFile(spec, kNow);
+  EXPECT_NE(text.find(R"(A=\u001b[2J\u007f\u009b2J)"), std::string::npos) << text;
+  const std::string line = absl::StrReplaceAll(text, {
+                                                         {"\n", ""}
+  });
+  EXPECT_EQ(CleanText(line), line);
+  EXPECT_EQ(SubmittedAgain(spec).DebugString(), spec.DebugString());
 }
 
 TEST(SpecFile, TheCommandLineChangesIt) {
