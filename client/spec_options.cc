@@ -200,7 +200,8 @@ class SpecBuilder {
                                        "cores"),
                           "write it like 16 or 0.5");
       }
-      host.set_cpu_milli(static_cast<int64_t>(std::ceil(cpus * 1000)));
+      // Rounded up, but for what is no more than an error of the binary number.
+      host.set_cpu_milli(std::max<int64_t>(static_cast<int64_t>(std::ceil(cpus * 1000 - 1e-6)), 1));
     }
     if (const OptionValue* const value = arguments_.Find("memory"); value != nullptr) {
       ASSIGN_OR_RETURN(const int64_t memory_mib, SizeOf(*value));

@@ -163,6 +163,20 @@ TEST(Submission, DirectivesAreOptionsOfTheJobOnly) {
   }
 }
 
+// A part of a thousandth counts as one; what the machine makes of a decimal number does not.
+TEST(Submission, TakesCoresByTheThousandth) {
+  for (const auto& [text, cpu_milli] : {
+           std::pair{"2.007",     2007    },
+           std::pair{"65535.999", 65535999},
+           std::pair{"0.0005",    1       },
+           std::pair{"1e-300",    1       }
+  }) {
+    const auto submission = Make({"--cpus", text, "--", "a"});
+    ASSERT_TRUE(submission.ok()) << submission.status();
+    EXPECT_EQ(submission->request.spec().gang().per_node().cpu_milli(), cpu_milli) << text;
+  }
+}
+
 TEST(Submission, RefusesAbsurdValues) {
   for (const char* line : {"--nodes -1",
                            "--nodes 0",
