@@ -28,6 +28,11 @@ constexpr absl::string_view kSchema = "berth/v1";
 constexpr absl::string_view kKind = "JobSpec";
 constexpr std::array<const char*, 7> kOtherKeys = {
     "schema", "kind", "command", "script", "script-base64", "workdir-sha256", "idle"};
+constexpr std::pair<const char*, const char*> kExclusiveKeys[] = {
+    {"workdir", "workdir-sha256"},
+    {"script",  "script-base64" },
+    {"class",   "model"         },
+};
 constexpr size_t kSha256Bytes = 32;
 // The object, and a list in it.
 constexpr int kDepthMax = 2;
@@ -50,9 +55,11 @@ class SpecReader : public nlohmann::json_sax<Json> {
 
   absl::StatusOr<SpecFile> Take() {
     RETURN_IF_ERROR(status_);
-    if (seen_.contains("workdir") && seen_.contains("workdir-sha256")) {
-      return ErrorAt(origin_, "workdir and workdir-sha256 are two folders to start in",
-                     "keep one of them");
+    for (const auto& [one, other] : kExclusiveKeys) {
+      if (seen_.contains(one) && seen_.contains(other)) {
+        return ErrorAt(origin_, absl::StrCat("\"", one, "\" and \"", other, "\" are one too many"),
+                       "keep one of them");
+      }
     }
     return std::move(file_);
   }
@@ -104,7 +111,7 @@ class SpecReader : public nlohmann::json_sax<Json> {
   bool parse_error(size_t position, const std::string&,
                    const nlohmann::detail::exception&) override {
     Origin place = origin_;
-    const size_t at = std::clamp<size_t>(position, 1, text_.size()) - 1;
+    const size_t at = std::clamp<size_t>(position, 1, std::max<size_t>(text_.size(), 1)) - 1;
     const size_t before = at == 0 ? std::string::npos : text_.rfind('\n', at - 1);
     const size_t begin = before == std::string::npos ? 0 : before + 1;
     place.line = 1 + static_cast<int>(std::count(text_.data(), text_.data() + begin, '\n'));
@@ -175,7 +182,8 @@ class SpecReader : public nlohmann::json_sax<Json> {
     }
     if (key_ == "command") {
       file_.spec.add_command(text);
-      return true;
+      return depth_ == kDepthMax ||
+             Refuse("is one text", "write a list of its words, as [\"python\", \"train.py\"]");
     }
     if (key_ == "idle") {
       const auto idle = ParseDuration(text);
@@ -209,7 +217,10 @@ class SpecReader : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-bool IsSpecFile(absl::string_view text) {
+bool IsSpecFile(absl::string_view text, absl::string_view path) {
+  if (absl::EndsWith(path, ".json")) {
+    return true;
+  }
   text = absl::StripLeadingAsciiWhitespace(text);
   if (!absl::StartsWith(text, "{")) {
     return false;

@@ -21,8 +21,8 @@ struct SpecFile {
   v1::JobSpec spec;     // what no option says, and nothing else
 };
 
-// Whether it is one, and no script.
-bool IsSpecFile(absl::string_view text);
+// Whether it is one, and no script: by its name, or because it begins like one.
+bool IsSpecFile(absl::string_view text, absl::string_view path);
 
 // An unknown key, a key that stands there twice and a value of the wrong kind are errors. The
 // values of options are read like those of the command line.

@@ -74,7 +74,7 @@ absl::Status CheckWords(const Arguments& command_line) {
 absl::Status TakeFile(const std::string& path, const std::string& name, Submission& submission) {
   v1::JobSpec& spec = *submission.request.mutable_spec();
   ASSIGN_OR_RETURN(std::string text, ReadJobText(path));
-  if (IsSpecFile(text)) {
+  if (IsSpecFile(text, name)) {
     ASSIGN_OR_RETURN(SpecFile file, ParseSpecFile(text, name));
     submission.arguments = std::move(file.arguments);
     spec.MergeFrom(file.spec);

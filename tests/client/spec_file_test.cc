@@ -207,6 +207,7 @@ TEST(SpecFile, RefusesWhatIsNone) {
       {R"({"env": [["A=1"]]})",                        R"("env" is a list in a list)"       },
       {R"({"command": ["a", true]})",                  R"("command" is true or false)"      },
       {R"({"command": [1]})",                          R"("command" is a number)"           },
+      {R"({"command": "a b"})",                        R"("command" is one text)"           },
       {R"({"time": 90})",                              R"(--time: "90" has no unit)"        },
       {R"({"tenant": "acme"})",                        R"("tenant" works on the command )"  },
       {R"({"idle": "soon"})",                          R"("idle" is no length of time)"     },
@@ -230,17 +231,30 @@ TEST(SpecFile, RefusesWhatIsNone) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text.substr(0, 100);
     EXPECT_NE(status.message().find(message), absl::string_view::npos) << status;
   }
-  const ScriptFile both(absl::StrCat(R"({"command": ["a"], "workdir": ".", "workdir-sha256": ")",
-                                     std::string(64, 'a'), "\"}"));
-  EXPECT_NE(MakeAt({both.path()}).status().message().find("two folders"), absl::string_view::npos);
+  const std::string sha256(64, 'a');
+  for (const std::string& both :
+       {absl::StrCat(R"("workdir": ".", "workdir-sha256": ")", sha256, "\""),
+        std::string(R"("script": "a", "script-base64": "YQ==")"),
+        std::string(R"("class": "a", "model": "b")")}) {
+    const ScriptFile file(absl::StrCat(R"({"command": ["a"], )", both, "}"));
+    EXPECT_NE(MakeAt({file.path()}).status().message().find("one too many"),
+              absl::string_view::npos)
+        << both;
+  }
+}
+
+TEST(SpecFile, AnEmptyOneIsAnErrorAtItsBegin) {
+  EXPECT_EQ(ParseSpecFile("", "job.json").status().message(),
+            "job.json:1:1: this is no JSON from here on");
 }
 
 TEST(SpecFile, IsToldFromAScript) {
-  EXPECT_TRUE(IsSpecFile("\n {\n \"name\": \"x\"}"));
-  EXPECT_TRUE(IsSpecFile("{}"));
-  EXPECT_FALSE(IsSpecFile("#!/bin/sh\n{ \"$@\"; }\n"));
-  EXPECT_FALSE(IsSpecFile("{ echo; }\n"));
-  EXPECT_FALSE(IsSpecFile(""));
+  EXPECT_TRUE(IsSpecFile("\n {\n \"name\": \"x\"}", "job"));
+  EXPECT_TRUE(IsSpecFile("{}", "stdin"));
+  EXPECT_TRUE(IsSpecFile("{name: x}", "job.json"));
+  EXPECT_FALSE(IsSpecFile("#!/bin/sh\n{ \"$@\"; }\n", "job"));
+  EXPECT_FALSE(IsSpecFile("{ echo; }\n", "job.sh"));
+  EXPECT_FALSE(IsSpecFile("", "job"));
 }
 
 }  // namespace
