@@ -143,9 +143,10 @@ void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall 
   ChargeClaim(trial.group.key, recall.claim, recall.certificate.candidates);
   LookAgainAt(recall.certificate.due + policy_.nomination_timeout);
   // What a swap frees beyond its own claim may be enough for one that was considered before it, and
-  // what a gang keeps that shrinks may be asked for next.
+  // what a gang keeps that shrinks may be asked for next. One that asks nobody may let an anchor be
+  // provided for, too.
   const auto& rows = recall.certificate.candidates;
-  plan_.again = plan_.again || recall.certificate.within_tenant ||
+  plan_.again = plan_.again || recall.certificate.within_tenant || recall.certificate.due <= now_ ||
                 std::any_of(rows.begin(), rows.end(),
                             [](const ReclaimCandidate& row) { return row.chosen && row.shrink; });
   plan_.recalls.push_back(std::move(recall));
@@ -169,6 +170,11 @@ bool RoundBooks::RecallInTime(const Trial& trial, const PlaceRequest& request, a
   LookAgainAt(reclaimer.next_look());
   const bool asks = recall.has_value() && recall->certificate.due > now_;
   if (!asks) {
+    // From the next round on what starts in this one is expected back, too.
+    plan_.again = plan_.again ||
+                  std::any_of(round_starts_.begin(), round_starts_.end(), [&](const auto& start) {
+                    return start.device_class == trial.device_class && start.end <= shadow;
+                  });
     return false;
   }
   const absl::Time ask_at = shadow - (recall->certificate.due - now_);

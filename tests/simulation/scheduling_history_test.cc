@@ -213,7 +213,7 @@ TEST(SchedulingHistory, WhatOnceBrokeAPropertyHolds) {
            Known{415736,  false},
            Known{1004317, false},
            Known{1007688, false},
-           // Classes that a round did not look at.
+ // Classes that a round did not look at.
            Known{1296,    false},
            Known{31976,   false},
            Known{38784,   false},
@@ -225,6 +225,8 @@ TEST(SchedulingHistory, WhatOnceBrokeAPropertyHolds) {
            Known{1162,    true },
            Known{6176,    true },
            Known{11760,   true },
+           Known{1032656, true },
+           Known{1079992, true },
   }) {
     HistoryOptions options;
     options.seed = seed;
