@@ -58,7 +58,7 @@ admission queue_order backfill reclaim budget
 round_scope round_books
 group_states queue_walk
 planning_round
-planner quota_checks step job_progress task_notices node_loss fencing node_protocol booking_progress invariants plan_application
+planner quota_checks step attempt_end job_progress task_notices node_loss fencing node_protocol booking_progress invariants plan_application
 center_requests node_requests job_requests quota_requests booking_requests
 forecast
 explain
