@@ -331,13 +331,9 @@ void SchedulingHistory::LoseShim() {
     return;
   }
   const Allocation& member = cluster_.GetAllocation(job->allocations.back());
-  TaskReport report;
-  report.kind = Chance(50) ? ReportKind::kLostShim : ReportKind::kLostReboot;
-  report.allocation = member.id;
-  report.job = member.job;
-  report.attempt = member.attempt;
   findings_.Saw("shims lost");
-  ApplyReport(MakeStep(), report);
+  ApplyReport(MakeStep(),
+              ReportOf(member, Chance(50) ? ReportKind::kLostShim : ReportKind::kLostReboot));
 }
 
 bool SchedulingHistory::Refuses(const Job& job) {
@@ -345,12 +341,8 @@ bool SchedulingHistory::Refuses(const Job& job) {
     return false;
   }
   const Allocation& member = cluster_.GetAllocation(job.allocations.back());
-  TaskReport report;
-  report.kind = Chance(20) ? ReportKind::kNeverRan : ReportKind::kRefused;
+  TaskReport report = ReportOf(member, Chance(20) ? ReportKind::kNeverRan : ReportKind::kRefused);
   report.refusal = Chance(50) ? Refusal::kLockHeld : Refusal::kImage;
-  report.allocation = member.id;
-  report.job = member.job;
-  report.attempt = member.attempt;
   findings_.Saw("refusals");
   ApplyReport(MakeStep(), report);
   return true;

@@ -30,7 +30,9 @@ bool Decides(const Plan& plan) {
   return !plan.starts.empty() || !plan.recalls.empty() || !plan.lapsed.empty();
 }
 
-TaskReport ReportOf(const Allocation& allocation, ReportKind kind) {
+}  // namespace
+
+TaskReport SchedulingHistory::ReportOf(const Allocation& allocation, ReportKind kind) {
   TaskReport report;
   report.kind = kind;
   report.allocation = allocation.id;
@@ -40,8 +42,6 @@ TaskReport ReportOf(const Allocation& allocation, ReportKind kind) {
   report.rendezvous_port = 20000;
   return report;
 }
-
-}  // namespace
 
 SchedulingHistory::SchedulingHistory(HistoryOptions options)
     : options_(std::move(options)), random_(options_.seed) {

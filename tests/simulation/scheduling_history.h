@@ -114,6 +114,7 @@ class SchedulingHistory {
   void Advance(absl::Duration step);
   absl::Time NextMoment() const;
   void DoWhatIsDue();
+  static TaskReport ReportOf(const Allocation& allocation, ReportKind kind);
   void EndRunning(JobId id);
   // Agents do what they were told.
   void Obey();
