@@ -256,7 +256,7 @@ class Cluster {
   // What became different. Ended jobs and released allocations leave the cluster with it.
   Changes TakeChanges();
   bool HasChanges() const;
-  // What the next round has to look at. Grows with every change that a round could react to.
+  // What the next round has to look at: every change that it could react to is noted there.
   const StirredClasses& stirred() const { return stirred_; }
   // What happened is not said to any class, or is unknown.
   void StirAll() { stirred_.StirAll(); }
