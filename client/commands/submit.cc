@@ -253,7 +253,10 @@ const Command kSubmitCommand = {
     .plural = nullptr,
     .group = CommandGroup::kRun,
     .summary = "queue a job and print its id",
-    .usage = "FILE [OPTIONS] [-- ARGUMENTS]\n       berth submit [OPTIONS] -- COMMAND ARGUMENTS",
+    .usage =
+        "FILE [OPTIONS] [-- ARGUMENTS]\n"
+        "       berth submit [OPTIONS] -- COMMAND ARGUMENTS\n"
+        "FILE is a script, or a specification as `berth show JOB --spec` prints it.",
     .examples =
         "berth submit train.sh\n"
         "berth submit -N 2 -d 8 --class nvidia-h800-80g -t 36h -- torchrun train.py\n"
