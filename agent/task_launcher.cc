@@ -131,6 +131,7 @@ absl::Status TaskLauncher::Prepare(LaunchedTask& task, absl::Duration lease_dead
   file.time_limit_ms = assignment.time_limit_ms();
   file.grace_ms = assignment.grace_ms();
   file.idle_ms = task.spec.idle_ms();
+  file.open_stdin = task.spec.open_stdin() && assignment.rank() == 0 ? 1 : 0;
   file.lease_deadline_ns = LeaseNs(lease_deadline);
   file.start_at_once = assignment.start_at_once() ? 1 : 0;
   file.log_segment_bytes = options_.log_segment_bytes;

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "common/status_macros.h"
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,21 +20,25 @@ constexpr int kStatusTimeoutMs = 1000;
 
 }  // namespace
 
-absl::StatusOr<ShimProcess> ShimProcess::Find(int folder_descriptor) {
-  const int connection = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (connection < 0) {
+absl::StatusOr<Descriptor> ConnectToShim(int folder_descriptor, const char* name) {
+  Descriptor connection(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!connection.is_open()) {
     return absl::ErrnoToStatus(errno, "cannot make a socket for the shim");
   }
   // By way of /proc the path is short, however deep the folder lies.
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
-                folder_descriptor, kSocketFileName);
-  if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    close(connection);
+                folder_descriptor, name);
+  if (connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
     return absl::NotFoundError("no shim listens");
   }
-  return ShimProcess(connection);
+  return connection;
+}
+
+absl::StatusOr<ShimProcess> ShimProcess::Find(int folder_descriptor) {
+  ASSIGN_OR_RETURN(const Descriptor connection, ConnectToShim(folder_descriptor, kSocketFileName));
+  return ShimProcess(fcntl(connection.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 ShimProcess::ShimProcess(ShimProcess&& other) noexcept

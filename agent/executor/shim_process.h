@@ -11,9 +11,13 @@
 #include "absl/strings/string_view.h"
 
 #include "agent/shim/shim_protocol.h"
+#include "common/descriptor.h"
 #include <sys/types.h>
 
 namespace berth {
+
+// To a socket of a shim's that listens under this name in its task's folder. NotFound: none does.
+absl::StatusOr<Descriptor> ConnectToShim(int folder_descriptor, const char* name);
 
 class ShimProcess {
  public:

@@ -144,8 +144,9 @@ absl::Status TaskFolder::WriteFile(const char* name, absl::string_view content, 
 }
 
 void TaskFolder::Drop() const {
-  for (const char* name : {kTaskFileName, kStartFileName, kExitFileName, kStopFileName,
-                           kSocketFileName, kNoticeSocketName, kTokenFileName, "hosts", "script"}) {
+  for (const char* name :
+       {kTaskFileName, kStartFileName, kExitFileName, kStopFileName, kSocketFileName,
+        kNoticeSocketName, kInputSocketName, kTokenFileName, "hosts", "script"}) {
     unlinkat(descriptor_, name, 0);
   }
   // Mostly empty, and mostly not there.

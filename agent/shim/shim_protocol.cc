@@ -14,9 +14,10 @@
 namespace berth {
 namespace {
 
-constexpr uint32_t kTaskMagic = 0x42544b35;  // "BTK5"
-// Written before there were an idle limit, an agent's record, and images: such a task may still run
-// when its agent is a newer one.
+constexpr uint32_t kTaskMagic = 0x42544b36;  // "BTK6"
+// Written before there were a standard input, an idle limit, an agent's record, and images: such a
+// task may still run when its agent is a newer one.
+constexpr uint32_t kTaskMagicWithoutInput = 0x42544b35;   // "BTK5"
 constexpr uint32_t kTaskMagicWithoutIdle = 0x42544b34;    // "BTK4"
 constexpr uint32_t kTaskMagicWithoutRecord = 0x42544b33;  // "BTK3"
 constexpr uint32_t kTaskMagicWithoutImage = 0x42544b32;   // "BTK2"
@@ -182,6 +183,7 @@ std::string EncodeTaskFile(const TaskFile& task) {
   writer.Texts(task.sandbox.image_mounts);
   writer.Text(task.agent_record);
   writer.Number(task.idle_ms);
+  writer.Number(task.open_stdin);
   return writer.Take();
 }
 
@@ -216,8 +218,11 @@ std::optional<TaskFile> DecodeTaskFile(const std::string& bytes) {
   if (magic >= kTaskMagicWithoutIdle) {
     task.agent_record = reader.Text();
   }
-  if (magic >= kTaskMagic) {
+  if (magic >= kTaskMagicWithoutInput) {
     task.idle_ms = reader.Number();
+  }
+  if (magic >= kTaskMagic) {
+    task.open_stdin = reader.Number();
   }
   if (!reader.AtEnd() || task.argv.empty() || task.ranks.empty()) {
     return std::nullopt;

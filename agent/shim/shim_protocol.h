@@ -18,8 +18,9 @@ inline constexpr char kStartFileName[] = "start";  // the environments; written 
 inline constexpr char kExitFileName[] = "exit";    // how it ended; written by the shim
 inline constexpr char kSocketFileName[] = "shim.sock";  // where a restarted agent finds the shim
 inline constexpr char kNoticeSocketName[] = "notify.sock";  // where the task tells of itself
-inline constexpr char kStopFileName[] = "stop";             // appears before the stop signal
-inline constexpr char kImageFolderName[] = "image";         // what a task changed in its image
+inline constexpr char kInputSocketName[] = "stdin.sock";  // gives its standard input, task_input.h
+inline constexpr char kStopFileName[] = "stop";           // appears before the stop signal
+inline constexpr char kImageFolderName[] = "image";       // what a task changed in its image
 
 // Exit codes of a command that could not be executed, as shells give them.
 inline constexpr int kExitNotExecutable = 126;
@@ -76,6 +77,7 @@ struct TaskFile {
   int64_t log_segments_max = 0;
   Sandbox sandbox;
   std::string agent_record;  // what an agent without a journal finds here; nothing to the shim
+  int64_t open_stdin = 0;    // 1: the first rank has a standard input
 };
 
 std::string EncodeTaskFile(const TaskFile& task);
@@ -91,7 +93,8 @@ struct AgentCommand {
     kStop,
     kSetLease,
     kStatus,
-    kUsed,  // bytes went in or out through a way into the task; tells nothing more
+    kUsed,      // bytes went in or out through a way into the task; tells nothing more
+    kEndInput,  // the standard input is over; tells nothing more
   };
   Kind kind = Kind::kStatus;
   int32_t reason = 0;  // kStop: a berth.v1.StopReason

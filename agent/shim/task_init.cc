@@ -31,12 +31,12 @@ constexpr size_t kRankStackBytes = 64 << 10;
 
 class Init {
  public:
-  // `groups` and `outputs` were opened by the shim: a file open for writing keeps its mount from
+  // `groups` and `streams` were opened by the shim: a file open for writing keeps its mount from
   // being made read-only.
-  Init(const TaskFile& task, const std::vector<int>& outputs, const GroupEntry& groups,
+  Init(const TaskFile& task, const RankStreams& streams, const GroupEntry& groups,
        const TaskInit& shim, int notices)
       : task_(task),
-        outputs_(outputs),
+        streams_(streams),
         notices_(notices),
         groups_(groups),
         argv_(Pointers(task.argv)),
@@ -57,6 +57,7 @@ class Init {
 
  private:
   void SetUp() {
+    close(streams_.input.writer);  // else the rank would never read the end
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -125,6 +126,8 @@ class Init {
       ranks_[pid] = static_cast<int32_t>(rank);
     }
     close(failures[1]);
+    // Else who writes there would not see that the rank reads no more.
+    close(streams_.input.reader);
     // The pipe closes with the last successful exec.
     InitEvent failure;
     bool failed = false;
@@ -163,11 +166,12 @@ class Init {
   static int ExecuteRank(void* argument) {
     const auto& [init, rank, failures] = *static_cast<const RankStart*>(argument);
     setsid();
-    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const bool reads = rank == 0 && init.streams_.input.reader >= 0;
+    const int input = reads ? init.streams_.input.reader : open("/dev/null", O_RDONLY | O_CLOEXEC);
     ResetSignals();
     InitEvent failure{InitEvent::Kind::kNoFolder, static_cast<int32_t>(rank), 0};
-    const int output = init.outputs_[rank];
-    if (dup2(null, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
+    const int output = init.streams_.outputs[rank];
+    if (dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
         dup2(output, STDERR_FILENO) >= 0 && chdir(init.task_.working_directory.c_str()) == 0) {
       failure.kind = InitEvent::Kind::kExecFailed;
       execvp(init.argv_[0], const_cast<char**>(init.argv_.data()));
@@ -248,7 +252,7 @@ class Init {
   }
 
   const TaskFile& task_;
-  const std::vector<int>& outputs_;
+  const RankStreams& streams_;
   const int notices_;
   const GroupEntry& groups_;
   const std::vector<char*> argv_;
@@ -265,7 +269,7 @@ pid_t CloneProcess(uint64_t flags) {
 
 }  // namespace
 
-TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs, int notices) {
+TaskInit StartTaskInit(const TaskFile& task, const RankStreams& streams, int notices) {
   TaskInit init;
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
@@ -283,7 +287,7 @@ TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs, in
   if (init.pid == 0) {
     close(sockets[0]);
     init.socket = sockets[1];
-    Init(task, outputs, groups, init, notices).Run();
+    Init(task, streams, groups, init, notices).Run();
   }
   close(sockets[1]);
   init.socket = sockets[0];

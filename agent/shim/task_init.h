@@ -39,10 +39,20 @@ struct TaskInit {
   bool in_namespace = false;  // killing the init kills all
 };
 
-// Starts the init of a task; `outputs` is what each rank's processes write to, and is the init's
-// own from then on; `notices` is the socket that it shows where mounts are the task's own. On
-// failure pid is -1 and errno is set.
-TaskInit StartTaskInit(const TaskFile& task, const std::vector<int>& outputs, int notices);
+struct InputPipe {
+  int reader = -1;
+  int writer = -1;
+};
+
+// What the ranks' processes read and write.
+struct RankStreams {
+  InputPipe input;           // of the first rank; without one it reads nothing, as the others
+  std::vector<int> outputs;  // by rank
+};
+
+// Starts the init of a task; the streams are the init's own from then on; `notices` is the socket
+// that it shows where mounts are the task's own. On failure pid is -1 and errno is set.
+TaskInit StartTaskInit(const TaskFile& task, const RankStreams& streams, int notices);
 
 }  // namespace berth
 

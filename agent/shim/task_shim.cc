@@ -39,7 +39,10 @@ int TaskShim::Run() {
   if (task_.start_at_once != 0) {
     Start();
   }
-  Loop();
+  while (!done_) {
+    ArmTimer();
+    PollOnce();
+  }
   Finish();
   return 0;
 }
@@ -57,18 +60,11 @@ bool TaskShim::Prepare() {
     Tell(refusal->kind, refusal->message.c_str());
     return false;
   }
-  if (!agent_.Listen() || !notices_.Open(task_)) {
+  if (!agent_.Listen() || !notices_.Open(task_) || !input_.Open(task_)) {
     Tell(ShimEvent::Kind::kFailed, std::strerror(errno));
     return false;
   }
   return true;
-}
-
-void TaskShim::Loop() {
-  while (!done_) {
-    ArmTimer();
-    PollOnce();
-  }
 }
 
 int64_t TaskShim::NextDeadlineNs() const {
@@ -94,12 +90,13 @@ void TaskShim::ArmTimer() const {
 }
 
 void TaskShim::PollOnce() {
-  enum { kTimer, kListener, kAgent, kInit, kFirstLog };
+  enum { kTimer, kListener, kAgent, kInit, kInput, kFirstLog };
   std::vector<pollfd> fds = {
       {timer_,            POLLIN, 0},
       {agent_.listener(), POLLIN, 0},
       {agent_.agent(),    POLLIN, 0},
-      {init_.socket,      POLLIN, 0}
+      {init_.socket,      POLLIN, 0},
+      {input_.listener(), POLLIN, 0}
   };
   for (const RankLog& log : logs_) {
     fds.push_back({log.reader(), POLLIN, 0});
@@ -124,6 +121,9 @@ void TaskShim::PollOnce() {
   }
   if (fds[kListener].revents != 0) {
     agent_.Accept();
+  }
+  if (fds[kInput].revents != 0) {
+    input_.Give();
   }
   if (fds[kTimer].revents != 0) {
     OnTimer();
@@ -178,6 +178,9 @@ void TaskShim::OnCommand(const AgentCommand& command) {
     case AgentCommand::Kind::kUsed:
       limits_.OnUse(task_, BootTimeNs());
       return;
+    case AgentCommand::Kind::kEndInput:
+      input_.End();
+      return;
   }
 }
 
@@ -217,8 +220,9 @@ bool TaskShim::StartInit() {
     }
     outputs.push_back(log.writer());
   }
-  init_ = StartTaskInit(task_, outputs, notices_.listener());
+  init_ = StartTaskInit(task_, {input_.pipe(), std::move(outputs)}, notices_.listener());
   const int error = errno;
+  input_.CloseReader();
   for (RankLog& log : logs_) {
     log.CloseWriter();
   }

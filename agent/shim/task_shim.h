@@ -16,6 +16,7 @@
 #include "agent/shim/rank_log.h"
 #include "agent/shim/shim_protocol.h"
 #include "agent/shim/task_init.h"
+#include "agent/shim/task_input.h"
 #include "agent/shim/task_limits.h"
 
 namespace berth {
@@ -31,7 +32,6 @@ class TaskShim {
 
  private:
   bool Prepare();
-  void Loop();
   void PollOnce();
   void ArmTimer() const;
   void OnTimer();
@@ -62,6 +62,7 @@ class TaskShim {
   TaskInit init_;
   std::deque<RankLog> logs_;  // by rank
   NoticeSocket notices_;
+  TaskInput input_;
 
   bool started_ = false;  // the init was told to go
   bool running_ = false;  // every rank executes

@@ -42,6 +42,7 @@ TaskFile SampleTask() {
   };
   task.agent_record = std::string("a\0b", 3);
   task.idle_ms = 900;
+  task.open_stdin = 1;
   return task;
 }
 
@@ -67,6 +68,7 @@ TEST(ShimProtocol, TaskFileComesBack) {
   EXPECT_EQ(task->sandbox.image_mounts, SampleTask().sandbox.image_mounts);
   EXPECT_EQ(task->agent_record, std::string("a\0b", 3));
   EXPECT_EQ(task->idle_ms, 900);
+  EXPECT_EQ(task->open_stdin, 1);
   EXPECT_EQ(task->user_id, 1000);
   EXPECT_EQ(task->group_id, -1);
   EXPECT_EQ(task->time_limit_ms, 5000);
@@ -82,8 +84,8 @@ TEST(ShimProtocol, ShortenedOrLengthenedTaskFileIsRefused) {
   EXPECT_FALSE(DecodeTaskFile(bytes + "x").has_value());
 }
 
-// A running task's file may be of the versions before: without an idle limit, without an agent's
-// record, without an image.
+// A running task's file may be of the versions before: without a standard input, an idle limit, an
+// agent's record, an image.
 TEST(ShimProtocol, TaskFileOfAnEarlierVersionIsRead) {
   TaskFile sample = SampleTask();
   sample.sandbox.image_root.clear();
@@ -91,7 +93,11 @@ TEST(ShimProtocol, TaskFileOfAnEarlierVersionIsRead) {
   sample.agent_record.clear();
   std::string bytes = EncodeTaskFile(sample);
   bytes.resize(bytes.size() - sizeof(int64_t));
-  bytes[0] = '4';  // "BTK4", the last letter first
+  bytes[0] = '5';  // "BTK5", the last letter first
+  ASSERT_TRUE(DecodeTaskFile(bytes).has_value());
+  EXPECT_EQ(DecodeTaskFile(bytes)->open_stdin, 0);
+  bytes.resize(bytes.size() - sizeof(int64_t));
+  bytes[0] = '4';
   ASSERT_TRUE(DecodeTaskFile(bytes).has_value());
   EXPECT_EQ(DecodeTaskFile(bytes)->idle_ms, 0);
   bytes.resize(bytes.size() - sizeof(uint32_t));  // an empty text
