@@ -137,7 +137,7 @@ void Agent::OnMessage(uint64_t session, const v1::SchedulerMessage& message) {
   }
   if (message.has_open_channel()) {
     const v1::OpenChannel& open = message.open_channel();
-    channel_->EnterTask(open, runner_->FindEntry(open.allocation_id(), open.request().rank()));
+    channel_->EnterTask(open, runner_->FindEntry(open.allocation_id(), open.request()));
     return;
   }
   if (message.has_hello_refused()) {

@@ -32,7 +32,9 @@ constexpr int kFarewellMs = 10000;
 class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::ChannelInput> {
  public:
   explicit JobChannel(const v1::OpenChannel& request)
-      : order_(ToEntryOrder(request.request())), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      : order_(ToEntryOrder(request.request())),
+        is_input_(request.request().has_input()),
+        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     out_.set_channel_id(request.channel_id());
   }
 
@@ -50,7 +52,9 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
   void Run(absl::StatusOr<EntryTarget> target) {
     if (!target.ok()) {
       EndWith(target.status());
-    } else if (auto process = EntryProcess::Start(*target, order_); !process.ok()) {
+    } else if (auto process = is_input_ ? EntryProcess::OpenInput(*target)
+                                        : EntryProcess::Start(*target, order_);
+               !process.ok()) {
       EndWith(process.status());
     } else {
       process_ = *std::move(process);
@@ -98,6 +102,7 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
   // One look at everything that may be ready.
   void Turn() {
     TakeNotes();
+    LookAtInput();
     if (input_taken_ && !has_pending()) {
       input_taken_ = false;
       StartRead(&in_);
@@ -106,6 +111,16 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       WriteEnd();
     }
     Wait();
+  }
+
+  // A task's standard input has no command, whose end would tell.
+  void LookAtInput() {
+    if (!is_input_ || process_ == nullptr || end_.has_value()) {
+      return;
+    }
+    if (const auto input_end = process_->FindInputEnd()) {
+      input_end->ok() ? static_cast<void>(end_.emplace()) : EndWith(*input_end);
+    }
   }
 
   bool has_output() const {
@@ -161,7 +176,8 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
     if (process_ != nullptr) {
       fds[kInit].fd = init_.get();
       fds[kConversation].fd = process_->conversation.get();
-      fds[kInput] = {process_->has_pending() ? process_->input() : -1, POLLOUT, 0};
+      fds[kInput] = {process_->has_pending() || tells_input_end() ? process_->input() : -1,
+                     static_cast<short>(process_->has_pending() ? POLLOUT : 0), 0};
       fds[kOutput].fd = writing_ ? -1 : process_->output.get();
       fds[kErrorOutput].fd = writing_ ? -1 : process_->error_output.get();
     }
@@ -194,12 +210,15 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       return kFarewellMs;
     }
     const bool drains = end_.has_value() && has_output();
-    return tells_end() || (!writing_ && (drains || has_pending())) ? kProbeMs : -1;
+    return tells_end() || tells_input_end() || (!writing_ && (drains || has_pending())) ? kProbeMs
+                                                                                        : -1;
   }
 
   bool tells_end() const {
     return process_ != nullptr && process_->tells_end() && !end_.has_value();
   }
+
+  bool tells_input_end() const { return is_input_ && process_ != nullptr && !end_.has_value(); }
 
   void OnTimeout() {
     if (said_farewell_) {
@@ -216,8 +235,10 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
       process_->TellEnd();
       return;
     }
-    out_.set_data("");
-    Send();
+    if (!writing_ && has_pending()) {
+      out_.set_data("");
+      Send();
+    }
   }
 
   using SetBytes = void (v1::ChannelOutput::*)(std::string&&);
@@ -297,6 +318,7 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
   }
 
   const EntryOrder order_;
+  const bool is_input_;  // of the task, instead of a command's
   const Descriptor wake_;
   grpc::ClientContext context_;
   std::shared_ptr<JobChannel> self_;  // until the call is done

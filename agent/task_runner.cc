@@ -275,7 +275,8 @@ void TaskRunner::Act(const DropTask& action) {
   }
 }
 
-absl::StatusOr<EntryTarget> TaskRunner::FindEntry(uint64_t allocation_id, int rank) const {
+absl::StatusOr<EntryTarget> TaskRunner::FindEntry(uint64_t allocation_id,
+                                                  const v1::EnterJobRequest& request) const {
   const auto found = tasks_.find(allocation_id);
   if (found == tasks_.end()) {
     return absl::NotFoundError("the task does not run on this node");
@@ -285,16 +286,20 @@ absl::StatusOr<EntryTarget> TaskRunner::FindEntry(uint64_t allocation_id, int ra
     return absl::FailedPreconditionError(
         "the task has not started, or was started by an earlier version of the agent");
   }
+  if (request.has_input() && task.file.open_stdin == 0) {
+    return absl::FailedPreconditionError(
+        "the job has no standard input: it was submitted without --stdin");
+  }
   const auto ranks = static_cast<int>(task.file.ranks.size());
   EntryTarget target{.shim_path = launcher_.options().shim_path,
                      .folder = task.folder->path(),
-                     .rank = rank - task.assignment.rank() * ranks,
+                     .rank = request.rank() - task.assignment.rank() * ranks,
                      .init = task.init,
                      .init_descriptor = Descriptor(),
                      .user_id = task.file.user_id,
                      .group_id = task.file.group_id,
                      .shim = Descriptor()};
-  if (task.file.idle_ms > 0) {
+  if (task.file.idle_ms > 0 || request.has_input()) {
     target.shim = Descriptor(fcntl(task.shim->socket(), F_DUPFD_CLOEXEC, 0));
   }
   ASSIGN_OR_RETURN(target.init_descriptor, OpenInit(task.init, task.shim->pid()));

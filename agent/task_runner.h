@@ -76,9 +76,10 @@ class TaskRunner {
   std::vector<DiskTask> ListDiskTasks(int64_t node_max) const;
   void EndForDisk(const DiskVerdict& verdict);
 
-  // What it takes to enter a running task by the rank of one of its processes. NotFound,
-  // FailedPrecondition: it does not run here, or not in a way that can be entered.
-  absl::StatusOr<EntryTarget> FindEntry(uint64_t allocation_id, int rank) const;
+  // What it takes to enter a running task as the request, whose rank is resolved, asks. NotFound,
+  // FailedPrecondition: it does not run here, or not in a way that can be entered so.
+  absl::StatusOr<EntryTarget> FindEntry(uint64_t allocation_id,
+                                        const v1::EnterJobRequest& request) const;
 
   // At the agent's end; tasks go on.
   void Close() { launcher_.isolation().Close(); }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "agent/executor/shim_process.h"
 #include "agent/shim/process_tree.h"
 #include "agent/shim/shim_protocol.h"
 #include "common/status_macros.h"
@@ -17,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -26,6 +28,8 @@ namespace {
 
 // Of every end that the agent has; more is in flight, and less often asked for.
 constexpr int kPipeBytes = 256 << 10;
+// A shim gives its task's standard input at once.
+constexpr timeval kGiveTimeout = {.tv_sec = 5, .tv_usec = 0};
 // How long a guard may take to end.
 constexpr int kEndTimeoutMs = 5000;
 // Between two messages that say that a task is used. Far less than any idle limit that makes sense.
@@ -90,6 +94,29 @@ absl::StatusOr<pid_t> Spawn(const std::string& path, const EntryOrder& order,
   return pid;
 }
 
+// As recvmsg, with the descriptor that came along, if one did.
+ssize_t ReceivePacket(int socket, iovec packet, int flags, Descriptor& received) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &packet;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  const ssize_t size = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+  const cmsghdr* header = size < 0 ? nullptr : CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+    int descriptor = -1;
+    std::memcpy(&descriptor, CMSG_DATA(header), sizeof(descriptor));
+    received = Descriptor(descriptor);
+  }
+  return size;
+}
+
+absl::Status InputIsOver() {
+  return absl::FailedPreconditionError(
+      "the job's standard input takes no more: it was ended, or nothing in the job reads it");
+}
+
 }  // namespace
 
 absl::StatusOr<Descriptor> OpenInit(pid_t init, pid_t shim) {
@@ -121,7 +148,9 @@ absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::Start(const EntryTar
   order.folder = target.folder;
   order.rank = target.rank;
   order.init = target.init;
-  std::unique_ptr<EntryProcess> process(new EntryProcess(order));
+  std::unique_ptr<EntryProcess> process(new EntryProcess(order.port > 0   ? Kind::kConnection
+                                                         : order.rows > 0 ? Kind::kTerminal
+                                                                          : Kind::kPipes));
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     return absl::ErrnoToStatus(errno, "cannot make a socket");
@@ -152,6 +181,27 @@ absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::Start(const EntryTar
   return process;
 }
 
+absl::StatusOr<std::unique_ptr<EntryProcess>> EntryProcess::OpenInput(const EntryTarget& target) {
+  std::unique_ptr<EntryProcess> process(new EntryProcess(Kind::kInput));
+  process->folder_ = Descriptor(open(target.folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const auto connection = ConnectToShim(process->folder_.get(), kInputSocketName);
+  if (!connection.ok()) {
+    return absl::IsNotFound(connection.status()) ? InputIsOver() : connection.status();
+  }
+  setsockopt(connection->get(), SOL_SOCKET, SO_RCVTIMEO, &kGiveTimeout, sizeof(kGiveTimeout));
+  char byte = 0;
+  const ssize_t size =
+      ReceivePacket(connection->get(), {.iov_base = &byte, .iov_len = 1}, 0, process->input_);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return absl::UnavailableError("the job's supervisor does not give its standard input");
+  }
+  if (process->FindInputEnd().has_value()) {
+    return InputIsOver();
+  }
+  process->shim_ = Descriptor(fcntl(target.shim.get(), F_DUPFD_CLOEXEC, 0));
+  return process;
+}
+
 EntryProcess::~EntryProcess() {
   if (pid_ <= 0) {
     return;
@@ -170,26 +220,18 @@ EntryProcess::~EntryProcess() {
 
 std::optional<EntryEvent> EntryProcess::Receive(bool& ended) {
   EntryEvent event;
-  iovec data{&event, sizeof(event)};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  const ssize_t size = recvmsg(conversation.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  Descriptor received;
+  const ssize_t size = ReceivePacket(
+      conversation.get(), {.iov_base = &event, .iov_len = sizeof(event)}, MSG_DONTWAIT, received);
   ended = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET);
   if (size != static_cast<ssize_t>(sizeof(event))) {
     return std::nullopt;
   }
   event.step[sizeof(event.step) - 1] = 0;
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-    int received = -1;
-    std::memcpy(&received, CMSG_DATA(header), sizeof(received));
-    fcntl(received, F_SETFL, O_NONBLOCK | fcntl(received, F_GETFL));
-    output = Descriptor(received);
-    input_ = Descriptor(fcntl(received, F_DUPFD_CLOEXEC, 0));
+  if (received.is_open()) {
+    fcntl(received.get(), F_SETFL, O_NONBLOCK | fcntl(received.get(), F_GETFL));
+    input_ = Descriptor(fcntl(received.get(), F_DUPFD_CLOEXEC, 0));
+    output = std::move(received);
     if (input_ended_) {
       EndInput();
     }
@@ -228,14 +270,36 @@ void EntryProcess::PassInput() {
     // Nobody reads it any more.
     pending_.clear();
     input_ended_ = true;
+    input_lost_ = InputIsOver();
     input_.Close();
   }
 }
 
+std::optional<absl::Status> EntryProcess::FindInputEnd() const {
+  if (!input_.is_open()) {
+    return input_lost_;
+  }
+  // Nobody has it open for reading, or the shim gives it to nobody any more.
+  pollfd reader{input_.get(), 0, 0};
+  if (poll(&reader, 1, 0) == 0 &&
+      faccessat(folder_.get(), kInputSocketName, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+    return std::nullopt;
+  }
+  return has_pending() ? InputIsOver() : absl::OkStatus();
+}
+
 // The kinds differ in how a program learns that its input is over; at a terminal by TellEnd.
 void EntryProcess::EndInput() {
+  if (kind_ == Kind::kInput && input_.is_open()) {
+    AgentCommand end;
+    end.kind = AgentCommand::Kind::kEndInput;
+    if (send(shim_.get(), &end, sizeof(end), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+      input_lost_ = absl::ErrnoToStatus(errno, "cannot end the job's standard input");
+    }
+  }
   input_ended_ = true;
   switch (kind_) {
+    case Kind::kInput:
     case Kind::kPipes:
       input_.Close();
       return;

@@ -1,8 +1,8 @@
 #ifndef BERTH_AGENT_EXECUTOR_ENTRY_PROCESS_H_
 #define BERTH_AGENT_EXECUTOR_ENTRY_PROCESS_H_
 
-// The agent's end of one `berth-shim --enter`: the command's streams, and what its guard tells.
-// Any thread, one at a time.
+// The agent's end of one `berth-shim --enter`: the command's streams, and what its guard tells. Or,
+// without a program, of a task's standard input. Any thread, one at a time.
 
 #include <cstdint>
 #include <memory>
@@ -28,7 +28,9 @@ struct EntryTarget {
   Descriptor init_descriptor;  // a pidfd of it
   int64_t user_id = -1;        // who the command's streams belong to; -1: the agent's own
   int64_t group_id = -1;
-  Descriptor shim;  // tells the shim of an interactive task that it is used; closed: of no other
+  // Tells the shim of an interactive task that it is used, and the shim of an open standard input
+  // that this has ended; closed: of no other.
+  Descriptor shim;
 };
 
 // The init of a running task, whose parent must be `shim`: a pid that another process has got
@@ -45,6 +47,8 @@ class EntryProcess {
   // The order's folder, rank and init are the target's.
   static absl::StatusOr<std::unique_ptr<EntryProcess>> Start(const EntryTarget& target,
                                                              EntryOrder order);
+  // The standard input of the task's first rank. FailedPrecondition: it takes no more.
+  static absl::StatusOr<std::unique_ptr<EntryProcess>> OpenInput(const EntryTarget& target);
   EntryProcess(const EntryProcess&) = delete;
   EntryProcess& operator=(const EntryProcess&) = delete;
   // Ends what runs, and waits for the program.
@@ -72,6 +76,10 @@ class EntryProcess {
   void PassInput();
   // No more will come. Requires: !has_pending().
   void EndInput();
+  // Of OpenInput's: whether it takes no more; OK: all that was taken has been passed. Looks:
+  // nothing tells that another way in has ended it.
+  std::optional<absl::Status> FindInputEnd() const;
+  bool is_input() const { return kind_ == Kind::kInput; }
   // At a terminal whose input has ended and is passed on, every reader of lines is told so: a shell
   // there outlives the end of what it has started.
   bool tells_end() const { return kind_ == Kind::kTerminal && input_ended_ && pending_.empty(); }
@@ -82,17 +90,16 @@ class EntryProcess {
   void NoteUse();
 
  private:
-  enum class Kind { kPipes, kTerminal, kConnection };
+  enum class Kind { kPipes, kTerminal, kConnection, kInput };
 
-  explicit EntryProcess(const EntryOrder& order)
-      : kind_(order.port > 0   ? Kind::kConnection
-              : order.rows > 0 ? Kind::kTerminal
-                               : Kind::kPipes) {}
+  explicit EntryProcess(Kind kind) : kind_(kind) {}
 
   const Kind kind_;
   Descriptor input_;
   std::string pending_;  // input that the command has not taken yet
   bool input_ended_ = false;
+  absl::Status input_lost_;  // why not all of it was passed
+  Descriptor folder_;        // the task's, of OpenInput's
   pid_t pid_ = -1;
   Descriptor shim_;      // of an interactive task
   int64_t used_ns_ = 0;  // CLOCK_BOOTTIME; when it was told last

@@ -68,8 +68,13 @@ absl::Status CheckEnterRequest(const v1::EnterJobRequest& request) {
                  ? absl::OkStatus()
                  : WrongForm(absl::StrCat("there is no port ", request.port()),
                              absl::StrCat("ports are 1 to ", kPortMax));
+    case v1::EnterJobRequest::kInput:
+      return request.rank() <= 0
+                 ? absl::OkStatus()
+                 : WrongForm(absl::StrCat("rank ", request.rank(), " reads no standard input"),
+                             "rank 0 alone does");
     case v1::EnterJobRequest::KIND_NOT_SET:
-      return WrongForm("the request names neither a command nor a port", "");
+      return WrongForm("the request names no command, no port and no input", "");
   }
   return absl::OkStatus();
 }

@@ -33,9 +33,10 @@ absl::Status Unreachable(absl::string_view code, absl::string_view message) {
 }
 
 std::string AuditName(const v1::EnterJobRequest& request) {
-  return absl::StrCat(
-      "job ", request.job_id(), " rank ", std::max(request.rank(), 0),
-      request.has_port() ? absl::StrCat(" port ", request.port()) : std::string(" command"));
+  return absl::StrCat("job ", request.job_id(), " rank ", std::max(request.rank(), 0),
+                      request.has_port()    ? absl::StrCat(" port ", request.port())
+                      : request.has_input() ? std::string(" input")
+                                            : std::string(" command"));
 }
 
 class EnterStream final : public ChannelStream<v1::ChannelInput, v1::ChannelOutput> {

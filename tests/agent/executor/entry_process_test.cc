@@ -1,13 +1,21 @@
 #include "agent/executor/entry_process.h"
 
+#include <cstring>
+#include <memory>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
+#include "agent/shim/local_socket.h"
+#include "agent/shim/shim_protocol.h"
+#include "tests/testing/temp_dir.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -73,6 +81,118 @@ TEST_F(TypeEndOfInputTest, AReaderOfKeysIsLeftAlone) {
 
 TEST_F(TypeEndOfInputTest, NoTerminalIsNoMistake) {
   TypeEndOfInput(-1);
+}
+
+// A task's standard input, with the test in the place of the task and of its shim.
+class OpenInputTest : public ::testing::Test {
+ protected:
+  OpenInputTest() {
+    signal(SIGPIPE, SIG_IGN);  // as in the agent
+    int sockets[2];
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    target_.folder = dir_.path();
+    target_.shim = Descriptor(sockets[0]);
+    shim_ = Descriptor(sockets[1]);
+    reader_ = Descriptor(ends[0]);
+    writer_ = Descriptor(ends[1]);
+    listener_ = Descriptor(MakeListener(SOCK_SEQPACKET));
+    EXPECT_TRUE(ListenAt(listener_.get(), Path().c_str(), 4));
+    fcntl(listener_.get(), F_SETFL, 0);
+  }
+
+  std::string Path() const { return dir_.File(kInputSocketName); }
+
+  // The shim's part of one OpenInput.
+  void Give() const {
+    const Descriptor connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    char byte = 0;
+    iovec data{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    const int given = writer_.get();
+    std::memcpy(CMSG_DATA(header), &given, sizeof(given));
+    EXPECT_EQ(sendmsg(connection.get(), &message, MSG_NOSIGNAL), 1);
+  }
+  absl::StatusOr<std::unique_ptr<EntryProcess>> TryOpen() const {
+    std::thread shim([this] { Give(); });
+    auto opened = EntryProcess::OpenInput(target_);
+    shim.join();
+    return opened;
+  }
+  std::unique_ptr<EntryProcess> Open() const {
+    auto opened = TryOpen();
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    return opened.ok() ? *std::move(opened) : nullptr;
+  }
+
+  std::string Read() const {
+    char bytes[64];
+    const ssize_t size = read(reader_.get(), bytes, sizeof(bytes));
+    return size < 0 ? "nothing" : std::string(bytes, static_cast<size_t>(size));
+  }
+  bool IsEndTold() const {
+    AgentCommand told;
+    return recv(shim_.get(), &told, sizeof(told), MSG_DONTWAIT) == sizeof(told) &&
+           told.kind == AgentCommand::Kind::kEndInput;
+  }
+
+  TempDir dir_;
+  EntryTarget target_;
+  Descriptor shim_;
+  Descriptor reader_;
+  Descriptor writer_;
+  Descriptor listener_;
+};
+
+TEST_F(OpenInputTest, PassesBytesAndTellsTheShimOfTheEnd) {
+  const auto input = Open();
+  input->TakeInput("bytes");
+  input->PassInput();
+  EXPECT_EQ(Read(), "bytes");
+  EXPECT_FALSE(input->FindInputEnd().has_value());
+  EXPECT_FALSE(IsEndTold());
+  input->EndInput();
+  ASSERT_TRUE(input->FindInputEnd().has_value());
+  EXPECT_TRUE(input->FindInputEnd()->ok());
+  EXPECT_TRUE(IsEndTold());
+}
+
+TEST_F(OpenInputTest, WhoLeavesEndsNothing) {
+  Open().reset();
+  EXPECT_FALSE(IsEndTold());
+  EXPECT_EQ(Read(), "nothing");
+}
+
+TEST_F(OpenInputTest, AnotherOnesEndIsNoticed) {
+  const auto input = Open();
+  EXPECT_FALSE(input->FindInputEnd().has_value());
+  ASSERT_EQ(unlink(Path().c_str()), 0);
+  ASSERT_TRUE(input->FindInputEnd().has_value());
+  EXPECT_TRUE(input->FindInputEnd()->ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(EntryProcess::OpenInput(target_).status()));
+}
+
+TEST_F(OpenInputTest, WhatNobodyReadsIsToldAsLost) {
+  const auto idle = Open();
+  const auto busy = Open();
+  busy->TakeInput("lost");
+  reader_.Close();
+  EXPECT_TRUE(idle->FindInputEnd()->ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(*busy->FindInputEnd()));
+  busy->PassInput();
+  EXPECT_FALSE(busy->has_pending());
+  EXPECT_TRUE(absl::IsFailedPrecondition(*busy->FindInputEnd()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(TryOpen().status()));
 }
 
 }  // namespace
