@@ -21,14 +21,16 @@ Console::Console(int out, int err)
       err_is_terminal_(isatty(err) == 1) {}
 
 void Console::Out(absl::string_view text) {
+  absl::MutexLock lock(&mu_);
   pending_.append(text.data(), text.size());
   if (pending_.size() >= kPendingBytesMax) {
-    Flush();
+    WritePending();
   }
 }
 
 void Console::Err(absl::string_view text) {
-  Flush();
+  absl::MutexLock lock(&mu_);
+  WritePending();
   Write(err_, text);
 }
 
@@ -39,8 +41,8 @@ void Console::Hint(absl::string_view text) {
 }
 
 bool Console::Flush() {
-  Write(out_, pending_);
-  pending_.clear();
+  absl::MutexLock lock(&mu_);
+  WritePending();
   return written_;
 }
 
@@ -50,6 +52,11 @@ int Console::columns() const {
     return kColumnsOffTerminal;
   }
   return size.ws_col;
+}
+
+void Console::WritePending() {
+  Write(out_, pending_);
+  pending_.clear();
 }
 
 void Console::Write(int file, absl::string_view text) {

@@ -5,11 +5,13 @@
 
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 
 namespace berth {
 
-// Owned by main or a test; used from one thread.
+// Owned by main or a test; safe from any thread.
 class Console {
  public:
   Console(int out, int err);
@@ -28,14 +30,16 @@ class Console {
   int columns() const;
 
  private:
-  void Write(int file, absl::string_view text);
+  void WritePending() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Write(int file, absl::string_view text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const int out_;
   const int err_;
   const bool out_is_terminal_;
   const bool err_is_terminal_;
-  std::string pending_;
-  bool written_ = true;
+  absl::Mutex mu_;
+  std::string pending_ ABSL_GUARDED_BY(mu_);
+  bool written_ ABSL_GUARDED_BY(mu_) = true;
 };
 
 }  // namespace berth

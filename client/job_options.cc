@@ -25,6 +25,8 @@ constexpr Option kJobOptions[] = {
     Value("workdir", "FOLDER", "start in a copy of this folder of yours (/PATH: of the nodes)"),
     Value("upload-max", "SIZE", "upload at most so much of it (200MiB)"),
     Value("image", "IMAGE", "run inside this OCI image, or root folder of the nodes"),
+    WithAlias(Flag("stdin", "rank 0 reads what `berth attach` passes in (else /dev/null)", 'i'),
+              "interactive"),
     Value("launch", "node|device", "run the command once per node, or per device (node)"),
     Value("requeue", "LIST",
           "run again after: node-fault, preempt, error; or none (node-fault,preempt)"),

@@ -60,37 +60,6 @@ v1::TerminalSize SizeOf(int terminal) {
   return size;
 }
 
-// Passes the caller's input on until it ends or `stop` becomes readable.
-void FeedFrom(int input, int stop, JobChannel& channel) {
-  std::string bytes(JobChannel::kPieceBytes, '\0');
-  while (true) {
-    pollfd fds[2] = {
-        {input, POLLIN, 0},
-        {stop,  POLLIN, 0}
-    };
-    if (poll(fds, 2, -1) < 0 && errno == EINTR) {
-      continue;
-    }
-    if (fds[1].revents != 0) {
-      return;
-    }
-    const ssize_t size = read(input, bytes.data(), bytes.size());
-    if (size < 0 && errno == EINTR) {
-      continue;
-    }
-    v1::ChannelInput frame;
-    if (size <= 0) {
-      frame.set_end_of_data(true);
-      channel.Write(frame);
-      return;
-    }
-    frame.set_data(bytes.data(), static_cast<size_t>(size));
-    if (!channel.Write(frame)) {
-      return;
-    }
-  }
-}
-
 // What signals to this program do to the command.
 class SignalPasser {
  public:
@@ -200,6 +169,35 @@ bool CanPassTerminal(Context& context, absl::string_view what) {
     context.PrintNotes({absl::StrCat("the ", what, " gets no terminal: the input here is none")});
   }
   return can;
+}
+
+bool FeedFrom(int input, int stop, JobChannel& channel) {
+  std::string bytes(JobChannel::kPieceBytes, '\0');
+  while (true) {
+    pollfd fds[2] = {
+        {input, POLLIN, 0},
+        {stop,  POLLIN, 0}
+    };
+    if (poll(fds, 2, -1) < 0 && errno == EINTR) {
+      continue;
+    }
+    if (fds[1].revents != 0) {
+      return true;
+    }
+    const ssize_t size = read(input, bytes.data(), bytes.size());
+    if (size < 0 && errno == EINTR) {
+      continue;
+    }
+    v1::ChannelInput frame;
+    if (size <= 0) {
+      frame.set_end_of_data(true);
+      return channel.Write(frame);
+    }
+    frame.set_data(bytes.data(), static_cast<size_t>(size));
+    if (!channel.Write(frame)) {
+      return false;
+    }
+  }
 }
 
 absl::StatusOr<InsideEnd> RunInJob(Context& context, const v1::EnterJobRequest& request,

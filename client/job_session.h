@@ -49,6 +49,10 @@ struct InsideEnd {
 // or a file cannot be told for certain to a program at a terminal, which may read it as a key.
 bool CanPassTerminal(Context& context, absl::string_view what);
 
+// Passes on what is read from `input`, and its end, until `stop` becomes readable. False: something
+// of that could not be passed.
+bool FeedFrom(int input, int stop, JobChannel& channel);
+
 // Runs the command of `request` to its end.
 absl::StatusOr<InsideEnd> RunInJob(Context& context, const v1::EnterJobRequest& request,
                                    const JobStreams& streams, JobSignals& signals);

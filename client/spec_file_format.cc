@@ -51,6 +51,7 @@ class SpecFormatter {
     AddText("launch", spec.launch() == v1::LAUNCH_MODE_DEVICE ? "device"
                       : spec.launch() == v1::LAUNCH_MODE_NODE ? "node"
                                                               : "");
+    AddFlag("stdin", spec.open_stdin());
     AddRequeue(spec);
     AddTasks(spec);
     AddFlag("hold", spec.hold());

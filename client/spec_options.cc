@@ -41,6 +41,7 @@ class SpecBuilder {
       RETURN_IF_ERROR((this->*read)());
     }
     spec_.set_hold(spec_.hold() || arguments_.Has("hold"));
+    spec_.set_open_stdin(spec_.open_stdin() || arguments_.Has("stdin"));
     spec_.set_no_borrow(spec_.no_borrow() || arguments_.Has("no-borrow"));
     spec_.set_not_preemptible(spec_.not_preemptible() || arguments_.Has("no-preempt"));
     request_.set_dry_run(arguments_.Has("dry-run"));

@@ -191,6 +191,7 @@ Json SpecJson(const v1::JobSpec& spec) {
   json["workdir_sha256"] =
       spec.workdir_sha256().empty() ? Json() : Json(absl::BytesToHexString(spec.workdir_sha256()));
   json["image"] = spec.image().empty() ? Json() : Json(spec.image());
+  json["stdin"] = spec.open_stdin();
   json["launch"] = spec.launch() == v1::LAUNCH_MODE_DEVICE ? "device" : "node";
   json["matrix"] = MatrixJson(spec);
   json["requeue"] = spec.has_requeue() ? RequeueJson(spec.requeue()) : Json();

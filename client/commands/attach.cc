@@ -3,6 +3,7 @@
 #include "client/commands/commands.h"
 #include "client/exit_codes.h"
 #include "client/follow.h"
+#include "client/job_input.h"
 #include "client/job_rank.h"
 #include "client/terminal_text.h"
 #include "client/text.h"
@@ -17,30 +18,40 @@ constexpr int64_t kTailLines = 20;
 
 constexpr Option kAttachOptions[] = {
     Flag("raw", "what the job writes, byte for byte, at a terminal, too"),
+    Flag("no-stdin", "only show: pass nothing in, not even the end of the input here"),
 };
 
 // Nothing that is typed into a shell is in its job's log.
-absl::Status TellOfShell(Context& context, ApiClient& api, uint64_t job_id) {
-  v1::GetJobRequest request;
-  request.set_job_id(job_id);
-  request.set_with_spec(true);
-  ASSIGN_OR_RETURN(const v1::GetJobResponse response, api.GetJob(request));
-  if (response.spec().idle_ms() > 0 && !IsEnded(response.job().state())) {
-    context.PrintNotes(
-        {absl::StrCat("job ", job_id, " is a shell's, of which nothing is seen here; ",
-                      "berth shell ", job_id, " opens another in it")});
+void TellOfShell(Context& context, const v1::GetJobResponse& known) {
+  if (known.spec().idle_ms() > 0 && !IsEnded(known.job().state())) {
+    context.PrintNotes({absl::StrCat("job ", known.job().id(),
+                                     " is a shell's, of which nothing is seen here; berth shell ",
+                                     known.job().id(), " opens another in it")});
   }
-  return absl::OkStatus();
+}
+
+// Whether what is typed here goes to the job: rank 0 alone reads it, and may read it yet.
+bool TakesInput(const Context& context, const JobRank& place, const v1::GetJobResponse& known) {
+  return known.spec().open_stdin() && place.rank <= 0 && !context.arguments.Has("no-stdin") &&
+         known.job().started_at_us() > 0 && !IsEnded(known.job().state());
 }
 
 // As `berth run` does from the moment that the job runs. The log is what a job's processes write
-// to; they read from nothing.
+// to.
 absl::StatusOr<int> RunAttach(Context& context) {
   RETURN_IF_ERROR(CheckWordCount(context.arguments, 1, 1, "the job, e.g. `berth attach 4812`"));
   ASSIGN_OR_RETURN(const FollowLimits limits, FollowLimitsOf(context));
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const JobRank place, FindJobRank(*api, context.arguments.words[0]));
-  RETURN_IF_ERROR(TellOfShell(context, *api, place.job));
+  v1::GetJobRequest asked;
+  asked.set_job_id(place.job);
+  asked.set_with_spec(true);
+  ASSIGN_OR_RETURN(const v1::GetJobResponse known, api->GetJob(asked));
+  TellOfShell(context, known);
+  JobInput input(context, *api);
+  if (TakesInput(context, place, known)) {
+    input.Start(place.job);
+  }
   v1::StreamLogsRequest request;
   request.set_job_id(place.job);
   request.set_attempt(-1);
@@ -52,6 +63,7 @@ absl::StatusOr<int> RunAttach(Context& context) {
     context.console.Out(terminal.Pass(data));
     context.console.Flush();
   });
+  input.Stop();
   context.console.Out(terminal.End());
   if (IsUnreachable(status)) {
     context.PrintError(status);
@@ -77,11 +89,13 @@ const Command kAttachCommand = {
     .name = "attach",
     .plural = nullptr,
     .group = CommandGroup::kInside,
-    .summary = "follow a job's output to its end, take no input, exit with its code",
-    .usage = "JOB[/RANK] [--raw]",
+    .summary = "follow a job's output to its end, pass input in, exit with its code",
+    .usage =
+        "JOB[/RANK] [OPTIONS]\n"
+        "Input goes to rank 0 of a job with --stdin, and ends with the input here.",
     .examples =
         "berth attach 4812\n"
-        "berth attach last\n"
+        "echo stop | berth attach last\n"
         "berth attach 4812/16\n",
     .options = kAttachOptions,
     .takes_job_options = false,

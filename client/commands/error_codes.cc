@@ -105,6 +105,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B4303", "only a job that runs can be entered"                                   },
     {"B4304", "the job ended while it was entered"                                    },
     {"B4305", "a command cannot be run in the job, or its port not be reached"        },
+    {"B4306", "what is typed does not reach the job's standard input"                 },
     {"B5101", "one of its nodes does not answer"                                      },
     {"B5201", "another agent uses the data folder"                                    },
     {"B5202", "the agent's journal is damaged"                                        },

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <csignal>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "client/exit_codes.h"
 #include "client/follow.h"
 #include "client/interrupt.h"
+#include "client/job_input.h"
 #include "client/terminal_text.h"
 #include "client/text.h"
 #include "client/unreachable.h"
@@ -91,11 +93,13 @@ class Detacher {
 // Follows one job through its attempts to its end.
 class JobRunner {
  public:
-  JobRunner(Context& context, ApiClient& api, const FollowLimits& limits, uint64_t job_id)
+  JobRunner(Context& context, ApiClient& api, const FollowLimits& limits,
+            const v1::SubmitJobResponse& job, bool with_input)
       : context_(context),
         api_(api),
         limits_(limits),
-        job_id_(job_id),
+        job_id_(job.job_id()),
+        input_(with_input ? std::make_unique<JobInput>(context, api) : nullptr),
         terminal_(context.arguments.Has("raw") || !context.console.out_is_terminal()) {}
 
   // The job as it ended, or `done` false if the time was over first.
@@ -114,8 +118,14 @@ class JobRunner {
       }
       const int32_t attempt = result.job.attempt();
       log_bytes_ = 0;
+      if (input_ != nullptr) {
+        input_->Start(job_id_);
+      }
       CopyAttempt(attempt, true);
       ASSIGN_OR_RETURN(result, AwaitEndOf(std::move(result), attempt));
+      if (input_ != nullptr) {
+        input_->Stop();
+      }
       // What was written after a log stream broke off.
       CopyAttempt(attempt, false);
       context_.console.Out(terminal_.End());
@@ -173,6 +183,7 @@ class JobRunner {
   ApiClient& api_;
   const FollowLimits limits_;
   const uint64_t job_id_;
+  const std::unique_ptr<JobInput> input_;  // null: it gets none
   std::string said_reason_;
   int64_t log_bytes_ = 0;  // of the present attempt, shown already
   TerminalText terminal_;  // of the present attempt
@@ -181,6 +192,11 @@ class JobRunner {
 absl::StatusOr<int> RunRun(Context& context) {
   ASSIGN_OR_RETURN(const FollowLimits limits, FollowLimitsOf(context));
   ASSIGN_OR_RETURN(Submission submission, MakeSubmissionHere(context));
+  const v1::JobSpec& spec = submission.request.spec();
+  if (spec.open_stdin() && CountTasks(spec.array()) > 0) {
+    return ErrorAt({}, "each task of an array has a standard input of its own",
+                   "berth submit --stdin, then berth attach JOB.INDEX for each");
+  }
   InterruptWatcher watcher;
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const auto submitted, SubmitToFollow(context, *api, submission));
@@ -190,13 +206,13 @@ absl::StatusOr<int> RunRun(Context& context) {
   const v1::SubmitJobResponse& response = *submitted;
   context.console.Err(absl::StrCat("job ", response.job_id(), " submitted\n"));
   context.PrintNotes({response.notes().begin(), response.notes().end()});
-  if (const v1::ArraySpec& array = submission.request.spec().array(); CountTasks(array) > 0) {
+  if (const v1::ArraySpec& array = spec.array(); CountTasks(array) > 0) {
     context.console.Err(absl::StrCat("each task has a log of its own: berth logs ",
                                      response.job_id(), ".", RangesOf(array)[0].first(), "\n"));
   }
   Detacher detacher(*api, response.job_id(), context.arguments.Has("cancel-on-detach"));
   watcher.Start([&](int signal) { detacher.OnSignal(signal); });
-  const auto result = JobRunner(context, *api, limits, response.job_id()).Follow();
+  const auto result = JobRunner(context, *api, limits, response, spec.open_stdin()).Follow();
   if (!result.ok() && IsUnreachable(result.status())) {
     context.PrintError(result.status());
     return kExitServerLost;

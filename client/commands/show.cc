@@ -211,6 +211,7 @@ std::string ShowForPeople(const v1::Job& job, const v1::JobSpec& spec, absl::Tim
   AddNeeds(job.gang(), facts);
   AddManner(job, spec, facts);
   facts.emplace_back("command", CommandText(spec));
+  facts.emplace_back("standard input", spec.open_stdin() ? "what berth attach passes in" : "");
   facts.emplace_back("folder", spec.workdir_sha256().empty() ? spec.working_directory()
                                                              : "a copy of an uploaded one");
   facts.emplace_back(

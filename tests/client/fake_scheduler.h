@@ -129,6 +129,9 @@ class FakeService : public FakeCenter {
 
   grpc::Status StreamLogs(grpc::ServerContext* context, const v1::StreamLogsRequest* request,
                           grpc::ServerWriter<v1::StreamLogsResponse>* writer) override {
+    while (await_log && !await_log() && !context->IsCancelled()) {
+      usleep(1000);
+    }
     std::unique_lock<std::mutex> lock(mu);
     log_requests.push_back(*request);
     if (!rank_logs.empty()) {
@@ -176,6 +179,28 @@ class FakeService : public FakeCenter {
     return ToGrpcStatus(TakeFailure(), context);
   }
 
+  // Of a job's standard input only.
+  grpc::Status EnterJob(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::ChannelOutput, v1::ChannelInput>* stream) override {
+    v1::ChannelInput input;
+    v1::ChannelOutput output;
+    while (stream->Read(&input)) {
+      const std::lock_guard<std::mutex> lock(mu);
+      inputs.push_back(input);
+      if (const absl::Status status = input.has_enter() ? enter_status : absl::OkStatus();
+          !status.ok()) {
+        return ToGrpcStatus(status, context);
+      }
+      if (input.end_of_data()) {
+        break;
+      }
+    }
+    *output.mutable_end() = channel_end;
+    stream->Write(output);
+    return grpc::Status::OK;
+  }
+
   // One rank's log: its pieces, and how its first stream ends; the next ones end well.
   struct RankLog {
     std::vector<v1::StreamLogsResponse> pieces;
@@ -201,10 +226,14 @@ class FakeService : public FakeCenter {
   v1::LaunchMode launch = v1::LAUNCH_MODE_NODE;
   std::string log;
   std::map<int, RankLog> rank_logs;  // instead of `log`, if there are any
+  std::function<bool()> await_log;   // no log is sent before it is true
   std::string authorization;
   std::vector<v1::SubmitJobRequest> submissions;
   std::vector<v1::ListJobsRequest> lists;
   std::vector<v1::StreamLogsRequest> log_requests;
+  std::vector<v1::ChannelInput> inputs;
+  absl::Status enter_status;  // of EnterJob
+  v1::ChannelEnd channel_end;
   v1::Explanation explanation;
   std::optional<v1::Explanation> later_explanation;  // from the third call on
   std::vector<v1::ExplainJobRequest> explained;

@@ -66,6 +66,7 @@ const std::map<std::string, std::vector<std::string>>& Samples() {
       {"env",          {"A=", "B=x y\n'\"=\\", "C=\x01\x7f"}},
       {"workdir",      {"/data"}                            },
       {"image",        {"registry.example/a:1"}             },
+      {"stdin",        {""}                                 },
       {"launch",       {"node", "device"}                   },
       {"requeue",      {"none", "error,preempt"}            },
       {"max-requeues", {"0", "7"}                           },
