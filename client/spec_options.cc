@@ -40,10 +40,10 @@ class SpecBuilder {
           &SpecBuilder::ReadWords, &SpecBuilder::ReadStopSignal}) {
       RETURN_IF_ERROR((this->*read)());
     }
-    spec_.set_hold(spec_.hold() || arguments_.Has("hold"));
-    spec_.set_open_stdin(spec_.open_stdin() || arguments_.Has("stdin"));
-    spec_.set_no_borrow(spec_.no_borrow() || arguments_.Has("no-borrow"));
-    spec_.set_not_preemptible(spec_.not_preemptible() || arguments_.Has("no-preempt"));
+    spec_.set_hold(Switch("hold", "no-hold", spec_.hold()));
+    spec_.set_open_stdin(Switch("stdin", "no-stdin", spec_.open_stdin()));
+    spec_.set_no_borrow(Switch("no-borrow", "borrow", spec_.no_borrow()));
+    spec_.set_not_preemptible(Switch("no-preempt", "preempt", spec_.not_preemptible()));
     request_.set_dry_run(arguments_.Has("dry-run"));
     return ReadRequeue(arguments_, spec_);
   }
@@ -76,6 +76,17 @@ class SpecBuilder {
     }
     ASSIGN_OR_RETURN(const int64_t number, IntegerOf(*value, least, most));
     return static_cast<int32_t>(number);
+  }
+
+  // Of two flags that undo each other the last one counts, so that the command line undoes what a
+  // file says; without either it stays as it is.
+  bool Switch(absl::string_view on, absl::string_view off, bool present) const {
+    for (auto value = arguments_.values.rbegin(); value != arguments_.values.rend(); ++value) {
+      if (value->option->name == on || value->option->name == off) {
+        return value->option->name == on;
+      }
+    }
+    return present;
   }
 
   absl::Status ReadShape() {

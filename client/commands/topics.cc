@@ -14,7 +14,8 @@ constexpr char kDirectives[] = R"(Options in a job script
 What follows #BERTH is read like options of `berth submit`, by the rules of shell words: quotes,
 backslashes, and comments from a word that begins with #. Nothing is expanded.
 The lines stand before the first command, in the first 32 KiB. The command line replaces single
-values and adds to repeated ones (--env, --exclude, --label, --requeue-exit, --matrix).
+values and adds to repeated ones (--env, --exclude, --label, --requeue-exit, --matrix);
+--no-hold, --borrow, --preempt and --no-stdin there undo the switches of a line.
 A script without a #! line runs under /bin/sh. Arguments of the script stand after "--".
 
 Instead of a script, `berth submit` takes a specification: JSON with the same options by their

@@ -68,6 +68,26 @@ TEST(RetryChanged, RepeatedOptionsAddAndTheCommandIsReplaced) {
   EXPECT_EQ(spec.command(1), "other.py");
 }
 
+// What the job was submitted with can be taken back, and stays otherwise.
+TEST(RetryChanged, SwitchesAreUndone) {
+  FakeScheduler scheduler;
+  AddEndedJob(scheduler);
+  v1::JobSpec& spec = scheduler.service.spec;
+  spec.set_hold(true);
+  spec.set_not_preemptible(true);
+  spec.set_open_stdin(true);
+  scheduler.service.jobs[4790].set_no_borrow(true);
+  const v1::JobSpec same = RetryWith(scheduler, {});
+  EXPECT_TRUE(same.hold() && same.no_borrow() && same.not_preemptible() && same.open_stdin());
+  const v1::JobSpec undone =
+      RetryWith(scheduler, {"--no-hold", "--borrow", "--preempt", "--no-stdin"});
+  EXPECT_FALSE(undone.hold() || undone.no_borrow() || undone.not_preemptible() ||
+               undone.open_stdin());
+  const v1::JobSpec last = RetryWith(scheduler, {"--no-hold", "--hold", "--no-borrow", "--borrow"});
+  EXPECT_TRUE(last.hold());
+  EXPECT_FALSE(last.no_borrow());
+}
+
 // A dependency that failed would end the job again; a folder takes the place of the uploaded one.
 TEST(RetryChanged, DependenciesAndTheFolderAreReplaced) {
   FakeScheduler scheduler;

@@ -126,8 +126,12 @@ TEST(Submission, ReadsTimesAndPolicies) {
 }
 
 TEST(Submission, TheCommandLineReplacesSingleValuesAndAddsToLists) {
-  const ScriptFile script("#!/bin/sh\n#BERTH --nodes 2 --name file --env A=1 --env B=1\necho\n");
-  const v1::JobSpec spec = SpecOf({script.path(), "--nodes", "3", "--env", "B=2", "--", "arg"});
+  const ScriptFile script(
+      "#!/bin/sh\n#BERTH --nodes 2 --name file --env A=1 --env B=1 --hold --no-borrow\necho\n");
+  const v1::JobSpec spec =
+      SpecOf({script.path(), "--nodes", "3", "--env", "B=2", "--no-hold", "--", "arg"});
+  EXPECT_FALSE(spec.hold());
+  EXPECT_TRUE(spec.no_borrow());
   EXPECT_EQ(spec.gang().nodes(), 3);
   EXPECT_EQ(spec.name(), "file");
   EXPECT_EQ(spec.environment().at("A"), "1");
