@@ -46,7 +46,12 @@ class Inside(Center):
                                 stderr=subprocess.PIPE, **options)
 
 
-def pids_with(text):
+def parent(pid):
+    with open("/proc/%d/stat" % pid) as file:
+        return int(file.read().rsplit(")", 1)[1].split()[1])
+
+
+def pids_with(text, shims=False):
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -55,7 +60,8 @@ def pids_with(text):
         except OSError:
             continue
         # Neither the client that asked for it nor the guard, which has the command on its line too.
-        if text.encode() in words and not words[0].endswith((b"berth", b"berth-shim")) and alive(int(name)):
+        others = (b"berth",) if shims else (b"berth", b"berth-shim")
+        if text.encode() in words and not words[0].endswith(others) and alive(int(name)):
             found.append(int(name))
     return found
 
@@ -513,6 +519,16 @@ def survival(center, token):
         center.up()
         wait_until(lambda: center.run_in(job, "true", token=token).code == 0, 30, "the job is entered again")
         expect(center.job(job, token=token)["state"] == "running", "the job did not survive")
+    with shows("a task is entered though the template of its shim is dead, of an earlier agent's as of this one's"):
+        later = center.submit("--devices", "1", "--", "sleep", "300", token=token)
+        center.await_state(later, ["running"], 20, token=token)
+        templates = [pid for pid in pids_with("--template", shims=True) if parent(pid) == center.pid("agent-1")]
+        expect(len(templates) == 1, str(templates))
+        os.kill(templates[0], signal.SIGKILL)
+        for each in (job, later):
+            result = center.run_in(each, "sh", "-c", "echo $BERTH_JOB_ID", token=token)
+            expect(result.out == "%d\n" % each, str(result))
+        center.berth("cancel", "--now", str(later), token=token)
     center.berth("cancel", "--now", str(job), token=token)
 
 
