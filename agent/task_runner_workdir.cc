@@ -20,6 +20,7 @@ v1::Refusal TaskRunner::WorkdirRefusal(const absl::Status& status) {
 absl::StatusOr<std::shared_ptr<WorkdirFetch>> TaskRunner::BeginFetch(LaunchedTask& task) {
   RETURN_IF_ERROR(launcher_.MakeFolder(task));
   WorkdirOrder order{.allocation_id = task.assignment.allocation_id(),
+                     .tenant = task.assignment.tenant(),
                      .sha256 = task.spec.workdir_sha256(),
                      .folder = Descriptor(),
                      .owner = launcher_.OwnerOf(task.assignment)};

@@ -51,7 +51,7 @@ class WorkdirCall final : public WorkdirFetch {
 
  private:
   absl::Status FromCacheOrScheduler() {
-    WorkdirCache::Claim claim = cache_->Find(order_.sha256, [this] { return IsCancelled(); });
+    WorkdirCache::Claim claim = cache_->Find(order_, [this] { return IsCancelled(); });
     if (claim.kept.is_open()) {
       absl::Status status = Unpack(claim.kept, order_);
       if (!absl::IsInvalidArgument(status) && !absl::IsDataLoss(status)) {
@@ -60,7 +60,7 @@ class WorkdirCall final : public WorkdirFetch {
       LogWarning("a kept folder was damaged", {
                                                   {"why", std::string(status.message())}
       });
-      cache_->Remove(order_.sha256);
+      cache_->Remove(order_);
       RETURN_IF_ERROR(EmptyFolder(order_));
     }
     return FromScheduler(claim.filling.get());
@@ -70,9 +70,20 @@ class WorkdirCall final : public WorkdirFetch {
   absl::Status FromScheduler(WorkdirCache::Filling* filling) {
     const absl::Time give_up = absl::Now() + kPatience;
     Backoff backoff(kAgainFirst, kAgainMost, order_.allocation_id);
+    KeptContents kept(cache_->FindOthers(order_.tenant));
     while (true) {
       bool is_away = false;
-      absl::Status status = Try(filling, is_away);
+      absl::Status status = Try(kept, filling, is_away);
+      if (absl::IsDataLoss(status) && !kept.empty()) {
+        LogWarning("a folder came not whole; all of it is fetched again",
+                   {
+                       {"why", std::string(status.message())}
+        });
+        kept = KeptContents();
+        cache_->RemoveOthers(order_.tenant);
+        RETURN_IF_ERROR(EmptyFolder(order_));
+        continue;
+      }
       if (!is_away || absl::Now() > give_up) {
         return status;
       }
@@ -83,7 +94,7 @@ class WorkdirCall final : public WorkdirFetch {
     }
   }
 
-  absl::Status Try(WorkdirCache::Filling* filling, bool& is_away) {
+  absl::Status Try(const KeptContents& kept, WorkdirCache::Filling* filling, bool& is_away) {
     grpc::ClientContext context;
     context.AddMetadata("authorization", authorization_);
     if (!SetContext(&context)) {
@@ -91,23 +102,27 @@ class WorkdirCall final : public WorkdirFetch {
     }
     v1::FetchWorkdirRequest request;
     request.set_allocation_id(order_.allocation_id);
+    for (std::string& name : kept.Names()) {
+      request.add_kept(std::move(name));
+    }
     const auto reader = stub_->FetchWorkdir(&context, request);
-    WorkdirUnpacker unpacker(order_);
+    WorkdirUnpacker unpacker(order_, [filling](absl::string_view data) {
+      if (filling != nullptr) {
+        filling->Add(data);
+      }
+    });
     v1::FetchWorkdirResponse piece;
     absl::Status unpacked;
     bool begun = false;
     while (unpacked.ok() && reader->Read(&piece)) {
       if (!std::exchange(begun, true)) {
-        unpacked = unpacker.Begin(piece.manifest_bytes());
+        unpacked = unpacker.Begin(piece.manifest_bytes(), piece.without_kept() ? &kept : nullptr);
         if (filling != nullptr) {
           filling->Begin(piece.manifest_bytes());
         }
       }
       if (unpacked.ok()) {
         unpacked = unpacker.Take(piece.data());
-      }
-      if (unpacked.ok() && filling != nullptr) {
-        filling->Add(piece.data());
       }
     }
     if (!unpacked.ok()) {

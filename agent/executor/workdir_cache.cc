@@ -21,18 +21,29 @@ constexpr char kComing[] = ".new";
 constexpr absl::Duration kAskAgain = absl::Milliseconds(200);
 constexpr size_t kPieceBytes = 256 << 10;
 
+// No tenant's name has the letter between the two.
+std::string PrefixOf(absl::string_view tenant) {
+  return absl::StrCat(tenant, "_");
+}
+
+std::string NameOf(const WorkdirOrder& order) {
+  return absl::StrCat(PrefixOf(order.tenant), absl::BytesToHexString(order.sha256));
+}
+
 struct KeptFile {
   std::string path;
   int64_t size = 0;
 };
 
 // By their last use, the one used longest ago first.
-std::multimap<int64_t, KeptFile> ListKept(const std::string& folder) {
+std::multimap<int64_t, KeptFile> ListKept(const std::string& folder,
+                                          absl::string_view prefix = "") {
   std::multimap<int64_t, KeptFile> files;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     struct stat facts {};
     if (!absl::EndsWith(entry.path().native(), kComing) &&
+        absl::StartsWith(entry.path().filename().native(), prefix) &&
         lstat(entry.path().c_str(), &facts) == 0) {
       const int64_t used = facts.st_mtim.tv_sec * 1'000'000'000L + facts.st_mtim.tv_nsec;
       files.insert({
@@ -61,9 +72,9 @@ std::string WorkdirCache::PathOf(absl::string_view name) const {
   return absl::StrCat(folder_, "/", name);
 }
 
-WorkdirCache::Claim WorkdirCache::Find(absl::string_view sha256,
+WorkdirCache::Claim WorkdirCache::Find(const WorkdirOrder& order,
                                        const std::function<bool()>& is_cancelled) {
-  const std::string name = absl::BytesToHexString(sha256);
+  const std::string name = NameOf(order);
   absl::MutexLock lock(&mu_);
   const auto is_free = [&] {
     mu_.AssertReaderHeld();
@@ -87,8 +98,26 @@ WorkdirCache::Claim WorkdirCache::Find(absl::string_view sha256,
           .filling = std::unique_ptr<Filling>(new Filling(*this, name, clears_))};
 }
 
-void WorkdirCache::Remove(absl::string_view sha256) {
-  unlink(PathOf(absl::BytesToHexString(sha256)).c_str());
+std::vector<Descriptor> WorkdirCache::FindOthers(const std::string& tenant) {
+  std::vector<Descriptor> folders;
+  const auto files = ListKept(folder_, PrefixOf(tenant));
+  for (auto file = files.rbegin(); file != files.rend() && folders.size() < kFoldersMax; ++file) {
+    Descriptor kept(open(file->second.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (kept.is_open()) {
+      folders.push_back(std::move(kept));
+    }
+  }
+  return folders;
+}
+
+void WorkdirCache::Remove(const WorkdirOrder& order) {
+  unlink(PathOf(NameOf(order)).c_str());
+}
+
+void WorkdirCache::RemoveOthers(const std::string& tenant) {
+  for (const auto& [used, file] : ListKept(folder_, PrefixOf(tenant))) {
+    unlink(file.path.c_str());
+  }
 }
 
 bool WorkdirCache::Clear() {

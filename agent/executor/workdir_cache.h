@@ -2,15 +2,18 @@
 #define BERTH_AGENT_EXECUTOR_WORKDIR_CACHE_H_
 
 // Uploaded folders as they came from the scheduler, so that a node asks for each only once: the
-// tasks of an array and a job's next attempt find it here. A file is named after the SHA-256 of its
-// manifest and holds the bytes of FetchWorkdir. Nothing in it is believed: WorkdirUnpacker checks
-// it as if it came from the network, so nothing here needs to be durable.
+// tasks of an array and a job's next attempt find it here, and a folder in which some files have
+// changed finds the others. A file is named after the tenant and the SHA-256 of its manifest and
+// holds the bytes of FetchWorkdir, of all contents. Tenants share nothing: how soon a task starts
+// would tell one what another has. Nothing in it is believed: WorkdirUnpacker checks it as if it
+// came from the network, so nothing here needs to be durable.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
@@ -24,6 +27,8 @@ namespace berth {
 // Any thread. Whatever fails here costs another fetch and nothing else.
 class WorkdirCache {
  public:
+  static constexpr size_t kFoldersMax = 4;
+
   // What comes in under one name, on one thread. Others who ask for the name wait until it is gone.
   class Filling {
    public:
@@ -60,9 +65,13 @@ class WorkdirCache {
 
   // Blocks while another thread brings the same, until `is_cancelled`, which is asked several times
   // a second.
-  Claim Find(absl::string_view sha256, const std::function<bool()>& is_cancelled);
+  Claim Find(const WorkdirOrder& order, const std::function<bool()>& is_cancelled);
+  // The tenant's other folders: the kFoldersMax that were used last.
+  std::vector<Descriptor> FindOthers(const std::string& tenant);
   // It is not what it should be.
-  void Remove(absl::string_view sha256);
+  void Remove(const WorkdirOrder& order);
+  // One of the tenant's is not.
+  void RemoveOthers(const std::string& tenant);
   // Makes room for tasks: removes all, and keeps nothing of what is coming in. False: there was
   // nothing.
   bool Clear();

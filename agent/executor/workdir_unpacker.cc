@@ -143,11 +143,12 @@ absl::Status EmptyFolder(const WorkdirOrder& order) {
   return RemoveAllIn(order.folder.get());
 }
 
-absl::Status WorkdirUnpacker::Begin(int64_t manifest_bytes) {
+absl::Status WorkdirUnpacker::Begin(int64_t manifest_bytes, const KeptContents* kept) {
   if (manifest_left_ != -1 || manifest_bytes < 0 || manifest_bytes > kManifestBytesMax) {
     return absl::InvalidArgumentError("no uploaded folder has such a manifest");
   }
   manifest_left_ = manifest_bytes;
+  kept_ = kept;
   return manifest_left_ == 0 ? TakeManifest() : absl::OkStatus();
 }
 
@@ -161,6 +162,9 @@ absl::Status WorkdirUnpacker::TakePiece(absl::string_view data) {
   if (manifest_left_ > 0) {
     const absl::string_view part = data.substr(0, static_cast<size_t>(manifest_left_));
     manifest_text_.append(part.data(), part.size());
+    if (copy_) {
+      copy_(part);
+    }
     manifest_left_ -= static_cast<int64_t>(part.size());
     data.remove_prefix(part.size());
     if (manifest_left_ > 0) {
@@ -218,6 +222,10 @@ absl::Status WorkdirUnpacker::NextContent() {
     ASSIGN_OR_RETURN(file_, MakeFile(order_.folder.get(), entry));
     left_ = entry.size();
     sum_ = Sha256Sum();
+    if (left_ > 0 && kept_ != nullptr && kept_->Has(entry.sha256())) {
+      RETURN_IF_ERROR(
+          kept_->Read(entry.sha256(), [this](absl::string_view data) { return AddBytes(data); }));
+    }
     if (left_ > 0) {
       return absl::OkStatus();
     }
@@ -227,15 +235,23 @@ absl::Status WorkdirUnpacker::NextContent() {
 }
 
 absl::Status WorkdirUnpacker::TakeContent(absl::string_view data) {
-  RETURN_IF_ERROR(WriteAll(file_.get(), data, manifest_.entries(contents_[at_]).path()));
-  sum_.Add(data);
-  left_ -= static_cast<int64_t>(data.size());
+  RETURN_IF_ERROR(AddBytes(data));
   if (left_ > 0) {
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(EndContent());
   ++at_;
   return NextContent();
+}
+
+absl::Status WorkdirUnpacker::AddBytes(absl::string_view data) {
+  RETURN_IF_ERROR(WriteAll(file_.get(), data, manifest_.entries(contents_[at_]).path()));
+  sum_.Add(data);
+  left_ -= static_cast<int64_t>(data.size());
+  if (copy_) {
+    copy_(data);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WorkdirUnpacker::EndContent() {

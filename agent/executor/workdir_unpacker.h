@@ -7,13 +7,16 @@
 // openat2 below the folder, through no link, as the task's user.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
+#include "agent/executor/kept_contents.h"
 #include "agent/executor/task_folder.h"
 #include "common/descriptor.h"
 #include "common/sha256_sum.h"
@@ -23,6 +26,7 @@ namespace berth {
 
 struct WorkdirOrder {
   uint64_t allocation_id = 0;
+  std::string tenant = {};
   std::string sha256;  // of the manifest
   Descriptor folder;   // open and empty; the task's
   TaskOwner owner;
@@ -52,11 +56,16 @@ absl::Status EmptyFolder(const WorkdirOrder& order);
 // Acts as the order's owner. One thread at a time. After an error what is there is not the folder.
 class WorkdirUnpacker {
  public:
-  // Requires: the order outlives it.
-  explicit WorkdirUnpacker(const WorkdirOrder& order) : order_(order) {}
+  // Is handed all that makes the folder, as it comes where nothing is kept.
+  using Copy = std::function<void(absl::string_view)>;
 
-  // InvalidArgument: no such manifest is possible. Once, before Take.
-  absl::Status Begin(int64_t manifest_bytes);
+  // Requires: the order outlives it.
+  explicit WorkdirUnpacker(const WorkdirOrder& order, Copy copy = {})
+      : order_(order), copy_(std::move(copy)) {}
+
+  // InvalidArgument: no such manifest is possible. Once, before Take. `kept`: contents that do not
+  // come; null: all do. Requires: it outlives this.
+  absl::Status Begin(int64_t manifest_bytes, const KeptContents* kept = nullptr);
   // InvalidArgument, DataLoss: it is not what was uploaded. ResourceExhausted: the disk is full.
   absl::Status Take(absl::string_view data);
   // Once nothing more comes. DataLoss: it was not all.
@@ -67,6 +76,8 @@ class WorkdirUnpacker {
   absl::Status TakeManifest();
   absl::Status MakeFolders();
   absl::Status TakeContent(absl::string_view data);
+  // Of the content that comes or is kept.
+  absl::Status AddBytes(absl::string_view data);
   // Goes on to the next content that has any bytes.
   absl::Status NextContent();
   absl::Status EndContent();
@@ -75,6 +86,8 @@ class WorkdirUnpacker {
   absl::Status SetFolderModes() const;
 
   const WorkdirOrder& order_;
+  const Copy copy_;
+  const KeptContents* kept_ = nullptr;
   int64_t manifest_left_ = -1;  // bytes of the manifest that are to come; -1: not begun
   std::string manifest_text_;
   v1::WorkdirManifest manifest_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -234,18 +235,20 @@ class WorkdirStream final : public grpc::ServerWriteReactor<v1::FetchWorkdirResp
                 UploadDesk& desk)
       : context_(context), actor_(std::move(actor)), router_(router), desk_(desk) {}
 
-  void Start(AllocationId allocation) {
+  void Start(const v1::FetchWorkdirRequest& request) {
+    kept_.insert(request.kept().begin(), request.kept().end());
     auto guard = std::make_shared<UnlessTaken>([this] { End(UploadDesk::Overloaded()); });
-    router_.loop().PostRead([this, guard, allocation](const ReadView& view) {
-      guard->Take();
-      auto name = FindUpload(view, actor_.node, allocation);
-      if (!name.ok()) {
-        End(name.status());
-        return;
-      }
-      name_ = *std::move(name);
-      Work();
-    });
+    router_.loop().PostRead(
+        [this, guard, allocation = AllocationId(request.allocation_id())](const ReadView& view) {
+          guard->Take();
+          auto name = FindUpload(view, actor_.node, allocation);
+          if (!name.ok()) {
+            End(name.status());
+            return;
+          }
+          name_ = *std::move(name);
+          Work();
+        });
   }
 
   void OnWriteDone(bool ok) override {
@@ -282,8 +285,11 @@ class WorkdirStream final : public grpc::ServerWriteReactor<v1::FetchWorkdirResp
       return absl::DataLossError("the uploaded folder's manifest is damaged");
     }
     contents_ = DistinctContents(manifest_);
+    std::erase_if(contents_,
+                  [&](int index) { return kept_.contains(manifest_.entries(index).sha256()); });
     knows_manifest_ = true;
     response_.set_manifest_bytes(static_cast<int64_t>(rest_of_manifest_.size()));
+    response_.set_without_kept(!kept_.empty());
     return Fill(store);
   }
 
@@ -318,6 +324,7 @@ class WorkdirStream final : public grpc::ServerWriteReactor<v1::FetchWorkdirResp
   UploadDesk& desk_;
 
   v1::FetchWorkdirResponse response_;
+  std::set<std::string> kept_;  // by the agent, by SHA-256
   UploadName name_;
   bool knows_manifest_ = false;
   std::string rest_of_manifest_;
@@ -358,7 +365,7 @@ grpc::ServerWriteReactor<v1::FetchWorkdirResponse>* StartWorkdirStream(
     return new RefusedWorkdirStream(ToGrpcStatus(principal.status(), context));
   }
   auto* stream = new WorkdirStream(context, principal->actor, router, desk);
-  stream->Start(AllocationId(request.allocation_id()));
+  stream->Start(request);
   return stream;
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """--workdir of a folder of one's own: what is new of it is uploaded, and every node of the job has a copy."""
 
+import glob
 import hashlib
 import os
 import re
@@ -149,6 +150,34 @@ def main():
             expect("it says twice" in log, log)
             kept = os.stat(center.path("agent-1", "workdirs"))
             expect(kept.st_mode & 0o777 == 0o700, oct(kept.st_mode))
+
+        with shows("after a change of one file a node fetches that file alone, and checks what it had"):
+            write(project + "/lib/big", os.urandom(1 << 20).hex())
+            job, _, _ = jobs.run(project, *here, "--exclude", "node-2", "--", "./main.sh")
+            write(project + "/lib/words.sh", "say() { echo \"it says thrice: $*\"; }\n")
+            job, said = jobs.submit(project, *here, "--exclude", "node-2", "--hold", "--", "sh", "-c",
+                                    "./main.sh; sha256sum lib/big")
+            expect(uploaded(said)[0] == 1, said)
+            with open(project + "/lib/big", "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+            lost = [path for path in files_of_uploads(center) if path.endswith(digest)]
+            expect(len(lost) == 1, str(lost))
+            os.rename(lost[0], center.path("aside"))
+            center.berth("release", str(job), token=token)
+            expect(center.try_berth("wait", str(job), token=token).code == 0, center.berth("show", str(job), token=token))
+            log = center.berth("logs", str(job), token=token)
+            expect("it says thrice" in log and digest in log, log)
+            os.rename(center.path("aside"), lost[0])
+            for path in glob.glob(center.path("agent-1", "workdirs", "*")):
+                with open(path, "r+b") as file:  # all kept contents of some size
+                    file.seek(os.path.getsize(path) // 2)
+                    file.write(b"damaged")
+            write(project + "/lib/words.sh", "say() { echo \"it says more: $*\"; }\n")
+            _, _, log = jobs.run(project, *here, "--exclude", "node-2", "--", "sh", "-c", "./main.sh; sha256sum lib/big")
+            expect("it says more" in log and digest in log, log)
+            with open(center.path("agent-1.log")) as file:
+                expect("all of it is fetched again" in file.read(), "the damage was not noticed")
+            os.unlink(project + "/lib/big")
 
         with shows("each attempt has a fresh copy; the copies leave with their attempts, the output stays"):
             job, _, log = jobs.run(project, *here, "--requeue-exit", "75", "--", "sh", "-c",

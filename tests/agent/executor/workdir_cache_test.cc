@@ -45,19 +45,24 @@ class Caching : public testing::Test {
     entry.set_sha256(Sha256(content));
     return manifest.SerializeAsString();
   }
-  static std::string NameOf(const std::string& content) { return Sha256(ManifestOf(content)); }
+  static WorkdirOrder OrderOf(const std::string& content, const std::string& tenant = "acme") {
+    WorkdirOrder order;
+    order.tenant = tenant;
+    order.sha256 = Sha256(ManifestOf(content));
+    return order;
+  }
 
   void Keep(WorkdirCache& cache, const std::string& content) {
-    const WorkdirCache::Claim claim = cache.Find(NameOf(content), Never);
+    const WorkdirCache::Claim claim = cache.Find(OrderOf(content), Never);
     ASSERT_NE(claim.filling, nullptr);
     Fill(*claim.filling, content);
     claim.filling->Keep();
   }
   static bool Has(WorkdirCache& cache, const std::string& content) {
-    return cache.Find(NameOf(content), Never).kept.is_open();
+    return cache.Find(OrderOf(content), Never).kept.is_open();
   }
   void WasUsed(const std::string& content, absl::Duration ago) {
-    const std::string path = Folder() + "/" + absl::BytesToHexString(NameOf(content));
+    const std::string path = Folder() + "/acme_" + absl::BytesToHexString(OrderOf(content).sha256);
     const timespec at = absl::ToTimespec(absl::Now() - ago);
     const timespec times[2] = {at, at};
     ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
@@ -76,13 +81,12 @@ class Caching : public testing::Test {
 TEST_F(Caching, GivesWhatWasKept) {
   WorkdirCache cache(Folder(), kMebi);
   Keep(cache, "print(1)");
-  const WorkdirCache::Claim claim = cache.Find(NameOf("print(1)"), Never);
+  const WorkdirCache::Claim claim = cache.Find(OrderOf("print(1)"), Never);
   ASSERT_TRUE(claim.kept.is_open());
   EXPECT_EQ(claim.filling, nullptr);
 
   std::filesystem::create_directories(dir_.File("work"));
-  WorkdirOrder order;
-  order.sha256 = NameOf("print(1)");
+  WorkdirOrder order = OrderOf("print(1)");
   order.folder = Descriptor(open(dir_.File("work").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   ASSERT_TRUE(Unpack(claim.kept, order).ok());
   std::ifstream file(dir_.File("work/file"));
@@ -103,20 +107,19 @@ TEST_F(Caching, BelievesNothingOfAKeptFile) {
     file.seekp(-1, std::ios::end);
     file.put('2');
   }
-  WorkdirCache::Claim claim = cache.Find(NameOf("print(1)"), Never);
+  WorkdirCache::Claim claim = cache.Find(OrderOf("print(1)"), Never);
   ASSERT_TRUE(claim.kept.is_open());
   std::filesystem::create_directories(dir_.File("work"));
-  WorkdirOrder order;
-  order.sha256 = NameOf("print(1)");
+  WorkdirOrder order = OrderOf("print(1)");
   order.folder = Descriptor(open(dir_.File("work").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   EXPECT_TRUE(absl::IsDataLoss(Unpack(claim.kept, order)));
-  cache.Remove(order.sha256);
+  cache.Remove(order);
   EXPECT_FALSE(Has(cache, "print(1)"));
 }
 
 TEST_F(Caching, OthersWaitForWhatIsComing) {
   WorkdirCache cache(Folder(), kMebi);
-  WorkdirCache::Claim first = cache.Find(NameOf("a"), Never);
+  WorkdirCache::Claim first = cache.Find(OrderOf("a"), Never);
   ASSERT_NE(first.filling, nullptr);
   std::thread other([&] { EXPECT_TRUE(Has(cache, "a")); });
   Fill(*first.filling, "a");
@@ -127,7 +130,7 @@ TEST_F(Caching, OthersWaitForWhatIsComing) {
 
 TEST_F(Caching, TheNextOneBringsWhatDidNotComeWhole) {
   WorkdirCache cache(Folder(), kMebi);
-  WorkdirCache::Claim first = cache.Find(NameOf("a"), Never);
+  WorkdirCache::Claim first = cache.Find(OrderOf("a"), Never);
   std::thread other([&] { Keep(cache, "a"); });
   Fill(*first.filling, "a");
   first.filling.reset();
@@ -137,8 +140,8 @@ TEST_F(Caching, TheNextOneBringsWhatDidNotComeWhole) {
 
 TEST_F(Caching, WhoIsCancelledWaitsNoLonger) {
   WorkdirCache cache(Folder(), kMebi);
-  const WorkdirCache::Claim first = cache.Find(NameOf("a"), Never);
-  const WorkdirCache::Claim second = cache.Find(NameOf("a"), [] { return true; });
+  const WorkdirCache::Claim first = cache.Find(OrderOf("a"), Never);
+  const WorkdirCache::Claim second = cache.Find(OrderOf("a"), [] { return true; });
   EXPECT_FALSE(second.kept.is_open());
   EXPECT_EQ(second.filling, nullptr);
 }
@@ -163,7 +166,7 @@ TEST_F(Caching, ClearedItKeepsNothingNotEvenWhatIsComing) {
   WorkdirCache cache(Folder(), kMebi);
   EXPECT_FALSE(cache.Clear());
   Keep(cache, "a");
-  WorkdirCache::Claim coming = cache.Find(NameOf("b"), Never);
+  WorkdirCache::Claim coming = cache.Find(OrderOf("b"), Never);
   EXPECT_TRUE(cache.Clear());
   Fill(*coming.filling, "b");
   EXPECT_EQ(FilesLeft(), 0) << "it still takes room";
@@ -186,9 +189,44 @@ TEST_F(Caching, FindsAgainAfterARestartWhatWasWhole) {
   EXPECT_EQ(FilesLeft(), 1);
   WorkdirCache none(Folder(), 0);
   EXPECT_EQ(FilesLeft(), 0);
-  const WorkdirCache::Claim claim = none.Find(NameOf("a"), Never);
+  const WorkdirCache::Claim claim = none.Find(OrderOf("a"), Never);
   EXPECT_FALSE(claim.kept.is_open());
   EXPECT_EQ(claim.filling, nullptr);
+}
+
+TEST_F(Caching, TenantsShareNothing) {
+  WorkdirCache cache(Folder(), kMebi);
+  Keep(cache, "a");
+  Keep(cache, "b");
+  EXPECT_FALSE(cache.Find(OrderOf("a", "other"), Never).kept.is_open());
+  EXPECT_FALSE(cache.Find(OrderOf("a", "acm"), Never).kept.is_open());
+  EXPECT_EQ(cache.FindOthers("acme").size(), 2U);
+  EXPECT_TRUE(cache.FindOthers("other").empty());
+  EXPECT_TRUE(cache.FindOthers("acm").empty());
+  cache.RemoveOthers("acm");
+  EXPECT_TRUE(Has(cache, "a"));
+  cache.RemoveOthers("acme");
+  EXPECT_FALSE(Has(cache, "a"));
+}
+
+TEST_F(Caching, TheContentsOfThoseUsedLastAreAtHand) {
+  WorkdirCache cache(Folder(), kMebi);
+  for (int i = 0; i < 6; ++i) {
+    Keep(cache, std::string(10, static_cast<char>('a' + i)));
+    WasUsed(std::string(10, static_cast<char>('a' + i)), absl::Hours(10 - i));
+  }
+  const KeptContents contents(cache.FindOthers("acme"));
+  EXPECT_EQ(contents.Names().size(), WorkdirCache::kFoldersMax);
+  EXPECT_FALSE(contents.Has(Sha256(std::string(10, 'b'))));
+  std::string read;
+  ASSERT_TRUE(contents
+                  .Read(Sha256(std::string(10, 'c')),
+                        [&](absl::string_view data) {
+                          read.append(data.data(), data.size());
+                          return absl::OkStatus();
+                        })
+                  .ok());
+  EXPECT_EQ(read, std::string(10, 'c'));
 }
 
 }  // namespace
