@@ -21,6 +21,9 @@ constexpr absl::Duration kDeviceSamplePause = absl::Seconds(5);
 // Between two messages with what tasks tell of themselves: however much it is, the scheduler writes
 // each task's down once in this time.
 constexpr absl::Duration kNoticePause = absl::Seconds(2);
+// While the disk takes records for less than this, heartbeats come in time: logs that are being
+// written delay it. For longer, the node could take no task, and its silence is to say so.
+constexpr absl::Duration kDiskPatience = absl::Seconds(10);
 
 }  // namespace
 
@@ -181,14 +184,21 @@ void Agent::Beat(uint64_t session) {
   }
   CatchUp();
   const absl::Duration now = SystemClock().SinceBoot();
-  v1::AgentMessage beat = core_->MakeHeartbeat(now);
+  const bool overtakes =
+      outputs_.busy() && outputs_.told().has_value() && now - writing_since_ < kDiskPatience;
+  v1::AgentMessage beat =
+      core_->MakeHeartbeat(overtakes ? *outputs_.told() : core_->MakeState(), now);
   if (auto reading = sampler_.has_value() ? sampler_->TakeNew() : std::nullopt) {
     devices_->Renumber(reading->samples);
     beat.mutable_heartbeat()->mutable_samples()->Assign(reading->samples.begin(),
                                                         reading->samples.end());
     beat.mutable_heartbeat()->set_samples_age_ms(absl::ToInt64Milliseconds(now - reading->at));
   }
-  Say(std::move(beat));
+  if (overtakes) {
+    session_->Send(std::move(beat));
+  } else {
+    Say(std::move(beat));
+  }
   loop_.RunAfter(absl::Milliseconds(std::max(core_->session().heartbeat_interval_ms(), 10)),
                  [this, session] { Beat(session); });
 }
@@ -260,8 +270,9 @@ void Agent::Say(v1::AgentMessage message) {
 }
 
 void Agent::CarryWaiting() {
-  while (AgentOutput* output = outputs_.Begin()) {
+  while (AgentOutput* output = outputs_.Begin(*core_)) {
     if (output->must_sync && writer_.has_value()) {
+      writing_since_ = SystemClock().SinceBoot();
       writer_->Append(output->journal, [this](const absl::Status& status) {
         CarryOut(status);
         CarryWaiting();
@@ -295,7 +306,7 @@ void Agent::CarryOut(absl::Status status) {
       session_->Send(std::move(message));
     }
   }
-  outputs_.Finish();
+  outputs_.Finish(status.ok());
 }
 
 void Agent::CatchUp() {

@@ -71,7 +71,7 @@ class Agent {
   // Of what is under way: its records are in the journal, or could not be written.
   void CarryOut(absl::Status status);
   void RefuseUnwritten(const AgentOutput& output, const absl::Status& status);
-  // Behind what is to be durable before it.
+  // Behind what is to be durable before it; a heartbeat may overtake it (OutputQueue::told).
   void Say(v1::AgentMessage message);
   // Once the disk has room again: writes what it could not, and says what waited for that.
   void CatchUp();
@@ -84,6 +84,7 @@ class Agent {
   std::unique_ptr<AgentCore> core_;
   OutputQueue outputs_;
   std::optional<JournalWriter> writer_;  // while the loop runs
+  absl::Duration writing_since_;         // since boot: when it was given what it writes
   NoticeBoard notices_;
   std::optional<absl::Duration> notices_told_;  // since boot; none: never
   bool notices_due_ = false;                    // a timer will tell them

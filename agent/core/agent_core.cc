@@ -88,16 +88,21 @@ v1::AgentMessage AgentCore::MakeHello(const v1::NodeFacts& facts, absl::Duration
   return message;
 }
 
-v1::AgentMessage AgentCore::MakeHeartbeat(absl::Duration now) {
+v1::Heartbeat AgentCore::MakeState() const {
+  v1::Heartbeat state;
+  state.set_assign_seq_max(state_.assign_seq_max);
+  FillTasks(*state.mutable_tasks());
+  return state;
+}
+
+v1::AgentMessage AgentCore::MakeHeartbeat(v1::Heartbeat state, absl::Duration now) {
   heartbeat_sent_[++last_heartbeat_] = now;
   if (heartbeat_sent_.size() > kHeartbeatsRemembered) {
     heartbeat_sent_.erase(heartbeat_sent_.begin());
   }
+  state.set_heartbeat_seq(last_heartbeat_);
   v1::AgentMessage message;
-  v1::Heartbeat& heartbeat = *message.mutable_heartbeat();
-  heartbeat.set_heartbeat_seq(last_heartbeat_);
-  heartbeat.set_assign_seq_max(state_.assign_seq_max);
-  FillTasks(*heartbeat.mutable_tasks());
+  *message.mutable_heartbeat() = std::move(state);
   return message;
 }
 

@@ -119,7 +119,9 @@ class AgentCore {
 
   // The first message of a stream; `now` is since boot.
   v1::AgentMessage MakeHello(const v1::NodeFacts& facts, absl::Duration now);
-  v1::AgentMessage MakeHeartbeat(absl::Duration now);
+  // What a heartbeat tells, without its number: the tasks, and which assignments are known.
+  v1::Heartbeat MakeState() const;
+  v1::AgentMessage MakeHeartbeat(v1::Heartbeat state, absl::Duration now);
   // Every report that waits for its acknowledgement, for the present session: some were not sent
   // because a record of their output could not be written, and now all records are.
   std::vector<v1::AgentMessage> TellAgain() const;

@@ -32,15 +32,24 @@ void OutputQueue::Add(v1::AgentMessage message) {
   Add(std::move(output));
 }
 
-AgentOutput* OutputQueue::Begin() {
+AgentOutput* OutputQueue::Begin(const AgentCore& core) {
   if (busy() || !waiting_.has_value()) {
     return nullptr;
   }
+  // Without a stream reports are not sent, so that a state would be ahead of what was told.
+  next_told_ = core.connected() ? std::optional(core.MakeState()) : std::nullopt;
   under_way_ = std::exchange(waiting_, std::nullopt);
   return &*under_way_;
 }
 
+void OutputQueue::Finish(bool is_written) {
+  told_ = is_written ? std::exchange(next_told_, std::nullopt) : std::nullopt;
+  under_way_.reset();
+}
+
 void OutputQueue::DropMessages() {
+  told_.reset();
+  next_told_.reset();
   for (std::optional<AgentOutput>* output : {&waiting_, &under_way_}) {
     if (output->has_value()) {
       (*output)->messages.clear();

@@ -181,7 +181,7 @@ TEST_F(AgentCoreTest, LeaseCountsFromTheSendOfTheHeartbeatNotFromItsAnswer) {
   Connect();
   Receive(Assign({MakeAssignment(11, 1)}));
   const absl::Duration sent = kHelloSent + absl::Minutes(5);
-  const uint64_t seq = core_.MakeHeartbeat(sent).heartbeat().heartbeat_seq();
+  const uint64_t seq = core_.MakeHeartbeat({}, sent).heartbeat().heartbeat_seq();
   const AgentOutput output = Receive(HeartbeatAck(seq), sent + absl::Minutes(20));
   ASSERT_EQ(ActionsOf<SetLease>(output).size(), 1u);
   EXPECT_EQ(ActionsOf<SetLease>(output)[0].allocation_id, 11u);
@@ -192,7 +192,7 @@ TEST_F(AgentCoreTest, UnknownOrRepeatedHeartbeatAckExtendsNothing) {
   Connect();
   Receive(Assign({MakeAssignment(11, 1)}));
   const uint64_t seq =
-      core_.MakeHeartbeat(kHelloSent + absl::Minutes(5)).heartbeat().heartbeat_seq();
+      core_.MakeHeartbeat({}, kHelloSent + absl::Minutes(5)).heartbeat().heartbeat_seq();
   EXPECT_TRUE(Receive(HeartbeatAck(seq + 1)).actions.empty());
   EXPECT_FALSE(Receive(HeartbeatAck(seq)).actions.empty());
   EXPECT_TRUE(Receive(HeartbeatAck(seq)).actions.empty());
@@ -202,7 +202,7 @@ TEST_F(AgentCoreTest, AnswerToAnEarlierSessionsHeartbeatExtendsNothing) {
   Connect();
   Receive(Assign({MakeAssignment(11, 1)}));
   const uint64_t seq =
-      core_.MakeHeartbeat(kHelloSent + absl::Minutes(5)).heartbeat().heartbeat_seq();
+      core_.MakeHeartbeat({}, kHelloSent + absl::Minutes(5)).heartbeat().heartbeat_seq();
   Connect();
   EXPECT_TRUE(Receive(HeartbeatAck(seq)).actions.empty());
 }
@@ -219,7 +219,7 @@ TEST_F(AgentCoreTest, AssignmentIsRefusedOnceTheLeaseIsOver) {
 TEST_F(AgentCoreTest, ARefusedAssignmentIsNotTakenWhenItComesAgain) {
   Connect();
   Receive(Assign({MakeAssignment(11, 1)}), kHelloSent + kLease);
-  const uint64_t seq = core_.MakeHeartbeat(kHelloSent + kLease).heartbeat().heartbeat_seq();
+  const uint64_t seq = core_.MakeHeartbeat({}, kHelloSent + kLease).heartbeat().heartbeat_seq();
   Receive(HeartbeatAck(seq), kHelloSent + kLease);
   const AgentOutput again = Receive(Assign({MakeAssignment(11, 1)}), kHelloSent + kLease);
   EXPECT_TRUE(again.actions.empty());
@@ -245,7 +245,7 @@ TEST_F(AgentCoreTest, HeldTaskHasNoLease) {
   const AgentOutput output = Receive(Assign({assignment}), kHelloSent + 2 * kLease);
   ASSERT_EQ(ActionsOf<PrepareTask>(output).size(), 1u);
   EXPECT_EQ(ActionsOf<PrepareTask>(output)[0].lease_deadline, absl::InfiniteDuration());
-  const uint64_t seq = core_.MakeHeartbeat(kHelloSent + kLease).heartbeat().heartbeat_seq();
+  const uint64_t seq = core_.MakeHeartbeat({}, kHelloSent + kLease).heartbeat().heartbeat_seq();
   EXPECT_TRUE(ActionsOf<SetLease>(Receive(HeartbeatAck(seq))).empty());
 }
 

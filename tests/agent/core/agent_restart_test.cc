@@ -106,7 +106,7 @@ TEST(AgentCoreRestart, RunningTaskIsAdopted) {
   EXPECT_EQ(hello.tasks(0).state(), v1::TASK_STATE_RUNNING);
   core.OnMessage(HelloAck(), kHelloSent);
   const auto leases = ActionsOf<SetLease>(core.OnMessage(
-      HeartbeatAck(core.MakeHeartbeat(kHelloSent + kLease).heartbeat().heartbeat_seq()),
+      HeartbeatAck(core.MakeHeartbeat({}, kHelloSent + kLease).heartbeat().heartbeat_seq()),
       kHelloSent + kLease));
   ASSERT_EQ(leases.size(), 1u);
   EXPECT_EQ(leases[0].deadline, kHelloSent + 2 * kLease);
