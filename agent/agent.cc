@@ -273,10 +273,15 @@ void Agent::CarryWaiting() {
   while (AgentOutput* output = outputs_.Begin(*core_)) {
     if (output->must_sync && writer_.has_value()) {
       writing_since_ = SystemClock().SinceBoot();
-      writer_->Append(output->journal, [this](const absl::Status& status) {
-        CarryOut(status);
-        CarryWaiting();
-      });
+      const bool compacts = journal_is_behind_ || journal_->IsLarge();
+      writer_->Append(output->journal, compacts ? std::optional(core_->state()) : std::nullopt,
+                      [this, compacts](const absl::Status& status) {
+                        CarryOut(status);
+                        if (compacts && status.ok()) {
+                          CaughtUp();
+                        }
+                        CarryWaiting();
+                      });
       return;
     }
     CarryOut(output->journal.empty() ? absl::OkStatus()
@@ -284,15 +289,11 @@ void Agent::CarryWaiting() {
   }
 }
 
-void Agent::CarryOut(absl::Status status) {
+void Agent::CarryOut(const absl::Status& status) {
   AgentOutput& output = outputs_.under_way();
-  if (!output.journal.empty()) {
-    if (status.ok()) {
-      status = journal_->CompactIfLarge(core_->state());
-    }
-    journal_is_behind_ = journal_is_behind_ || !status.ok();
-  }
-  if (!status.ok() && output.must_sync) {
+  const bool is_lost = !status.ok() && !output.journal.empty();
+  journal_is_behind_ = journal_is_behind_ || is_lost;
+  if (is_lost && output.must_sync) {
     RefuseUnwritten(output, status);
     // Reports are told again once the journal is written; the rest promises nothing.
     std::erase_if(output.messages, [](const auto& message) { return message.has_report(); });
@@ -310,7 +311,15 @@ void Agent::CarryOut(absl::Status status) {
 }
 
 void Agent::CatchUp() {
-  if (!journal_is_behind_ || outputs_.busy() || !journal_->Compact(core_->state()).ok()) {
+  if (journal_is_behind_ && !outputs_.busy()) {
+    AgentOutput nothing_new;
+    nothing_new.must_sync = true;
+    Carry(std::move(nothing_new));
+  }
+}
+
+void Agent::CaughtUp() {
+  if (!journal_is_behind_) {
     return;
   }
   journal_is_behind_ = false;

@@ -69,12 +69,15 @@ class Agent {
   void Carry(AgentOutput output);
   void CarryWaiting();
   // Of what is under way: its records are in the journal, or could not be written.
-  void CarryOut(absl::Status status);
+  void CarryOut(const absl::Status& status);
   void RefuseUnwritten(const AgentOutput& output, const absl::Status& status);
   // Behind what is to be durable before it; a heartbeat may overtake it (OutputQueue::told).
   void Say(v1::AgentMessage message);
-  // Once the disk has room again: writes what it could not, and says what waited for that.
+  // Tries whether the disk has room again for what could not be written. Whatever is to be durable
+  // tries that, too.
   void CatchUp();
+  // It had: says what waited for that.
+  void CaughtUp();
 
   const AgentOptions options_;
   EventLoop loop_;

@@ -283,8 +283,8 @@ absl::Status Journal::Append(const std::vector<JournalRecord>& records, bool syn
   return absl::OkStatus();
 }
 
-absl::Status Journal::CompactIfLarge(const AgentState& state) {
-  return size_ < kCompactAtBytes ? absl::OkStatus() : Compact(state);
+bool Journal::IsLarge() const {
+  return size_ >= kCompactAtBytes;
 }
 
 absl::Status Journal::Compact(const AgentState& state) {

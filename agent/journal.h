@@ -33,8 +33,9 @@ class Journal {
 
   // With `sync`: on disk when it returns OK.
   absl::Status Append(const std::vector<JournalRecord>& records, bool sync);
-  // Replaces the file by one that says just `state`, when it has grown past its bound.
-  absl::Status CompactIfLarge(const AgentState& state);
+  // It has grown past its bound, and should be compacted.
+  bool IsLarge() const;
+  // Replaces the file by one that says just `state`.
   absl::Status Compact(const AgentState& state);
 
  private:

@@ -17,10 +17,11 @@ JournalWriter::~JournalWriter() {
   thread_.join();
 }
 
-void JournalWriter::Append(const std::vector<JournalRecord>& records, Done done) {
+void JournalWriter::Append(const std::vector<JournalRecord>& records,
+                           std::optional<AgentState> whole, Done done) {
   absl::MutexLock lock(&mu_);
   BERTH_CHECK(!order_.has_value());
-  order_ = Order{&records, std::move(done)};
+  order_ = Order{&records, std::move(whole), std::move(done)};
 }
 
 void JournalWriter::Run() {
@@ -38,6 +39,9 @@ void JournalWriter::Run() {
       order.swap(order_);
     }
     absl::Status status = journal_.Append(*order->records, true);
+    if (status.ok() && order->whole.has_value()) {
+      status = journal_.Compact(*order->whole);
+    }
     loop_.Post([done = std::move(order->done), status = std::move(status)] { done(status); });
   }
 }

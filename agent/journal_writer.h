@@ -30,12 +30,16 @@ class JournalWriter {
   ~JournalWriter();
 
   // `done` is called on the loop's thread, with what Journal::Append says. Until then the journal
-  // is this writer's alone, and `records` stay. Requires: an earlier call is done.
-  void Append(const std::vector<JournalRecord>& records, Done done) ABSL_LOCKS_EXCLUDED(mu_);
+  // is this writer's alone, and `records` stay. With `whole`, what they and all before them amount
+  // to, the journal is compacted to it, and `done` hears of that, too. Requires: an earlier call is
+  // done.
+  void Append(const std::vector<JournalRecord>& records, std::optional<AgentState> whole, Done done)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   struct Order {
     const std::vector<JournalRecord>* records;
+    std::optional<AgentState> whole;
     Done done;
   };
 

@@ -194,7 +194,9 @@ void AgentProcess::Say(v1::AgentMessage message) {
 
 bool AgentProcess::CarryWaiting() {
   while (const AgentOutput* output = outputs_.Begin(core_)) {
-    const bool has_records = !output->journal.empty();
+    const bool catches_up = output->must_sync && has_writer_ && journal_is_behind_ &&
+                            !Planted(PlantedBug::kUnwrittenForgotten);
+    const bool has_records = catches_up || !output->journal.empty();
     const AgentCrash crash = has_records ? machine_.TakeAgentCrash() : AgentCrash::kNone;
     if (Dies(crash, AgentCrash::kBeforeJournal)) {
       return false;
@@ -204,7 +206,8 @@ bool AgentProcess::CarryWaiting() {
       machine_.journal().Append(output->journal, output->must_sync && !has_writer_);
     }
     if (output->must_sync && has_writer_ && !Planted(PlantedBug::kTaskBeforeDurable)) {
-      CarryOutOnceSynced(is_written, crash);
+      CarryOutOnceSynced(is_written, catches_up ? std::optional(core_.state()) : std::nullopt,
+                         crash);
       return true;
     }
     if (!CarryOut(is_written, crash)) {
@@ -214,15 +217,23 @@ bool AgentProcess::CarryWaiting() {
   return true;
 }
 
-void AgentProcess::CarryOutOnceSynced(bool is_written, AgentCrash crash) {
+void AgentProcess::CarryOutOnceSynced(bool is_written, std::optional<AgentState> whole,
+                                      AgentCrash crash) {
   const int64_t most_us = machine_.timeline().Once(50) ? kSyncsLate : kSyncsSoon;
-  After(machine_.timeline().Between(100, most_us), [this, is_written, crash] {
+  After(machine_.timeline().Between(100, most_us), [this, is_written, whole, crash] {
     if (is_written) {
       machine_.journal().Sync();
     }
-    if (CarryOut(is_written, crash)) {
-      CarryWaiting();
+    if (is_written && whole.has_value()) {
+      machine_.journal().Compact(*whole);
     }
+    if (!CarryOut(is_written, crash)) {
+      return;
+    }
+    if (is_written && whole.has_value()) {
+      CaughtUp();
+    }
+    CarryWaiting();
   });
 }
 
@@ -261,12 +272,15 @@ void AgentProcess::RefuseUnwritten(const AgentOutput& output) {
 }
 
 void AgentProcess::CatchUp() {
-  if (!journal_is_behind_ || outputs_.busy() || machine_.disk_full() ||
-      Planted(PlantedBug::kUnwrittenForgotten)) {
-    return;
+  if (journal_is_behind_ && !outputs_.busy()) {
+    AgentOutput nothing_new;
+    nothing_new.must_sync = true;
+    Carry(std::move(nothing_new));
   }
+}
+
+void AgentProcess::CaughtUp() {
   journal_is_behind_ = false;
-  machine_.journal().Compact(core_.state());
   for (v1::AgentMessage& message : core_.TellAgain()) {
     Say(std::move(message));
   }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 
 #include "agent/core/agent_core.h"
@@ -56,12 +57,14 @@ class AgentProcess {
   // Returns: whether the process is still there.
   bool Carry(AgentOutput output);
   bool CarryWaiting();
-  void CarryOutOnceSynced(bool is_written, AgentCrash crash);
+  // `whole`: the journal is compacted to it.
+  void CarryOutOnceSynced(bool is_written, std::optional<AgentState> whole, AgentCrash crash);
   bool CarryOut(bool is_written, AgentCrash crash);
   void Say(v1::AgentMessage message);
   bool Dies(AgentCrash at, AgentCrash point);
   void RefuseUnwritten(const AgentOutput& output);
   void CatchUp();
+  void CaughtUp();
   void Run(const TaskAction& action);
   void Act(const PrepareTask& action);
   void Act(const RunTask& action);

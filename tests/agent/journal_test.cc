@@ -206,12 +206,16 @@ TEST_F(JournalTest, CompactionKeepsTheHighestNumberOfForgottenTasks) {
   EXPECT_EQ(state_.assign_seq_max, 209);
 }
 
-TEST_F(JournalTest, SmallJournalIsNotRewritten) {
+TEST_F(JournalTest, AJournalIsLargeUntilItIsCompacted) {
   auto journal = Open();
   ASSERT_TRUE(journal->Append({Accepted(11, 1), TaskForgotten{11}}, true).ok());
-  const std::string before = ReadAll(path());
-  ASSERT_TRUE(journal->CompactIfLarge(state_).ok());
-  EXPECT_EQ(ReadAll(path()), before);
+  EXPECT_FALSE(journal->IsLarge());
+  AssignmentAccepted large = Accepted(12, 2);
+  large.assignment.set_job_spec(std::string(16 << 20, 'x'));
+  ASSERT_TRUE(journal->Append({large, TaskForgotten{12}}, true).ok());
+  EXPECT_TRUE(journal->IsLarge());
+  ASSERT_TRUE(journal->Compact(state_).ok());
+  EXPECT_FALSE(journal->IsLarge());
 }
 
 TEST_F(JournalTest, LockStaysThroughACompaction) {
