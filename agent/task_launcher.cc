@@ -178,6 +178,7 @@ absl::Status TaskLauncher::MakeSandbox(LaunchedTask& task) {
   const v1::Assignment& assignment = task.assignment;
   const v1::HostResources& asked = assignment.host();
   TaskNeeds needs{.allocation_id = assignment.allocation_id(),
+                  .tenant = assignment.tenant(),
                   .task_folder = task.folder->path(),
                   .output_folder = task.folder->output(),
                   .cpu_milli = asked.cpu_milli()};

@@ -19,6 +19,8 @@ namespace berth {
 namespace {
 
 constexpr absl::Duration kReleaseAgain = absl::Milliseconds(20);
+// Control groups without a task go within twice this time.
+constexpr absl::Duration kTidyPause = absl::Seconds(1);
 // What is left to write a last word in, where the device still lets it.
 constexpr absl::Duration kFaultGrace = absl::Seconds(10);
 
@@ -144,6 +146,7 @@ void TaskRunner::OnShimEnded(uint64_t id) {
 
 void TaskRunner::Release(uint64_t id, absl::Time give_up, std::function<void()> done) {
   if (launcher_.isolation().Release(id)) {
+    TidyLater();
     done();
     return;
   }
@@ -156,6 +159,18 @@ void TaskRunner::Release(uint64_t id, absl::Time give_up, std::function<void()> 
   }
   loop_.RunAfter(kReleaseAgain, [this, id, give_up, done = std::move(done)]() mutable {
     Release(id, give_up, std::move(done));
+  });
+}
+
+void TaskRunner::TidyLater() {
+  if (tidies_ || !launcher_.isolation().has_spare_groups()) {
+    return;
+  }
+  tidies_ = true;
+  loop_.RunAfter(kTidyPause, [this] {
+    tidies_ = false;
+    launcher_.isolation().Tidy();
+    TidyLater();
   });
 }
 

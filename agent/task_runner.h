@@ -112,6 +112,8 @@ class TaskRunner {
   void OnShimEnded(uint64_t id);
   // Removes what the kernel keeps of a task, again and again until nothing of it runs; then `done`.
   void Release(uint64_t id, absl::Time give_up, std::function<void()> done);
+  // Removes what the kernel keeps for tasks to come, once none has come for a while.
+  void TidyLater();
   // Waits for that, but not for long. Returns: whether nothing of it runs.
   bool ReleaseNow(uint64_t id);
   // -1: the task does not run, or its shim is of a version that does not say.
@@ -135,6 +137,7 @@ class TaskRunner {
   ProgramThreads fetch_threads_;
   std::map<uint64_t, absl::Duration> waiting_;  // for devices, image or folder: their leases
   std::set<uint64_t> stopped_early_;            // of those that wait
+  bool tidies_ = false;                         // a timer will
 };
 
 }  // namespace berth

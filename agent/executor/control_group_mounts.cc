@@ -1,6 +1,7 @@
 #include "agent/executor/control_group_mounts.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 
@@ -9,6 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace berth {
 namespace {
@@ -47,6 +51,27 @@ std::string ReadGroupFile(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return std::string(absl::StripAsciiWhitespace(text.str()));
+}
+
+absl::Status WriteGroupFile(const std::string& path, const std::vector<std::string>& texts) {
+  // O_CREAT and O_TRUNC mean nothing in the kernel's own file systems; they let tests do without.
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  }
+  absl::Status status;
+  for (const std::string& text : texts) {
+    if (write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+      status = absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", text, " to ", path));
+      break;
+    }
+  }
+  close(file);
+  return status;
+}
+
+absl::Status WriteGroupFile(const std::string& path, absl::string_view text) {
+  return WriteGroupFile(path, std::vector<std::string>{std::string(text)});
 }
 
 std::vector<GroupHierarchy> FindGroupHierarchies(const std::string& root) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 namespace berth {
@@ -24,6 +25,10 @@ std::vector<GroupHierarchy> FindGroupHierarchies(const std::string& root);
 
 // A small file of the kernel's, without the white space around it. Empty if there is none.
 std::string ReadGroupFile(const std::string& path);
+
+// One write each: the kernel takes a write as one order.
+absl::Status WriteGroupFile(const std::string& path, const std::vector<std::string>& texts);
+absl::Status WriteGroupFile(const std::string& path, absl::string_view text);
 
 }  // namespace berth
 

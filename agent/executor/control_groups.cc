@@ -16,26 +16,16 @@
 #include "agent/executor/control_group_mounts.h"
 #include "agent/shim/task_group.h"
 #include "common/status_macros.h"
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace berth {
 namespace {
 
-constexpr int64_t kPeriodUs = 100000;
-constexpr int64_t kMilliPerCpu = 1000;
-// What the kernel takes.
-constexpr int64_t kQuotaUsMin = 1000;
-constexpr int64_t kSharesMin = 2;
-constexpr int64_t kSharesMax = 262144;
-constexpr int64_t kWeightMax = 10000;
-// Of one whole processor: the kernel's defaults, so that a task beside others counts by its share.
-constexpr int64_t kSharesPerCpu = 1024;
-constexpr int64_t kWeightPerCpu = 100;
 // The agent's own place in version 2, where a group with groups below may hold no process.
 constexpr char kAgentGroup[] = "berth-agent";
 constexpr char kTrialGroup[] = "trial";
+constexpr int64_t kTrialCpuMilli = 1000;
 
 struct Facility {
   const char* controller;
@@ -49,28 +39,6 @@ constexpr Facility kFacilities[] = {
     {"freezer", kFacilityKill   },
 };
 
-// One write each: the kernel takes a write as one order. O_CREAT and O_TRUNC mean nothing in its
-// own file systems; they let tests do without them.
-absl::Status WriteGroupFile(const std::string& path, const std::vector<std::string>& texts) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
-  }
-  absl::Status status;
-  for (const std::string& text : texts) {
-    if (write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-      status = absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", text, " to ", path));
-      break;
-    }
-  }
-  close(file);
-  return status;
-}
-
-absl::Status WriteGroupFile(const std::string& path, absl::string_view text) {
-  return WriteGroupFile(path, std::vector<std::string>{std::string(text)});
-}
-
 // Whether there was none before.
 absl::StatusOr<bool> MakeGroup(const std::string& folder) {
   if (mkdir(folder.c_str(), 0755) == 0) {
@@ -82,57 +50,6 @@ absl::StatusOr<bool> MakeGroup(const std::string& folder) {
 
 bool Contains(const std::vector<std::string>& names, absl::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-absl::Status LimitCpu(const std::string& folder, bool unified, const GroupLimits& limits) {
-  const int64_t quota_us = std::max(limits.cpu_milli * kPeriodUs / kMilliPerCpu, kQuotaUsMin);
-  if (limits.cpu_milli > 0 && unified) {
-    RETURN_IF_ERROR(WriteGroupFile(folder + "/cpu.max", absl::StrCat(quota_us, " ", kPeriodUs)));
-  } else if (limits.cpu_milli > 0) {
-    RETURN_IF_ERROR(WriteGroupFile(folder + "/cpu.cfs_period_us", absl::StrCat(kPeriodUs)));
-    RETURN_IF_ERROR(WriteGroupFile(folder + "/cpu.cfs_quota_us", absl::StrCat(quota_us)));
-  }
-  if (limits.cpu_share_milli <= 0) {
-    return absl::OkStatus();
-  }
-  if (unified) {
-    const int64_t weight =
-        std::clamp<int64_t>(limits.cpu_share_milli * kWeightPerCpu / kMilliPerCpu, 1, kWeightMax);
-    return WriteGroupFile(folder + "/cpu.weight", absl::StrCat(weight));
-  }
-  const int64_t shares =
-      std::clamp(limits.cpu_share_milli * kSharesPerCpu / kMilliPerCpu, kSharesMin, kSharesMax);
-  return WriteGroupFile(folder + "/cpu.shares", absl::StrCat(shares));
-}
-
-absl::Status LimitMemory(const std::string& folder, bool unified, int64_t bytes) {
-  if (bytes <= 0) {
-    return absl::OkStatus();
-  }
-  const std::string text = absl::StrCat(bytes);
-  if (!unified) {
-    RETURN_IF_ERROR(WriteGroupFile(folder + "/memory.limit_in_bytes", text));
-    // Only one of the two is there: the first where the kernel accounts swap.
-    const bool no_swap = WriteGroupFile(folder + "/memory.memsw.limit_in_bytes", text).ok();
-    return no_swap ? absl::OkStatus() : WriteGroupFile(folder + "/memory.swappiness", "0");
-  }
-  RETURN_IF_ERROR(WriteGroupFile(folder + "/memory.max", text));
-  // A kernel without swap has no such file.
-  if (access((folder + "/memory.swap.max").c_str(), F_OK) == 0) {
-    RETURN_IF_ERROR(WriteGroupFile(folder + "/memory.swap.max", "0"));
-  }
-  return WriteGroupFile(folder + "/memory.oom.group", "1");
-}
-
-absl::Status LimitDevices(const std::string& folder, bool unified,
-                          const std::vector<DeviceRule>& rules) {
-  if (unified) {
-    return AttachDeviceRules(folder, rules);
-  }
-  RETURN_IF_ERROR(WriteGroupFile(folder + "/devices.deny", "a"));
-  std::vector<std::string> allowed;
-  std::transform(rules.begin(), rules.end(), std::back_inserter(allowed), FormatDeviceRule);
-  return WriteGroupFile(folder + "/devices.allow", allowed);
 }
 
 // It only helps to end processes.
@@ -250,8 +167,8 @@ void ControlGroups::PassOn(const std::string& folder, std::vector<std::string>& 
 }
 
 void ControlGroups::Try() {
-  const GroupLimits limits{.cpu_milli = kMilliPerCpu,
-                           .cpu_share_milli = kMilliPerCpu,
+  const GroupLimits limits{.cpu_milli = kTrialCpuMilli,
+                           .cpu_share_milli = kTrialCpuMilli,
                            .memory_bytes = 64L << 20,
                            .processes_max = 16,
                            .devices = MakeDeviceRules({})};
@@ -265,7 +182,7 @@ void ControlGroups::Try() {
       hierarchy.controllers = {facility.controller};
       absl::Status status = MakeGroup(folder).status();
       if (status.ok()) {
-        status = SetLimits(hierarchy, folder, limits);
+        status = SetLimits(hierarchy.controllers, folder, hierarchy.unified, limits);
       }
       missing_[facility.name] = std::string(status.message());
     }
@@ -285,28 +202,6 @@ void ControlGroups::Try() {
       hierarchies_.end());
 }
 
-absl::Status ControlGroups::SetLimits(const Hierarchy& hierarchy, const std::string& folder,
-                                      const GroupLimits& limits) const {
-  for (const std::string& controller : hierarchy.controllers) {
-    absl::Status status;
-    if (controller == "cpu") {
-      status = LimitCpu(folder, hierarchy.unified, limits);
-    } else if (controller == "memory") {
-      status = LimitMemory(folder, hierarchy.unified, limits.memory_bytes);
-    } else if (controller == "pids" && limits.processes_max > 0) {
-      status = WriteGroupFile(folder + "/pids.max", absl::StrCat(limits.processes_max));
-    } else if (controller == "freezer" &&
-               access((folder + (hierarchy.unified ? "/cgroup.kill" : "/freezer.state")).c_str(),
-                      F_OK) != 0) {
-      status = absl::NotFoundError("the kernel has no cgroup.kill: it is older than 5.14");
-    } else if (controller == "devices") {
-      status = LimitDevices(folder, hierarchy.unified, limits.devices);
-    }
-    RETURN_IF_ERROR(status);
-  }
-  return absl::OkStatus();
-}
-
 std::vector<std::string> ControlGroups::FoldersOf(absl::string_view group) const {
   std::vector<std::string> folders;
   for (const Hierarchy& hierarchy : hierarchies_) {
@@ -315,8 +210,40 @@ std::vector<std::string> ControlGroups::FoldersOf(absl::string_view group) const
   return folders;
 }
 
+bool ControlGroups::MayBeKept(const GroupLimits& limits) const {
+  return !limits.tenant.empty() && limits.end_with_init &&
+         std::none_of(hierarchies_.begin(), hierarchies_.end(),
+                      [](const Hierarchy& hierarchy) { return hierarchy.unified; });
+}
+
+TaskGroups ControlGroups::GroupsFor(uint64_t allocation, const GroupLimits& limits) const {
+  TaskGroups groups{.folders = {}, .memory_folder = "", .limits = limits};
+  for (const Hierarchy& hierarchy : hierarchies_) {
+    if (limits.end_with_init && IsFreezerOnly(hierarchy.controllers)) {
+      continue;
+    }
+    groups.folders.push_back(absl::StrCat(hierarchy.folder, "/", allocation));
+    if (Contains(hierarchy.controllers, "memory")) {
+      groups.memory_folder = groups.folders.back();
+    }
+  }
+  return groups;
+}
+
 absl::StatusOr<std::vector<std::string>> ControlGroups::Make(uint64_t allocation,
                                                              const GroupLimits& limits) {
+  if (!MayBeKept(limits)) {
+    return MakeNew(allocation, limits);
+  }
+  TaskGroups groups = GroupsFor(allocation, limits);
+  if (!spare_.Take(limits, groups.folders)) {
+    RETURN_IF_ERROR(MakeNew(allocation, limits).status());
+  }
+  return to_keep_.insert_or_assign(allocation, std::move(groups)).first->second.folders;
+}
+
+absl::StatusOr<std::vector<std::string>> ControlGroups::MakeNew(uint64_t allocation,
+                                                                const GroupLimits& limits) {
   std::vector<std::string> folders = FoldersOf(absl::StrCat(allocation));
   std::vector<std::string> made;
   for (size_t i = 0; i < folders.size(); ++i) {
@@ -329,26 +256,36 @@ absl::StatusOr<std::vector<std::string>> ControlGroups::Make(uint64_t allocation
       return absl::UnavailableError(
           absl::StrCat("processes of an earlier task are still in ", folders[i]));
     }
-    RETURN_IF_ERROR(SetLimits(hierarchies_[i], folders[i], limits));
+    RETURN_IF_ERROR(
+        SetLimits(hierarchies_[i].controllers, folders[i], hierarchies_[i].unified, limits));
     made.push_back(folders[i]);
   }
   return made;
 }
 
 bool ControlGroups::Remove(uint64_t allocation) {
-  const std::vector<std::string> folders = FoldersOf(absl::StrCat(allocation));
+  if (auto kept = to_keep_.extract(allocation);
+      !kept.empty() && spare_.Keep(std::move(kept.mapped()))) {
+    return true;
+  }
+  if (RemoveEmpty(allocation)) {
+    return true;
+  }
+  KillGroup(FoldersOf(absl::StrCat(allocation)));
+  return false;
+}
+
+bool ControlGroups::RemoveEmpty(uint64_t allocation) {
   bool gone = true;
-  for (const std::string& folder : folders) {
+  for (const std::string& folder : FoldersOf(absl::StrCat(allocation))) {
     // A group with processes is not removed.
     gone = (rmdir(folder.c_str()) == 0 || errno == ENOENT) && gone;
-  }
-  if (!gone) {
-    KillGroup(folders);
   }
   return gone;
 }
 
 void ControlGroups::Close() {
+  spare_.Clear();
   for (const Hierarchy& hierarchy : hierarchies_) {
     rmdir(hierarchy.folder.c_str());
   }

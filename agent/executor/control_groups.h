@@ -15,7 +15,8 @@
 #include "absl/strings/string_view.h"
 
 #include "agent/executor/control_group_mounts.h"
-#include "agent/executor/device_rules.h"
+#include "agent/executor/group_limits.h"
+#include "agent/executor/spare_groups.h"
 
 namespace berth {
 
@@ -25,15 +26,6 @@ inline constexpr char kFacilityMemory[] = "cgroup-memory";
 inline constexpr char kFacilityPids[] = "cgroup-pids";
 inline constexpr char kFacilityDevices[] = "cgroup-devices";
 inline constexpr char kFacilityKill[] = "cgroup-kill";
-
-struct GroupLimits {
-  int64_t cpu_milli = 0;            // never more than this; 0: no bound
-  int64_t cpu_share_milli = 0;      // against other tasks when processors are scarce; 0: the usual
-  int64_t memory_bytes = 0;         // without swap; 0: no bound
-  int64_t processes_max = 0;        // threads counted; 0: no bound
-  bool end_with_init = false;       // the end of its init ends every process: no freezer is needed
-  std::vector<DeviceRule> devices;  // nothing else can be opened
-};
 
 struct ControlGroupOptions {
   std::string root;  // before /proc/self and the mounts' paths; for tests
@@ -52,12 +44,19 @@ class ControlGroups {
   const std::vector<std::string>& facilities() const { return facilities_; }
   const std::map<std::string, std::string>& missing() const { return missing_; }
 
-  // The folders of a new group with these limits, one per hierarchy that it needs. What an earlier
+  // The folders of a group with these limits, one per hierarchy that it needs. What an earlier
   // group of that name left is killed and replaced.
   absl::StatusOr<std::vector<std::string>> Make(uint64_t allocation, const GroupLimits& limits);
-  // Removes the group if it is empty, else kills what is in it. True: it is gone.
+  // Removes the group, or keeps it for another task, if it is empty; else kills what is in it.
+  // True: nothing of the task is left.
   bool Remove(uint64_t allocation);
-  // Removes this agent's folder, if no task's group is in it.
+  // Removes the group if it is empty, else leaves it.
+  bool RemoveEmpty(uint64_t allocation);
+  // Whether there are groups that are kept for other tasks.
+  bool has_spare() const { return !spare_.empty(); }
+  // Removes those that no task got since the last call.
+  void Tidy() { spare_.Tidy(); }
+  // Removes them and this agent's folder, if no task's group is in it.
   void Close();
   // Of every group that is there, in order.
   std::vector<uint64_t> Allocations() const;
@@ -76,12 +75,17 @@ class ControlGroups {
   void PassOn(const std::string& folder, std::vector<std::string>& controllers);
   void Try();
   std::vector<std::string> FoldersOf(absl::string_view group) const;
-  absl::Status SetLimits(const Hierarchy& hierarchy, const std::string& folder,
-                         const GroupLimits& limits) const;
+  absl::StatusOr<std::vector<std::string>> MakeNew(uint64_t allocation, const GroupLimits& limits);
+  // Those that this task needs.
+  TaskGroups GroupsFor(uint64_t allocation, const GroupLimits& limits) const;
+  // Another task may follow in them: in version 2 it would see what the one before has used.
+  bool MayBeKept(const GroupLimits& limits) const;
 
   std::vector<Hierarchy> hierarchies_;
   std::vector<std::string> facilities_;
   std::map<std::string, std::string> missing_;
+  std::map<uint64_t, TaskGroups> to_keep_;  // of tasks that have not ended, by allocation
+  SpareGroups spare_;
 };
 
 }  // namespace berth

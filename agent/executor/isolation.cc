@@ -167,7 +167,8 @@ absl::StatusOr<Sandbox> Isolation::MakeSandbox(const TaskNeeds& needs) {
                                                     .memory_bytes = needs.memory_bytes,
                                                     .processes_max = options_.processes_max,
                                                     .end_with_init = private_mounts_,
-                                                    .devices = MakeDeviceRules(sandbox.devices)}));
+                                                    .devices = MakeDeviceRules(sandbox.devices),
+                                                    .tenant = needs.tenant}));
   }
   return sandbox;
 }
@@ -176,19 +177,23 @@ bool Isolation::Release(uint64_t allocation_id) {
   return !groups_.has_value() || groups_->Remove(allocation_id);
 }
 
+void Isolation::Tidy() {
+  groups_->Tidy();
+}
+
 void Isolation::Close() {
   if (groups_.has_value()) {
     groups_->Close();
   }
 }
 
-std::vector<uint64_t> Isolation::FindStrays(const std::set<uint64_t>& known) const {
+std::vector<uint64_t> Isolation::FindStrays(const std::set<uint64_t>& known) {
   std::vector<uint64_t> strays;
   if (!groups_.has_value()) {
     return strays;
   }
   for (const uint64_t allocation : groups_->Allocations()) {
-    if (!known.contains(allocation)) {
+    if (!known.contains(allocation) && !groups_->RemoveEmpty(allocation)) {
       strays.push_back(allocation);
     }
   }

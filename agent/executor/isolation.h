@@ -36,6 +36,7 @@ struct IsolationOptions {
 // What one task needs beside what all tasks get.
 struct TaskNeeds {
   uint64_t allocation_id = 0;
+  std::string tenant;
   std::string task_folder;
   std::string output_folder;
   int64_t cpu_milli = 0;        // asked for: a bound; 0: none
@@ -64,10 +65,15 @@ class Isolation {
   absl::StatusOr<Sandbox> MakeSandbox(const TaskNeeds& needs);
   // Kills whatever is left of the task and removes its control groups. False: something still runs.
   bool Release(uint64_t allocation_id);
+  // Whether control groups of ended tasks are kept, which Tidy will remove.
+  bool has_spare_groups() const { return groups_.has_value() && groups_->has_spare(); }
+  // Removes the control groups that no task got since the last call.
+  void Tidy();
   // At the agent's end; what tasks still need stays.
   void Close();
-  // Tasks that left control groups here and are not among `known`.
-  std::vector<uint64_t> FindStrays(const std::set<uint64_t>& known) const;
+  // Tasks with processes in control groups here that are not among `known`. Groups of such without
+  // any, as an earlier agent may have kept them, are removed.
+  std::vector<uint64_t> FindStrays(const std::set<uint64_t>& known);
 
  private:
   explicit Isolation(IsolationOptions options) : options_(std::move(options)) {}

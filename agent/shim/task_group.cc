@@ -145,4 +145,8 @@ int64_t CountMemoryKills(const std::vector<std::string>& folders) {
   return kills;
 }
 
+int64_t UsedMemory(const std::string& folder) {
+  return std::strtoll(ReadWhole(folder + "/memory.usage_in_bytes").c_str(), nullptr, 10);
+}
+
 }  // namespace berth

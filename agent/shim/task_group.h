@@ -37,6 +37,9 @@ bool IsGroupEmpty(const std::vector<std::string>& folders);
 // How many processes the kernel has ended at the groups' memory limit.
 int64_t CountMemoryKills(const std::vector<std::string>& folders);
 
+// How many bytes are charged to a group of version 1's memory controller. 0: it is none.
+int64_t UsedMemory(const std::string& folder);
+
 }  // namespace berth
 
 #endif  // BERTH_AGENT_SHIM_TASK_GROUP_H_

@@ -109,6 +109,15 @@ def main():
                 wait_until(nothing, 10, "nothing is left")
             except AssertionError as error:
                 raise AssertionError("%s: %s, at first %s" % (error, left, empty)) from None
+
+        with shows("control groups that an agent had kept for the next task when it was killed are gone with the next agent"):
+            job = center.submit("--devices", "1", "--", "true", token=token)
+            center.await_state(job, ["succeeded"], 20)
+            center.kill("agent-1")
+            print("     %d were left" % len(center.groups("[0-9]*")))
+            center.up()
+            wait_until(lambda: center.items("nodes")[0]["state"] == "ready", 20, "the node is ready, not quarantined")
+            expect(not center.groups("[0-9]*"), "left: %s" % center.groups("[0-9]*"))
     finish()
 
 

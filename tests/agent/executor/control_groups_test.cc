@@ -15,6 +15,7 @@
 #include "agent/shim/task_group.h"
 #include "tests/testing/temp_dir.h"
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -277,6 +278,161 @@ TEST_F(RealGroups, GroupsOfTasksAreListedAndRemoved) {
   EXPECT_TRUE(groups.Remove(kAllocation));
   EXPECT_TRUE(groups.Allocations().empty());
   EXPECT_TRUE(groups.Remove(kAllocation));
+}
+
+// ---- Kept for the next task ----
+
+class SpareGroupsTest : public RealGroups {
+ protected:
+  void SetUp() override {
+    if (groups.facilities().empty()) {
+      GTEST_SKIP() << "no control groups can be made here";
+    }
+    const auto folders = groups.Make(kAllocation, Limits());
+    ASSERT_TRUE(folders.ok()) << folders.status();
+    for (const std::string& folder : *folders) {
+      if (std::filesystem::exists(folder + "/cgroup.kill")) {
+        GTEST_SKIP() << "version 2 would show the next task what this one has used";
+      }
+    }
+  }
+  ~SpareGroupsTest() override { groups.Remove(kNext); }
+
+  static GroupLimits Limits(const std::string& tenant = "acme") {
+    return {.cpu_share_milli = 500,
+            .memory_bytes = 32 << 20,
+            .processes_max = 3,
+            .end_with_init = true,
+            .devices = MakeDeviceRules({}),
+            .tenant = tenant};
+  }
+  // What tells a group from another one, whatever its name is.
+  static std::vector<ino_t> Identities(const std::vector<std::string>& folders) {
+    std::vector<ino_t> identities;
+    for (const std::string& folder : folders) {
+      struct stat info {};
+      EXPECT_EQ(stat(folder.c_str(), &info), 0) << folder;
+      identities.push_back(info.st_ino);
+    }
+    return identities;
+  }
+  // Of the groups that the first task has had.
+  bool NextGetsThem(const GroupLimits& limits) {
+    const auto first = Identities(*groups.Make(kAllocation, Limits()));
+    EXPECT_TRUE(groups.Remove(kAllocation));
+    const auto next = groups.Make(kNext, limits);
+    EXPECT_TRUE(next.ok()) << next.status();
+    return next.ok() && Identities(*next) == first;
+  }
+
+  static constexpr uint64_t kNext = 43;
+};
+
+TEST_F(SpareGroupsTest, TheNextTaskOfTheTenantWithTheSameLimitsGetsThemUnderItsName) {
+  EXPECT_TRUE(NextGetsThem(Limits()));
+  EXPECT_FALSE(groups.has_spare());
+  EXPECT_EQ(groups.Allocations(), std::vector<uint64_t>{kNext});
+  EXPECT_TRUE(groups.Remove(kNext));
+  EXPECT_TRUE(groups.has_spare());
+}
+
+TEST_F(SpareGroupsTest, AnotherTenantsTaskGetsNewOnes) {
+  EXPECT_FALSE(NextGetsThem(Limits("globex")));
+}
+
+TEST_F(SpareGroupsTest, ATaskWithOtherLimitsGetsNewOnes) {
+  GroupLimits more = Limits();
+  more.memory_bytes *= 2;
+  EXPECT_FALSE(NextGetsThem(more));
+}
+
+TEST_F(SpareGroupsTest, WhoHasNoTenantNeverGetsThem) {
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  EXPECT_TRUE(groups.Make(kNext, Limits("")).ok());
+  EXPECT_TRUE(groups.Remove(kNext));
+  EXPECT_EQ(groups.Allocations(), std::vector<uint64_t>{kAllocation});
+}
+
+TEST_F(SpareGroupsTest, GroupsInWhichAProcessWasKilledForMemoryAreNotKept) {
+  if (!Has(kFacilityMemory)) {
+    GTEST_SKIP() << groups.missing().at(kFacilityMemory);
+  }
+  const auto folders = groups.Make(kAllocation, Limits());
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  RunIn(*folders, [] {
+    std::vector<char> hog(128 << 20, 'x');
+    return hog[hog.size() / 2] == 'x' ? 0 : 1;
+  });
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  EXPECT_FALSE(groups.has_spare());
+  EXPECT_TRUE(groups.Allocations().empty());
+}
+
+TEST_F(SpareGroupsTest, GroupsThatMuchIsChargedToAreNotKept) {
+  if (!Has(kFacilityMemory)) {
+    GTEST_SKIP() << groups.missing().at(kFacilityMemory);
+  }
+  const TempDir dir;
+  const auto folders = groups.Make(kAllocation, Limits());
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  const int status = RunIn(*folders, [&dir] {
+    std::ofstream file(dir.File("large"));
+    return file << std::string(12 << 20, 'x') << std::flush ? 0 : 1;
+  });
+  ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  EXPECT_FALSE(groups.has_spare());
+}
+
+TEST_F(SpareGroupsTest, GroupsWithAProcessAreNotKept) {
+  const auto folders = groups.Make(kAllocation, Limits());
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool entered = GroupEntry(*folders).Enter();
+    EXPECT_EQ(write(ends[1], "x", 1), 1);
+    while (entered) {
+      pause();
+    }
+    _exit(1);
+  }
+  char told = 0;
+  ASSERT_EQ(read(ends[0], &told, 1), 1);
+  EXPECT_FALSE(groups.Remove(kAllocation));
+  EXPECT_FALSE(groups.has_spare());
+  waitpid(child, nullptr, 0);  // it was killed
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  EXPECT_FALSE(groups.has_spare());
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_F(SpareGroupsTest, TheyGoWhenNobodyHasTakenThemBetweenTwoLooks) {
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  groups.Tidy();
+  EXPECT_TRUE(groups.has_spare());
+  groups.Tidy();
+  EXPECT_FALSE(groups.has_spare());
+  EXPECT_TRUE(groups.Allocations().empty());
+}
+
+TEST_F(SpareGroupsTest, TheyGoWithTheAgent) {
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  groups.Close();
+  EXPECT_TRUE(groups.Allocations().empty());
+}
+
+TEST_F(SpareGroupsTest, ALaterAgentRemovesThemByTheirFirstName) {
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  auto later = ControlGroups::Open(
+      {.root = "", .parent = "", .name = "berth-test-" + std::to_string(getpid())});
+  EXPECT_EQ(later.Allocations(), std::vector<uint64_t>{kAllocation});
+  EXPECT_TRUE(later.RemoveEmpty(kAllocation));
+  // The first one finds that what it has kept is not there.
+  EXPECT_TRUE(groups.Make(kNext, Limits()).ok());
+  EXPECT_EQ(groups.Allocations(), std::vector<uint64_t>{kNext});
 }
 
 }  // namespace
