@@ -39,6 +39,7 @@ enum class PlantedBug {
   kJournalLossIgnored,   // what a lost journal may have accepted is sent again
   kTaskBeforeDurable,    // a task starts before its assignment is on the disk
   kStopOvertakes,        // a stop does not wait for the disk behind its task
+  kUnwrittenTold,        // a heartbeat that does not wait for the disk tells what is not on it
 };
 
 #ifdef BERTH_PLANTED_BUGS

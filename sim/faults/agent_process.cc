@@ -140,7 +140,9 @@ void AgentProcess::Beat(StreamId stream) {
   CatchUp();
   // As Agent::Beat; no disk is slow for as long as its patience lasts.
   if (outputs_.busy() && outputs_.told().has_value()) {
-    machine_.network().SendUp(stream_, core_.MakeHeartbeat(*outputs_.told(), machine_.Clock()));
+    v1::Heartbeat state =
+        Planted(PlantedBug::kUnwrittenTold) ? core_.MakeState() : *outputs_.told();
+    machine_.network().SendUp(stream_, core_.MakeHeartbeat(std::move(state), machine_.Clock()));
   } else {
     Say(core_.MakeHeartbeat(core_.MakeState(), machine_.Clock()));
   }

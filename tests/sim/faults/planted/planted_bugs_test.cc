@@ -70,6 +70,8 @@ INSTANTIATE_TEST_SUITE_P(
 // - kDirtyDevice: the locks of the devices cover for it.
 // - kNoReleaseOnReboot: the hello's list of tasks does not have them, which releases them as well.
 // - kStopOvertakes: a kill comes again with every heartbeat until its task has ended.
+// - kUnwrittenTold: an end counts by its report only; an assignment that was told of and that the
+//   agent's next life does not know counts as lost, though it never ran.
 class RedundantRules : public testing::TestWithParam<PlantedBug> {};
 
 TEST_P(RedundantRules, AreMadeGood) {
@@ -79,7 +81,7 @@ TEST_P(RedundantRules, AreMadeGood) {
 INSTANTIATE_TEST_SUITE_P(EachRule, RedundantRules,
                          testing::Values(PlantedBug::kNoTombstone, PlantedBug::kOldEpochObeyed,
                                          PlantedBug::kDirtyDevice, PlantedBug::kNoReleaseOnReboot,
-                                         PlantedBug::kStopOvertakes),
+                                         PlantedBug::kStopOvertakes, PlantedBug::kUnwrittenTold),
                          [](const auto& bug) {
                            return "Bug" + std::to_string(static_cast<int>(bug.param));
                          });
