@@ -78,6 +78,7 @@ constexpr ErrorCode kErrorCodes[] = {
     {"B3202", "enough places are free, but not close enough together"                 },
     {"B3301", "too few nodes have this class, these labels and these devices"         },
     {"B3302", "no node has as many cores or as much memory as the job asks for"       },
+    {"B3303", "no rack, block or pod has as many such nodes as the job needs"         },
     {"B3401", "nodes are promised away before the job would end"                      },
     {"B3402", "the nodes are booked for that time already"                            },
     {"B3500", "just submitted, or just changed: the next round looks at it"           },

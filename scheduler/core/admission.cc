@@ -74,14 +74,57 @@ std::optional<Objection> CheckEntitlement(const Cluster& cluster, const JobSpec&
           "ask for %d devices or fewer, or leave out --no-borrow and --no-preempt", entitlement)};
 }
 
+// Whether one ring of the node has the devices of a member, where they may not span rings.
+bool HasRing(const GangShape& gang, ClassId device_class, const NodeSite& site) {
+  return gang.topology != TopologyLevel::kRing || !gang.topology_required ||
+         site.LargestRing(site.Known(device_class)) >= gang.devices_per_node;
+}
+
 // Whether the node fits a member by labels, size and devices, were it empty.
 bool IsSuitable(const Cluster& cluster, const GangShape& gang, ClassId device_class,
                 const Node& node) {
-  const int known = CountDevices(cluster.free_index().Site(node.id).Known(device_class));
-  const bool enough = !device_class || known >= gang.devices_per_node;
+  const NodeSite& site = cluster.free_index().Site(node.id);
+  const bool enough =
+      !device_class || (CountDevices(site.Known(device_class)) >= gang.devices_per_node &&
+                        HasRing(gang, device_class, site));
   return enough && node.state != NodeState::kRemoved && gang.per_node.Fits(node.facts.capacity) &&
          IsSuitable(gang, node);
 }
+
+// Nodes for the members of one gang, of which those of one place count that has the most, if the
+// gang may not be spread. A node whose agent names no such place is one by itself.
+class NodeTally {
+ public:
+  NodeTally(const Topology& topology, const GangShape& gang)
+      : topology_(topology),
+        level_(gang.topology),
+        may_spread_(!gang.topology_required || level_ < TopologyLevel::kRack),
+        least_(gang.least_nodes()),
+        by_place_(may_spread_ ? 0 : topology.Domains(level_).size()) {}
+
+  void Add(NodeId node) {
+    ++all_;
+    if (may_spread_) {
+      together_ = all_;
+      return;
+    }
+    const int place = topology_.DomainOf(level_, node);
+    together_ = std::max(together_, place < 0 ? 1 : ++by_place_.at(static_cast<size_t>(place)));
+  }
+
+  int all() const { return all_; }
+  int together() const { return together_; }
+  bool IsEnough() const { return together_ >= least_; }
+
+ private:
+  const Topology& topology_;
+  const TopologyLevel level_;
+  const bool may_spread_;
+  const int least_;
+  std::vector<int> by_place_;
+  int all_ = 0;
+  int together_ = 0;
+};
 
 // It takes jobs, or is expected to in a moment.
 bool IsNear(NodeState state) {
@@ -89,13 +132,15 @@ bool IsNear(NodeState state) {
          state == NodeState::kJoined || state == NodeState::kReconciling;
 }
 
-// Known nodes that fit the gang by labels, size and devices, were they empty; those beyond
-// gang.nodes are not counted.
-int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_class) {
-  int count = 0;
+// Known nodes that fit the gang by labels, size and devices, were they empty; those beyond what is
+// enough are not counted.
+NodeTally SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_class) {
+  NodeTally tally(cluster.free_index().topology(), gang);
   const auto judge = [&](const Node& node) {
-    count += gang.per_node.Fits(node.facts.capacity) && IsSuitable(gang, node) ? 1 : 0;
-    return count < gang.nodes;
+    if (IsSuitable(cluster, gang, device_class, node)) {
+      tally.Add(node.id);
+    }
+    return !tally.IsEnough();
   };
   if (device_class) {
     const auto& nodes = cluster.free_index().OfClass(device_class).known.by_count();
@@ -104,14 +149,14 @@ int SuitableNodes(const Cluster& cluster, const GangShape& gang, ClassId device_
          ++devices) {
       more = nodes[devices].ForEach(nullptr, [&](NodeId id) { return judge(cluster.GetNode(id)); });
     }
-    return count;
+    return tally;
   }
   for (const auto& [id, node] : cluster.nodes()) {
-    if (node.state != NodeState::kRemoved && !judge(node)) {
+    if (!judge(node)) {
       break;
     }
   }
-  return count;
+  return tally;
 }
 
 // "; no node has the label zone=est" for those that none has.
@@ -129,11 +174,37 @@ std::string UnknownLabels(const Cluster& cluster, const GangShape& gang) {
   return text;
 }
 
+// " in one ring" for a member that may not span rings.
+absl::string_view InOneRing(const GangShape& gang) {
+  return gang.topology_required && gang.topology == TopologyLevel::kRing ? " in one ring" : "";
+}
+
+// There are enough nodes for the gang, but not in one place of the level that it asks for.
+Objection TooFarApart(const Cluster& cluster, const GangShape& gang, ClassId device_class,
+                      const NodeTally& suitable) {
+  const absl::string_view level = Name(gang.topology);
+  const int together = suitable.together();
+  const std::string shape = device_class ? Shape(gang, cluster.ClassName(device_class))
+                                         : absl::StrFormat("%d nodes", gang.least_nodes());
+  return {
+      .code = "B3303",
+      .message = absl::StrFormat("job asks for %s in one %s, but no %s has more than %d such %s",
+                                 shape, level, level, together, together == 1 ? "node" : "nodes"),
+      .why = absl::StrFormat(
+          "there are enough, but apart; a node whose agent names no %s stands alone", level),
+      .fix = absl::StrFormat(
+          "ask for %s, or only prefer it: --topology same-%s",
+          together == 1 ? "1 node" : absl::StrFormat("%d nodes or fewer", together), level)};
+}
+
 std::optional<Objection> CheckCapacity(const Cluster& cluster, const GangShape& gang,
                                        ClassId device_class) {
-  const int suitable = SuitableNodes(cluster, gang, device_class);
-  if (suitable >= gang.least_nodes()) {
+  const NodeTally suitable = SuitableNodes(cluster, gang, device_class);
+  if (suitable.IsEnough()) {
     return std::nullopt;
+  }
+  if (suitable.all() >= gang.least_nodes()) {
+    return TooFarApart(cluster, gang, device_class, suitable);
   }
   const std::string& name = cluster.ClassName(device_class);
   const bool constrained =
@@ -141,10 +212,10 @@ std::optional<Objection> CheckCapacity(const Cluster& cluster, const GangShape& 
   return Objection{
       .code = "B3301",
       .message = device_class
-                     ? absl::StrFormat("job asks for %s, but the center has %d such nodes",
-                                       Shape(gang, name), suitable)
+                     ? absl::StrFormat("job asks for %s%s, but the center has %d such nodes",
+                                       Shape(gang, name), InOneRing(gang), suitable.all())
                      : absl::StrFormat("job asks for %d nodes, but the center has %d that suit it",
-                                       gang.least_nodes(), suitable),
+                                       gang.least_nodes(), suitable.all()),
       .why = (device_class
                   ? absl::StrFormat(
                         "%d %s on all nodes together%s", cluster.KnownDevices(device_class), name,
@@ -207,14 +278,16 @@ bool HasPlaceWithout(const Cluster& cluster, const JobSpec& spec,
     if (CheckClass(cluster, spec, device_class).has_value()) {
       continue;  // the quotas let it have none of these
     }
-    int missing = spec.gang.least_nodes();
-    for (auto node = cluster.nodes().begin(); missing > 0 && node != cluster.nodes().end();
+    NodeTally tally(cluster.free_index().topology(), spec.gang);
+    for (auto node = cluster.nodes().begin(); !tally.IsEnough() && node != cluster.nodes().end();
          ++node) {
       const bool near = IsNear(node->second.state) &&
                         std::find(avoided.begin(), avoided.end(), node->first) == avoided.end();
-      missing -= near && IsSuitable(cluster, spec.gang, device_class, node->second) ? 1 : 0;
+      if (near && IsSuitable(cluster, spec.gang, device_class, node->second)) {
+        tally.Add(node->first);
+      }
     }
-    if (missing == 0) {
+    if (tally.IsEnough()) {
       return true;
     }
   }

@@ -128,9 +128,11 @@ constexpr Sentence kSentences[] = {
      }                                                                                    },
     {ReasonCode::kTopology,
      [](const Words& w) {
-       return absl::StrFormat("needs %s in one %s; the best has %d free such nodes",
+       // `other`: such nodes of the best place, free or not, where they were counted.
+       const bool never = w.blocker.other > 0 && w.blocker.other < w.spec.gang.least_nodes();
+       return absl::StrFormat("needs %s in one %s; the best has %d %ssuch nodes",
                               Shape(w.spec.gang, w.name), Name(w.spec.gang.topology),
-                              w.blocker.have);
+                              never ? w.blocker.other : w.blocker.have, never ? "" : "free ");
      }                                                                                    },
     {ReasonCode::kFragmentation,
      [](const Words& w) {

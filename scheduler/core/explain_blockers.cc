@@ -90,7 +90,8 @@ class BlockerList {
       blockers_.push_back({.code = ReasonCode::kTopology,
                            .device_class = class_,
                            .have = census.close,
-                           .bound = view_.FreeCount(class_)});
+                           .bound = view_.FreeCount(class_),
+                           .other = census.together});
     }
     if (census.by_host) {
       blockers_.push_back(

@@ -134,11 +134,12 @@ NodeCensus TakeCensus(const Stuck& stuck, ClassId device_class) {
   census.devices = nodes.With(kByDevices);
   census.whole = census.suitable - census.devices;
   census.close = nodes.CloseWithout(0);
+  census.together = nodes.CloseWithout(kAll);
   const GangShape& gang = stuck.key().gang;
   const int least = gang.least_nodes();
   census.by_topology =
       gang.topology_required && census.suitable >= least &&
-      (nodes.CloseWithout(kAll) < least || (census.available >= least && census.close < least));
+      (census.together < least || (census.available >= least && census.close < least));
   const auto count = [&](unsigned removed) {
     return gang.topology_required && !census.by_topology
                ? nodes.CloseWithout(removed)

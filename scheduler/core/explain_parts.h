@@ -46,10 +46,11 @@ struct NodeCensus {
   int suitable = 0;   // by class, label, health and size
   int available = 0;  // of those, a member fits now
   int booked = 0;
-  int host = 0;     // too few cores or memory
-  int devices = 0;  // too few free devices
-  int whole = 0;    // enough free devices
-  int close = 0;    // of the available, in one place of the level that the gang asks for
+  int host = 0;      // too few cores or memory
+  int devices = 0;   // too few free devices
+  int whole = 0;     // enough free devices
+  int close = 0;     // of the available, in one place of the level that the gang asks for
+  int together = 0;  // of the suitable, in one such place
   // Kinds that together leave too few nodes: without any of those flagged there are enough.
   bool by_booking = false;
   bool by_host = false;

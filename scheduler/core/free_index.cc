@@ -67,11 +67,10 @@ int NodeSite::PositionOf(int index) const {
   return found == indices.end() ? -1 : static_cast<int>(found - indices.begin());
 }
 
-int NodeSite::LargestRing(ClassId device_class) const {
-  const DeviceMask usable = Usable(device_class);
+int NodeSite::LargestRing(DeviceMask devices) const {
   int largest = 0;
   for (DeviceMask ring : rings) {
-    largest = std::max(largest, CountDevices(ring & usable));
+    largest = std::max(largest, CountDevices(ring & devices));
   }
   return largest;
 }
@@ -83,7 +82,7 @@ bool NodeSite::RingFits(ClassId device_class, DeviceMask free, int count) const 
   const bool one = std::any_of(rings.begin(), rings.end(), [free, count](DeviceMask ring) {
     return CountDevices(ring & free) >= count;
   });
-  return one || count > LargestRing(device_class);
+  return one || count > LargestRing(Usable(device_class));
 }
 
 DeviceMask MaskOf(const NodeSite& site, const std::vector<DeviceShare>& devices) {

@@ -57,8 +57,8 @@ struct NodeSite {
   // Whether `count` devices of the class stand in one of its rings, of those in `free`. More than
   // any ring has may span rings.
   bool RingFits(ClassId device_class, DeviceMask free, int count) const;
-  // The usable devices of the class in its largest ring.
-  int LargestRing(ClassId device_class) const;
+  // The most of these devices that stand in one of its rings.
+  int LargestRing(DeviceMask devices) const;
 };
 
 // Those that the node has.

@@ -30,7 +30,7 @@ bool FreeView::RingFits(const PlaceRequest& request, NodeId node) const {
   const DeviceMask free = site.Usable(request.device_class) & ~Load(node).taken();
   return site.RingFits(request.device_class, free, gang.devices_per_node) &&
          !(gang.topology == TopologyLevel::kRing && gang.topology_required &&
-           gang.devices_per_node > site.LargestRing(request.device_class));
+           gang.devices_per_node > site.LargestRing(site.Usable(request.device_class)));
 }
 
 std::vector<NodeId> FreeView::Candidates(const PlaceRequest& request, const NodeSet* filter,
@@ -155,12 +155,20 @@ std::vector<NodeId> FreeView::PickHosts(const PlaceRequest& request, const NodeS
   if (static_cast<int>(hosts.size()) < request.least_nodes()) {
     return {};
   }
-  const size_t count = std::min(hosts.size(), static_cast<size_t>(request.nodes));
+  const bool anywhere = request.gang.topology < TopologyLevel::kRack;
+  const size_t count =
+      anywhere ? std::min(hosts.size(), static_cast<size_t>(request.nodes)) : hosts.size();
   std::partial_sort(hosts.begin(), hosts.begin() + static_cast<std::ptrdiff_t>(count), hosts.end());
   std::vector<NodeId> picked;
   picked.reserve(count);
   for (size_t at = 0; at < count; ++at) {
     picked.push_back(hosts[at].second);
+  }
+  if (!anywhere) {
+    picked = Gather(index_->topology(),
+                    {request.gang.topology, request.gang.topology_required, request.nodes,
+                     request.least_nodes()},
+                    picked);
   }
   index_->topology().SortByPlace(picked);
   return picked;

@@ -324,6 +324,30 @@ def show_shares(center):
             center.berth("cancel", "--now", str(job), token=sharer)
 
 
+def show_topology(center, owner):
+    """Of racks of four nodes, and nodes whose agents name no block."""
+    def submit(nodes, level, *options):
+        return center.try_berth("submit", "--project", "research", "--nodes", str(nodes), "--topology", level, *options,
+                                "--", "true", token=owner)
+
+    with shows("a gang that no rack or block could ever hold is refused with the bound, planned or not: exit 6"):
+        jobs = len(center.items("ps", "-a", token=owner))
+        for nodes, level, most in ((5, "rack", "4 such nodes"), (2, "block", "1 such node")):
+            for options in ([], ["--plan"]):
+                never = submit(nodes, "same-%s:require" % level, *options)
+                expect(never.code == 6 and "B3303" in never.err, str(never))
+                expect("no %s has more than %s" % (level, most) in never.err, str(never))
+        expect(len(center.items("ps", "-a", token=owner)) == jobs, "a refused gang was queued")
+    with shows("one that only prefers a rack, or fits one, runs"):
+        for done in (submit(5, "same-rack", "--wait"), submit(4, "same-rack:require", "--wait")):
+            expect(done.code == 0, str(done))
+    with shows("an update to what no rack could ever hold is refused, too"):
+        waiting = center.submit("--hold", "--nodes", "4", "--topology", "same-rack:require", "--", "true", token=owner)
+        refused = center.try_berth("update", str(waiting), "--nodes", "5", token=owner)
+        expect(refused.code == 6 and "B3303" in refused.err, str(refused))
+        center.berth("cancel", "--now", str(waiting), token=owner)
+
+
 def main():
     with Center("--nodes", str(NODES), "--devices", str(DEVICES)) as center:
         owner = center.add_tenant("railco", 64, 64)
@@ -334,6 +358,7 @@ def main():
         show_maintenance(center, owner)
         show_elastic(center, owner, borrower)
         show_edits(center, owner)
+        show_topology(center, owner)
         show_suspension(center)
         show_shares(center)
     finish()

@@ -130,7 +130,10 @@ TEST_F(ExplainTest, NodesThatAreNeverCloseEnoughAreAReasonBesideBusyOnes) {
     spec.gang.topology_required = true;
     step.cluster.SetSpec(id, std::move(spec));
   });
-  EXPECT_EQ(CodesOf(ExplainIt(id)), (Codes{ReasonCode::kTopology, ReasonCode::kDevicesBusy}));
+  const Explanation explanation = ExplainIt(id);
+  ASSERT_EQ(CodesOf(explanation), (Codes{ReasonCode::kTopology, ReasonCode::kDevicesBusy}));
+  EXPECT_EQ(explanation.blockers[0].sentence,
+            "needs 2 nodes with 8 sim each in one rack; the best has 1 such nodes");
 }
 
 TEST_F(ExplainTest, WhatARecallDoesNotSolveIsListedBesideIt) {

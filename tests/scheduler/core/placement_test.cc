@@ -107,7 +107,7 @@ class NaiveCluster {
   // The most suitable nodes that a gang may take: all, or those of one domain.
   int SuitableTogether(const PlaceRequest& request) const {
     const TopologyLevel level = request.gang.topology;
-    if (!request.gang.topology_required || level < TopologyLevel::kRack || !request.device_class) {
+    if (!request.gang.topology_required || level < TopologyLevel::kRack) {
       return SuitableNodes(request);
     }
     std::map<std::string, int> domains;
