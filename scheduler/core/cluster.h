@@ -293,6 +293,8 @@ class Cluster {
   void LeaveRest(Job& array);
   // What the end of a job means to its array and to those that wait for it. Appends what ends.
   void NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended);
+  // Too many have failed: tasks that have not started never will. Appends those that are jobs.
+  void EndUnstarted(Job& array, absl::Time now, std::vector<JobId>& ended);
   void DecideDependents(JobId parent, absl::Time now, std::vector<JobId>& ended);
   void DecideStarted(JobId parent);
   // Drops what is decided; whether the waiting job is to end.

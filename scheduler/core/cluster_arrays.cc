@@ -171,10 +171,9 @@ void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended)
   } else if (++array.tasks.failed == 1 && !array.cancel_requested) {
     array.attempt.end = EndOfTasks(task);
   }
-  if (pending && FailedTooOften(array)) {
-    NoteRestLeft(array, UnstartedTasks(array));
-    LeaveRest(array);
-    DecideStarted(array.id);
+  const bool failed = task.state != JobState::kSucceeded && task.state != JobState::kCancelled;
+  if (FailedTooOften(array) && (pending || failed)) {
+    EndUnstarted(array, now, ended);
     pending = false;
   }
   if (pending) {
@@ -182,6 +181,31 @@ void Cluster::NoteTaskEnded(JobId id, absl::Time now, std::vector<JobId>& ended)
   } else if (array.tasks.live == 0) {
     EndJob(array.id, CloseTasks(array), now);
     ended.push_back(array.id);
+  }
+}
+
+void Cluster::EndUnstarted(Job& array, absl::Time now, std::vector<JobId>& ended) {
+  std::vector<JobId> claiming;  // a task that has a claim, or had one, is a job that never started
+  for (JobId id : TasksOf(array.id)) {
+    const Job& task = jobs_.at(id);
+    if (IsPending(task) && task.attempt.state == AttemptState::kNone) {
+      claiming.push_back(id);
+    }
+  }
+  const bool pending = IsPending(array);
+  const int left = (pending ? UnstartedTasks(array) : 0) + static_cast<int>(claiming.size());
+  if (left > 0) {
+    NoteRestLeft(array, left);
+  }
+  if (pending) {
+    LeaveRest(array);
+    DecideStarted(array.id);
+  }
+  for (JobId id : claiming) {
+    ReplaceEnd(id, {.reason = EndReason::kCancelled,
+                    .message = "as many tasks of its array have failed as may (--max-fails)"});
+    EndJob(id, JobState::kCancelled, now);
+    ended.push_back(id);
   }
 }
 

@@ -182,17 +182,32 @@ void Orders::CheckBounds(const Cluster& cluster, const Job& array, int starts,
   }
 }
 
+// A task that has a claim is a job of its own, but has not started.
+void Orders::CheckTask(const Job& job, Findings& findings) const {
+  const auto found = wishes_.find(job.array);
+  if (found == wishes_.end() || job.attempt.state != AttemptState::kNone) {
+    return;
+  }
+  const Wish& wish = found->second;
+  if (wish.array.fails_max > 0) {
+    findings.Expect("failed tasks", wish.failed < wish.array.fails_max,
+                    Named(job) + " starts though as many tasks of its array have failed as may");
+  }
+}
+
 void Orders::CheckPlan(const PlanView& view, Findings& findings) const {
   std::map<JobId, int> starts;
   for (const Start& start : view.plan.starts) {
     const Job& job = view.cluster.GetJob(start.job);
     CheckMayStart(job, view.now, findings);
+    CheckTask(job, findings);
     if (job.is_array()) {
       CheckBounds(view.cluster, job, ++starts[job.id], findings);
     }
   }
   for (const Recall& recall : view.plan.recalls) {
     CheckMayStart(view.cluster.GetJob(recall.claim.job), view.now, findings);
+    CheckTask(view.cluster.GetJob(recall.claim.job), findings);
   }
   for (const Anchor& anchor : view.plan.anchors) {
     CheckMayStart(view.cluster.GetJob(anchor.job), view.now, findings);
@@ -219,6 +234,7 @@ void Orders::CheckSuspensions(const Cluster& cluster, Findings& findings) const 
 void Orders::CheckRest(const Cluster& cluster, absl::Time now, Findings& findings) const {
   for (const auto& [id, claim] : cluster.nominations()) {
     CheckMayStart(cluster.GetJob(id), now, findings);
+    CheckTask(cluster.GetJob(id), findings);
   }
   for (const auto& [device_class, anchor] : cluster.anchors()) {
     if (const Job* job = cluster.FindJob(anchor.job); job != nullptr) {

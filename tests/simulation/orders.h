@@ -53,6 +53,7 @@ class Orders {
   void NoteCancelled(const CancelJob& request, const Outcome& outcome, Findings& findings);
   // Why the job must not start now is counted as broken.
   void CheckMayStart(const Job& job, absl::Time now, Findings& findings) const;
+  void CheckTask(const Job& job, Findings& findings) const;
   void CheckBounds(const Cluster& cluster, const Job& array, int starts, Findings& findings) const;
   bool Holds(const Dependency& dependency) const;
   void CheckArrayEnd(const Job& array, Findings& findings) const;

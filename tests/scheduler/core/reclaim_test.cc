@@ -344,6 +344,52 @@ TEST_F(ReclaimTest, EveryTaskOfAnArrayMayClaimAtOnce) {
   ExpectSound();
 }
 
+// Rule: what was asked to give back does so, as for any claim that is given up.
+TEST_F(ReclaimTest, TheClaimOfATaskIsGivenUpOnceTooManyOfItsArrayHaveFailed) {
+  const JobId lent = Running({.tenant = "beta", .devices = 8});
+  const JobId small = Running({.tenant = "beta", .devices = 4});
+  const JobId array = center_.Submit({
+      .devices = 4, .array = {.count = 3, .fails_max = 1}
+  });
+  const std::vector<JobId> tasks = center_.StartTasks(array);
+  ASSERT_EQ(tasks.size(), 2U);
+  ASSERT_TRUE(center_.cluster().nominations().contains(tasks[1]));
+  const JobId asked = center_.state(lent) == JobState::kStopping ? lent : small;
+  center_.RunJob(tasks[0]);
+  center_.ExitJob(tasks[0], 7);
+  EXPECT_EQ(center_.state(tasks[1]), JobState::kCancelled);
+  const Job ended = center_.GetJob(array);
+  EXPECT_EQ(ended.state, JobState::kFailed);
+  EXPECT_EQ(ended.tasks.cancelled, 2);
+  EXPECT_NE(ended.attempt.end.message.find("2 were cancelled unstarted"), std::string::npos)
+      << ended.attempt.end.message;
+  ExpectSound();
+  center_.Round();
+  EXPECT_TRUE(center_.cluster().nominations().empty());
+  EXPECT_EQ(center_.state(asked), JobState::kStopping);
+  Killed(asked);
+  center_.Round();
+  EXPECT_EQ(center_.state(asked), JobState::kQueued);
+  ExpectSound();
+}
+
+// Also of an array whose tasks are all jobs already.
+TEST_F(ReclaimTest, TheLastTaskOfAnArrayDoesNotStartOnceTooManyHaveFailed) {
+  Running({.tenant = "beta", .devices = 8});
+  Running({.tenant = "beta", .devices = 4});
+  const JobId array = center_.Submit({
+      .devices = 4, .array = {.count = 2, .fails_max = 1}
+  });
+  const std::vector<JobId> tasks = center_.StartTasks(array);
+  ASSERT_EQ(tasks.size(), 2U);
+  ASSERT_EQ(center_.state(array), JobState::kRunning);
+  center_.RunJob(tasks[0]);
+  center_.ExitJob(tasks[0], 7);
+  EXPECT_EQ(center_.state(tasks[1]), JobState::kCancelled);
+  EXPECT_EQ(center_.state(array), JobState::kFailed);
+  ExpectSound();
+}
+
 // What a gang gives back already is there for the next claim, and is not asked for twice.
 TEST_F(ReclaimTest, AShrinkingGangIsAskedOnlyForWhatItKeeps) {
   const JobId elastic = Running({.tenant = "beta", .nodes = 2, .devices = 8, .min_nodes = 1});
