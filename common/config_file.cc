@@ -1,7 +1,6 @@
 #include "common/config_file.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <map>
 #include <optional>
@@ -12,8 +11,7 @@
 
 #include "common/error_detail.h"
 #include "common/nearest_name.h"
-#include <fcntl.h>
-#include <unistd.h>
+#include "common/source_text.h"
 
 // Compiled into this file, so that no program needs one more shared library at its start.
 #undef TOML_HEADER_ONLY
@@ -25,66 +23,19 @@
 namespace berth {
 namespace {
 
-constexpr size_t kFileBytesMax = size_t{4} << 20;
 constexpr char kSyntaxError[] = "B1202";
 constexpr char kKeyError[] = "B1203";
 
-// The whole file, or nothing with the reason in errno.
-std::optional<std::string> ReadText(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
-    return std::nullopt;
-  }
-  std::string text;
-  std::array<char, 16384> chunk;
-  ssize_t got = 0;
-  while (text.size() <= kFileBytesMax && (got = read(file, chunk.data(), chunk.size())) > 0) {
-    text.append(chunk.data(), static_cast<size_t>(got));
-  }
-  const int error = got < 0 ? errno : text.size() > kFileBytesMax ? EFBIG : 0;
-  close(file);
-  errno = error;
-  return error == 0 ? std::optional<std::string>(std::move(text)) : std::nullopt;
+SourceText::Place PlaceOf(const toml::source_position& at) {
+  return {at.line, at.column};
 }
 
 }  // namespace
 
-// What the tables of one file share.
-struct SourceText {
-  std::string path;
-  std::vector<std::string> lines;
-  absl::Status first_error;
-
-  void Fail(const toml::source_position& at, size_t width, ErrorText text);
-};
-
-// Keeps the first error, with its line and a caret below the place.
-void SourceText::Fail(const toml::source_position& at, size_t width, ErrorText text) {
-  if (!first_error.ok()) {
-    return;
-  }
-  ErrorDetail detail{.code = std::string(text.code), .why = {}, .fix = {}};
-  std::string where = path;
-  if (at.line > 0) {
-    absl::StrAppend(&where, ":", at.line, ":", at.column);
-    if (at.line <= lines.size() && lines[at.line - 1].size() < 200) {
-      const std::string number = absl::StrCat(at.line);
-      detail.why.push_back(absl::StrCat(number, " | ", lines[at.line - 1]));
-      detail.why.push_back(absl::StrCat(std::string(number.size(), ' '), " | ",
-                                        std::string(at.column - 1, ' '), std::string(width, '^')));
-    }
-  }
-  if (!text.fix.empty()) {
-    detail.fix.emplace_back(text.fix);
-  }
-  first_error =
-      WithDetail(absl::InvalidArgumentError(absl::StrCat(where, ": ", text.message)), detail);
-}
-
 struct ConfigFile::State {
   toml::table table;
-  std::shared_ptr<SourceText> source;
-  std::string name;  // of the [[table]] this is; empty at the top
+  std::shared_ptr<SourceText> source;  // what the tables of one file share
+  std::string name;                    // of the [[table]] this is; empty at the top
   std::map<std::string, std::vector<std::string>> asked;  // section -> keys
   std::vector<std::string> open_sections;                 // all their keys are taken
   std::vector<std::shared_ptr<State>> children;
@@ -93,7 +44,7 @@ struct ConfigFile::State {
   // The value, or null. Remembers that the key is known.
   const toml::node* Ask(absl::string_view section, absl::string_view key);
   // Where a key stands; line 0 if it came from an override.
-  static toml::source_position KeyPosition(const toml::table& table, absl::string_view key);
+  static SourceText::Place KeyPlace(const toml::table& table, absl::string_view key);
   void WrongType(absl::string_view section, absl::string_view key, absl::string_view wanted);
   void RefuseUnknown();
   // The keys and sections that somebody asked for below a section.
@@ -120,11 +71,10 @@ const toml::node* ConfigFile::State::Ask(absl::string_view section, absl::string
   return found == nullptr ? nullptr : found->get(std::string(key));
 }
 
-toml::source_position ConfigFile::State::KeyPosition(const toml::table& table,
-                                                     absl::string_view key) {
+SourceText::Place ConfigFile::State::KeyPlace(const toml::table& table, absl::string_view key) {
   for (const auto& [name, node] : table) {
     if (name.str() == std::string_view(key.data(), key.size())) {
-      return name.source().begin;
+      return PlaceOf(name.source().begin);
     }
   }
   return {};
@@ -133,7 +83,7 @@ toml::source_position ConfigFile::State::KeyPosition(const toml::table& table,
 void ConfigFile::State::WrongType(absl::string_view section, absl::string_view key,
                                   absl::string_view wanted) {
   const toml::table* const found = Section(section);
-  const auto at = found == nullptr ? toml::source_position{} : KeyPosition(*found, key);
+  const auto at = found == nullptr ? SourceText::Place() : KeyPlace(*found, key);
   const std::string message = absl::StrCat("\"", key, "\" must be ", wanted);
   source->Fail(at, key.size(), {.code = kKeyError, .message = message, .why = "", .fix = ""});
 }
@@ -184,7 +134,7 @@ void ConfigFile::State::RefuseKey(const toml::key& key, const std::string& secti
                                              : std::string();
   const std::string key_name(key.str());
   const std::string message = absl::StrCat("unknown key \"", key_name, "\"", place);
-  source->Fail(key.source().begin, key_name.size(),
+  source->Fail(PlaceOf(key.source().begin), key_name.size(),
                {.code = kKeyError, .message = message, .why = "", .fix = fix});
 }
 
@@ -194,7 +144,7 @@ ConfigFile& ConfigFile::operator=(ConfigFile&&) noexcept = default;
 ConfigFile::~ConfigFile() = default;
 
 absl::StatusOr<ConfigFile> ConfigFile::Read(absl::string_view path) {
-  const auto text = ReadText(std::string(path));
+  const auto text = ReadSource(std::string(path));
   if (!text.has_value()) {
     const char* const why = errno == ENOENT   ? "no such file"
                             : errno == EACCES ? "permission denied"
@@ -211,15 +161,13 @@ absl::StatusOr<ConfigFile> ConfigFile::Read(absl::string_view path) {
 
 absl::StatusOr<ConfigFile> ConfigFile::Parse(absl::string_view text, absl::string_view path) {
   auto state = std::make_shared<State>();
-  state->source = std::make_shared<SourceText>();
-  state->source->path = std::string(path);
-  state->source->lines = absl::StrSplit(text, '\n');
+  state->source = std::make_shared<SourceText>(path, text);
   toml::parse_result parsed = toml::parse(std::string_view(text.data(), text.size()));
   if (!parsed) {
     const std::string message(parsed.error().description());
-    state->source->Fail(parsed.error().source().begin, 1,
+    state->source->Fail(PlaceOf(parsed.error().source().begin), 1,
                         {.code = kSyntaxError, .message = message, .why = "", .fix = ""});
-    return state->source->first_error;
+    return state->source->first_error();
   }
   state->table = std::move(parsed).table();
   return ConfigFile(std::move(state));
@@ -394,14 +342,14 @@ bool ConfigFile::Has(absl::string_view section, absl::string_view key) const {
 
 void ConfigFile::Fail(absl::string_view section, absl::string_view key, absl::string_view message) {
   const toml::table* const found = state_->Section(section);
-  const auto at = found == nullptr ? toml::source_position{} : State::KeyPosition(*found, key);
+  const auto at = found == nullptr ? SourceText::Place() : State::KeyPlace(*found, key);
   const std::string named = absl::StrCat("\"", key, "\": ", message);
   state_->source->Fail(at, key.size(), {.code = kKeyError, .message = named, .why = "", .fix = ""});
 }
 
 absl::Status ConfigFile::Finish() {
   state_->RefuseUnknown();
-  return state_->source->first_error;
+  return state_->source->first_error();
 }
 
 }  // namespace berth
