@@ -165,7 +165,7 @@ class Shadow {
       });
     }
     for (const Start* claim : ending.claims) {
-      Noting(claim->job, claim->funding, [this, claim] { then_.Give(claim->members); });
+      Noting(claim->job, claim->funding, [this, claim] { then_.Give(*claim); });
     }
   }
 

@@ -186,7 +186,7 @@ void Cluster::RefreshNode(NodeId id) {
   for (const auto& [claim, start] : nominations_) {
     for (const Placement& member : start.members) {
       if (member.node == id) {
-        free_index_.SetNominated(id, member.devices, true);
+        free_index_.SetNominated(id, member.devices, start.host, true);
         CheckNomination(start);
         waiting_claims_.Stir(claim);
       }
@@ -195,9 +195,9 @@ void Cluster::RefreshNode(NodeId id) {
   StirAll();
 }
 
-void Cluster::SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated) {
-  free_index_.SetNominated(id, devices, nominated);
-  StirNode(id);
+void Cluster::SetNominated(const Placement& member, const HostResources& host, bool nominated) {
+  free_index_.SetNominated(member.node, member.devices, host, nominated);
+  StirNode(member.node);
 }
 
 void Cluster::Restore(StoredState state) {

@@ -99,7 +99,8 @@ class Cluster {
   const std::set<JobId>& Labelled(TenantId tenant, ClassId device_class, Funding funding) const;
   // Devices that the job's unreleased allocations hold.
   int64_t HeldDevices(const Job& job) const;
-  // Devices kept for claims until they start there (quota.md, A6).
+  // Devices, and what they will take of the hosts, kept for claims until they start there
+  // (quota.md, A6).
   const std::map<JobId, Start>& nominations() const { return nominations_; }
   // Reclaims whose claim has neither started nor given up: those of the nominations.
   const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
@@ -309,7 +310,7 @@ class Cluster {
   void ChangeGroup(GroupId id, Change change);
   void IndexPending(Job& job);
   void UnindexPending(Job& job);
-  void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated);
+  void SetNominated(const Placement& member, const HostResources& host, bool nominated);
   // For a new nomination, or one with a node that has changed.
   void CheckNomination(const Start& claim);
   bool OnlyWaits(const Start& claim) const;

@@ -108,7 +108,7 @@ void Cluster::Nominate(const Start& claim, Reclaim certificate) {
   waiting_claims_.Add(claim.job);
   CheckNomination(claim);
   for (const Placement& member : claim.members) {
-    SetNominated(member.node, member.devices, true);
+    SetNominated(member, claim.host, true);
   }
   StirFor(jobs_.at(claim.job).spec.gang);
 }
@@ -119,7 +119,7 @@ void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
     return;
   }
   for (const Placement& member : found->second.members) {
-    SetNominated(member.node, member.devices, false);
+    SetNominated(member, found->second.host, false);
   }
   stirred_.Stir(found->second.device_class);
   waiting_claims_.Drop(claim);

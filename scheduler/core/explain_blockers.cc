@@ -150,7 +150,7 @@ class BlockerList {
     }
     for (const auto& [claim, start] : stuck_.cluster.nominations()) {
       if (start.device_class == class_) {
-        empty.Give(start.members);
+        empty.Give(start);
       }
     }
     return empty;

@@ -73,14 +73,15 @@ class Suitable {
     bare.per_node = HostResources();
     PlaceRequest by_devices = RequestOf(stuck, bare, device_class, grant);
     by_devices.start = by_devices.end = absl::InfinitePast();
-    for (const auto& [verdict, nodes] : FreeView(stuck.cluster).Partition(by_devices)) {
+    const FreeView view(stuck.cluster);
+    for (const auto& [verdict, nodes] : view.Partition(by_devices)) {
       const bool free = verdict == NodeVerdict::kFree;
       if (!free && verdict != NodeVerdict::kBusy && verdict != NodeVerdict::kNominated) {
         continue;
       }
       for (NodeId node : nodes) {
         unsigned bits = free ? 0 : kByDevices;
-        bits |= gang.per_node.Fits(stuck.cluster.free_index().Load(node).free) ? 0 : kByHost;
+        bits |= view.HostFits(gang.per_node, node) ? 0 : kByHost;
         bits |= IsBooked(stuck, request, node) ? kByBooking : 0;
         nodes_.at(bits).push_back(node);
       }

@@ -346,10 +346,17 @@ void FreeIndex::Relabel(const Allocation& allocation, const ShareOwner& before,
   });
 }
 
-void FreeIndex::SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated) {
+void FreeIndex::SetNominated(NodeId id, const std::vector<DeviceShare>& devices,
+                             const HostResources& host, bool nominated) {
   ChangeLoad(id, [&](const NodeSite& site, NodeLoad& load) {
     const DeviceMask mask = MaskOf(site, devices);
-    load.nominated = nominated ? load.nominated | mask : load.nominated & ~mask;
+    if (nominated) {
+      load.nominated |= mask;
+      load.kept += host;
+    } else {
+      load.nominated &= ~mask;
+      load.kept -= host;
+    }
   });
 }
 

@@ -92,6 +92,7 @@ struct OwnedUse {
 // What is free on a node now.
 struct NodeLoad {
   HostResources free;
+  HostResources kept;        // of it, or of what comes back with `nominated`, for claims
   DeviceMask busy = 0;       // given out, shares included
   DeviceMask nominated = 0;  // kept for a claim: free for nobody else
   DeviceMask lent = 0;       // given out to who may be asked for them by an owner
@@ -168,7 +169,9 @@ class FreeIndex {
   void Release(const Allocation& allocation, const ShareOwner& owner);
   // The label of the allocation's job is another one now.
   void Relabel(const Allocation& allocation, const ShareOwner& before, const ShareOwner& after);
-  void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, bool nominated);
+  // A claim's member on the node, with what it will take of the host.
+  void SetNominated(NodeId id, const std::vector<DeviceShare>& devices, const HostResources& host,
+                    bool nominated);
 
  private:
   // Takes a node out of the indexes, and puts it into them.

@@ -263,12 +263,16 @@ absl::Status CheckWaitingClaims(const Cluster& cluster) {
                                       : Broken("nominations", "not those that only wait");
 }
 
-// Nominations that cannot be used are known; each has its reclaim.
+// Nominations that cannot be used are known; each has its reclaim. Nodes keep what they will take.
 absl::Status CheckNominations(const Cluster& cluster) {
   std::set<JobId> broken;
+  std::map<NodeId, HostResources> kept;
   for (const auto& [id, claim] : cluster.nominations()) {
     if (!cluster.AreUsable(claim.members)) {
       broken.insert(id);
+    }
+    for (const Placement& member : claim.members) {
+      kept[member.node] += claim.host;
     }
     const auto reclaim = cluster.open_reclaims().find(id);
     if (reclaim == cluster.open_reclaims().end()) {
@@ -277,6 +281,11 @@ absl::Status CheckNominations(const Cluster& cluster) {
   }
   if (cluster.nominations().size() != cluster.open_reclaims().size()) {
     return Broken("nominations", "a reclaim is left");
+  }
+  for (const auto& [id, node] : cluster.nodes()) {
+    if (cluster.free_index().Load(id).kept != kept[id]) {
+      return Broken("nominations", absl::StrFormat("node %d keeps another host", id.value()));
+    }
   }
   return broken == cluster.broken_nominations()
              ? CheckWaitingClaims(cluster)

@@ -113,9 +113,23 @@ void FreeView::Keep(const std::vector<Placement>& members) {
   }
 }
 
-void FreeView::Give(const std::vector<Placement>& members) {
-  for (const Placement& member : members) {
+void FreeView::Keep(const Start& claim) {
+  Keep(claim.members);
+  for (const Placement& member : claim.members) {
+    MutableLoad(member.node).kept += claim.host;
+  }
+}
+
+void FreeView::Give(const Start& claim) {
+  for (const Placement& member : claim.members) {
     Give(member.node, MaskOf(Site(member.node), member.devices));
+  }
+  GiveHosts(claim);
+}
+
+void FreeView::GiveHosts(const Start& claim) {
+  for (const Placement& member : claim.members) {
+    MutableLoad(member.node).kept -= claim.host;
   }
 }
 

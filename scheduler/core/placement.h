@@ -99,9 +99,13 @@ class FreeView {
   // The same, and its undoing, where the owner is known.
   void Give(const Allocation& allocation, const ShareOwner& owner);
   void TakeBack(const Allocation& allocation, const ShareOwner& owner);
-  // Leaves devices out for everybody, as a nomination does, and ends that.
+  // Leaves out for everybody what a claim keeps, and ends that.
+  void Keep(const Start& claim);
+  void Give(const Start& claim);
+  // The claim starts: what it will take of its nodes beside the devices is taken now.
+  void GiveHosts(const Start& claim);
+  // Leaves devices alone out for everybody, and ends that.
   void Keep(const std::vector<Placement>& members);
-  void Give(const std::vector<Placement>& members);
   void Keep(NodeId node, DeviceMask devices);
   void Give(NodeId node, DeviceMask devices);
 
@@ -122,6 +126,8 @@ class FreeView {
   int64_t FreeCount(ClassId device_class) const { return Free(device_class).devices(); }
   // Whether exactly these devices are usable and not given out, kept for a claim or not.
   bool AreUnallocated(const std::vector<Placement>& members) const;
+  // Whether a member's processors and memory are free, and not kept for a claim.
+  bool HostFits(const HostResources& asked, NodeId node) const;
   const NodeLoad& Load(NodeId node) const;
   const NodeSite& Site(NodeId node) const { return index_->Site(node); }
   const Cluster& cluster() const { return *cluster_; }
@@ -148,7 +154,12 @@ class FreeView {
   std::vector<BookingId> BookingsAgainst(const PlaceRequest& request) const;
   NodeSet BuildFilter(const FilterKey& key) const;
 
-  bool HostFits(const PlaceRequest& request, NodeId node) const;
+  bool HostFits(const PlaceRequest& request, NodeId node) const {
+    return HostFits(request.gang.per_node, node);
+  }
+  // What claims leave of the node's processors and memory: what comes back with their devices is
+  // theirs first.
+  HostResources LeftBesideClaims(NodeId node) const;
   bool RingFits(const PlaceRequest& request, NodeId node) const;
   // Nodes for one member each, the fewest free devices first; not more than `most`.
   // With `broken`, only those of which something is taken.

@@ -17,8 +17,31 @@ bool AsksOfHost(const GangShape& gang) {
 
 }  // namespace
 
-bool FreeView::HostFits(const PlaceRequest& request, NodeId node) const {
-  return request.gang.per_node.Fits(Load(node).free);
+bool FreeView::HostFits(const HostResources& asked, NodeId node) const {
+  const NodeLoad& load = Load(node);
+  if (!asked.Fits(load.free) || load.kept == HostResources{}) {
+    return asked.Fits(load.free);
+  }
+  const HostResources left = LeftBesideClaims(node);
+  return (asked.cpu_milli == 0 || asked.cpu_milli <= left.cpu_milli) &&
+         (asked.memory_mib == 0 || asked.memory_mib <= left.memory_mib);
+}
+
+HostResources FreeView::LeftBesideClaims(NodeId node) const {
+  const NodeLoad& load = Load(node);
+  HostResources left = load.free;
+  left -= load.kept;
+  for (AllocationId id : cluster_->AllocationsOn(node)) {
+    const Allocation& allocation = cluster_->GetAllocation(id);
+    const DeviceMask held = MaskOf(Site(node), allocation.devices) & load.busy;
+    // Beside a share others may stay on the device.
+    const bool whole =
+        !allocation.devices.empty() && allocation.devices.front().milli == kWholeDeviceMilli;
+    if (whole && (held & load.nominated) != 0) {
+      left += allocation.host;
+    }
+  }
+  return left;
 }
 
 bool FreeView::RingFits(const PlaceRequest& request, NodeId node) const {

@@ -38,6 +38,8 @@ struct Start {
   std::vector<Placement> members;  // by rank
   // Owned gangs of its tenant that are borrowed from now on, to give it their room.
   std::vector<JobId> relabelled = {};
+  // Of a claim: kept for it on each of its nodes, beside the devices.
+  HostResources host = {};
 };
 
 // Devices are to be given back for a claim, and kept for it meanwhile (quota.md, A6).

@@ -286,7 +286,11 @@ std::optional<Recall> Reclaimer::Find(const ReclaimRequest& request) {
     return std::nullopt;  // devices are there, but no node that has the rest
   }
   Recall recall{
-      {request.job, device_class_, request.place.funding, *std::move(choice->members)},
+      {.job = request.job,
+       .device_class = device_class_,
+       .funding = request.place.funding,
+       .members = *std::move(choice->members),
+       .host = request.key.gang.per_node},
       Certify(request, choice->prefix, choice->units)
   };
   recall.certificate.nodes = static_cast<int>(recall.claim.members.size());

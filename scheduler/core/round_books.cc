@@ -151,6 +151,7 @@ void RoundBooks::SettleNomination(const Start& claim) {
   nominated_.insert(claim.job);
   Start start = claim;
   start.funding = grant.funding;
+  free_.GiveHosts(claim);
   // Nobody saw it until now: an owner, or a higher priority, may ask for it as soon as it runs.
   plan_.again = true;
   Record(key, request, std::move(start));

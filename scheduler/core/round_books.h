@@ -89,7 +89,7 @@ class RoundBooks {
   enum class Standing { kLapses, kWaits, kSettles };
   Standing StandingOf(const Start& claim) const;
   // Whether the claim's devices are not given out, and the processors and the memory that it asks
-  // for are free beside them: those are kept for nobody.
+  // for are free beside them.
   bool HasPlaces(const Start& claim) const;
   void SettleNomination(const Start& claim);
   // Devices that the claim's own tenant, of those that were asked, still holds.

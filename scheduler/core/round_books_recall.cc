@@ -138,7 +138,7 @@ bool RoundBooks::LeavesAnchor(const Trial& trial, const PlaceRequest& request,
 
 void RoundBooks::Accept(const Trial& trial, const PlaceRequest& request, Recall recall) {
   ReclaimerOf(trial.device_class).Accept(request, recall);
-  free_.Keep(recall.claim.members);
+  free_.Keep(recall.claim);
   ForgetPlaces();
   ChargeClaim(trial.group.key, recall.claim, recall.certificate.candidates);
   LookAgainAt(recall.certificate.due + policy_.nomination_timeout);

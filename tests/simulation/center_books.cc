@@ -193,6 +193,12 @@ void CenterBooks::KeepHosts() {
   }
 }
 
+void CenterBooks::KeepHosts(const std::map<NodeId, HostResources>& claimed) {
+  for (const auto& [node, host] : claimed) {
+    hosts_[node] -= host;
+  }
+}
+
 void CenterBooks::Give(const Allocation& allocation) {
   if (allocation.state != AllocationState::kReleased) {
     for (const DeviceShare& share : allocation.devices) {

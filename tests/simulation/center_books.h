@@ -62,6 +62,7 @@ class CenterBooks {
   void Nominate(const Job& job, const berth::Start& claim);
   // The cluster's claims will take processors and memory of their nodes, too.
   void KeepHosts();
+  void KeepHosts(const std::map<NodeId, HostResources>& claimed);
   // Nothing is kept for the job any more.
   void Lapse(JobId claim);
   void Give(const Allocation& allocation);

@@ -81,6 +81,7 @@ CenterBooks BooksFor(const PlanView& view, size_t which) {
   for (const Start& start : view.plan.starts) {
     books.Start(view.cluster.GetJob(start.job), start);
   }
+  books.KeepHosts(HostsClaimed(view));
   for (size_t i = 0; i < view.plan.recalls.size(); ++i) {
     if (i == which) {
       continue;

@@ -326,6 +326,7 @@ void CheckVictims(const PlanView& view, Findings& findings) {
 
 void CheckPlan(const PlanView& view, Findings& findings) {
   CheckPlaces(view, findings);
+  CheckKeptHosts(view, findings);
   CheckLimits(view, findings);
   CheckVictims(view, findings);
   CheckCertificates(view, findings);

@@ -4,6 +4,8 @@
 // Properties of one plan, judged from the cluster it was made of (quota.md). Each is a function of
 // its arguments and counts what it looked at.
 
+#include <map>
+
 #include "scheduler/core/plan.h"
 #include "scheduler/core/policy.h"
 #include "tests/simulation/center_books.h"
@@ -22,6 +24,12 @@ struct PlanView {
 // holds and that are kept for nobody else; no device is given out twice, nor more than all of it,
 // and shares of a device are for one project.
 void CheckPlaces(const PlanView& view, Findings& findings);
+// What claims of the cluster will take of the nodes' processors and memory, but for those that
+// start or lapse with the plan.
+std::map<NodeId, HostResources> HostsClaimed(const PlanView& view);
+// A start leaves the claims on its nodes the processors and the memory that they will take: of what
+// is free, or comes back with their devices.
+void CheckKeptHosts(const PlanView& view, Findings& findings);
 // No start exceeds the limit of its tenant or project (A1), what may not be stopped stays within
 // the entitlement (A2), a borrow request leaves the others' non-lendable parts free (A4), and a
 // start is owned exactly when the owned sum stays within the entitlement (Labels, I1).

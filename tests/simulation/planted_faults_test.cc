@@ -23,7 +23,8 @@ bool IsFound(const char* property,
   for (uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
     HistoryOptions options;
     options.seed = seed;
-    options.compare_forks = forks;  // dear, and judges nothing else
+    options.compare_forks = forks;                 // dear, and judges nothing else
+    options.rare_events = broken == "kept hosts";  // nothing asks for processors elsewhere
     options.planner = planner;
     SchedulingHistory history(options);
     if (history.Run().broken.contains(property)) {
@@ -130,6 +131,18 @@ TEST(PlantedFaults, DevicesKeptForAClaimAreChecked) {
           return cluster.nominations().contains(recall.claim.job);
         });
         return plan;
+      }));
+  EXPECT_TRUE(
+      IsFound("kept hosts", [](const Cluster& cluster, const Policy& policy, absl::Time now) {
+        Cluster other = cluster;
+        for (auto [id, claim] : std::map<JobId, Start>(cluster.nominations())) {
+          if (cluster.FindJob(id) != nullptr) {
+            claim.host = {};
+            other.DropNomination(id, now);
+            other.Nominate(claim, cluster.open_reclaims().at(id));
+          }
+        }
+        return MakePlan(other, policy, now);
       }));
   EXPECT_TRUE(IsFound("nominations end", [](const Cluster& cluster, absl::Time, Plan& plan) {
     plan.lapsed.clear();

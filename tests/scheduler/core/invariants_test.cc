@@ -34,6 +34,7 @@ class ClusterDamage {
   std::set<JobId>& broken_nominations() { return cluster_.broken_nominations_; }
   std::map<JobId, Reclaim>& open_reclaims() { return cluster_.open_reclaims_; }
   WaitingClaims& waiting_claims() { return cluster_.waiting_claims_; }
+  void KeepHost(NodeId id) { cluster_.free_index_.SetNominated(id, {}, {1000, 0}, true); }
 
  private:
   Cluster& cluster_;
@@ -126,6 +127,7 @@ TEST_F(InvariantsTest, Nominations) {
   ExpectFound("nominations",
               [&](ClusterDamage& damage) { damage.broken_nominations().insert(ready_); });
   ExpectFound("nominations", [&](ClusterDamage& damage) { damage.waiting_claims().Add(ready_); });
+  ExpectFound("nominations", [&](ClusterDamage& damage) { damage.KeepHost(node_); });
   ExpectFound("nominations",
               [&](ClusterDamage& damage) { damage.waiting_claims().List(ready_, {}); });
 }

@@ -28,6 +28,7 @@ class NaiveCluster {
     }
     for (const auto& [claim, start] : cluster.nominations()) {
       for (const Placement& member : start.members) {
+        host_[member.node] += start.host;
         for (const DeviceShare& share : member.devices) {
           taken_.insert({member.node, share.index});
         }
@@ -267,8 +268,9 @@ class RandomCluster {
     Blocker why;
     auto members = FreeView(world_.cluster()).Place(world_.Request(key, device_class), why);
     if (members.has_value()) {
-      const JobId job = world_.Submit(key);
-      world_.cluster().Nominate({job, device_class, Funding::kOwned, *std::move(members)}, {});
+      Start claim{world_.Submit(key), device_class, Funding::kOwned, *std::move(members)};
+      claim.host = key.gang.per_node;
+      world_.cluster().Nominate(claim, {});
     }
   }
 
@@ -378,15 +380,49 @@ TEST(Placement, LeavesOutNominatedDevicesUntilTheyAreGivenBack) {
   const GroupKey one = world.Key(Gang(1, 2));
   Blocker why;
   const auto members = FreeView(world.cluster()).Place(world.Request(one, sim), why);
-  world.cluster().Nominate({world.Submit(one), sim, Funding::kOwned, *members}, {});
+  const Start claim{world.Submit(one), sim, Funding::kOwned, *members};
+  world.cluster().Nominate(claim, {});
 
   FreeView view(world.cluster());
   EXPECT_FALSE(view.CanPlace(world.Request(one, sim)));
   EXPECT_TRUE(view.AreUnallocated(*members));
-  view.Give(*members);
+  view.Give(claim);
   EXPECT_TRUE(view.CanPlace(world.Request(one, sim)));
-  view.Keep(*members);
+  view.Keep(claim);
   EXPECT_FALSE(view.CanPlace(world.Request(one, sim)));
+}
+
+// Rule: what comes back with the devices is the claim's first.
+TEST(Placement, LeavesOutWhatAClaimWillTakeOfAHostBeyondWhatComesBackWithItsDevices) {
+  TestCluster world;
+  const ClassId sim = world.Class("sim");
+  const NodeId node = world.AddNode("a", 4);  // 64 cores
+  GangShape shape = Gang(1, 2);
+  shape.per_node = {20000, 0};
+  const JobId lent = world.Start(world.Key(shape), sim);
+  const auto& held = world.cluster().GetAllocation(world.cluster().GetJob(lent).allocations[0]);
+  const Start claim{
+      .job = world.Submit(world.Key(Gang(1, 2))),
+      .device_class = sim,
+      .funding = Funding::kOwned,
+      .members = {{node, held.devices}},
+      .host = { 50000,                   0}
+  };
+  world.cluster().Nominate(claim, {});
+
+  FreeView view(world.cluster());
+  EXPECT_TRUE(view.HostFits({14000, 0}, node));
+  EXPECT_FALSE(view.HostFits({14001, 0}, node));
+  EXPECT_TRUE(view.HostFits({0, 1000}, node));
+  view.Give(held);
+  EXPECT_TRUE(view.HostFits({14000, 0}, node));
+  EXPECT_FALSE(view.HostFits({14001, 0}, node));
+  view.GiveHosts(claim);
+  EXPECT_TRUE(view.HostFits({64000, 0}, node));
+  world.cluster().SetNodeState(node, NodeState::kDraining, "");
+  EXPECT_FALSE(FreeView(world.cluster()).HostFits({14001, 0}, node));
+  world.cluster().DropNomination(claim.job, world.now());
+  EXPECT_TRUE(FreeView(world.cluster()).HostFits({44000, 0}, node));
 }
 
 struct ReasonCase {

@@ -196,30 +196,6 @@ TEST_F(ReclaimTest, WhatALapsedClaimLeavesIsLookedAtAgain) {
   EXPECT_TRUE(center_.engine().PlanDue());
 }
 
-// Of a node devices are kept for a claim, memory is not.
-TEST_F(ReclaimTest, AClaimDoesNotStartOnMemoryThatIsTaken) {
-  const JobId first = Running({.tenant = "beta", .devices = 8});
-  const JobId second = Running({.tenant = "beta", .devices = 8});
-  const TestJob large = {
-      .tenant = "gamma", .devices = 0, .per_node = {1000, 200000}
-  };
-  const JobId claim = center_.Submit({
-      .devices = 8, .per_node = {1000, 200000}
-  });
-  center_.Round();
-  ASSERT_TRUE(center_.cluster().nominations().contains(claim));
-  const std::vector<JobId> takers = {Running(large), Running(large)};
-  Killed(center_.state(first) == JobState::kStopping ? first : second);
-  center_.Round();
-  EXPECT_EQ(center_.state(claim), JobState::kQueued);
-  for (JobId taker : takers) {
-    center_.ExitJob(taker);
-  }
-  center_.Round();
-  EXPECT_EQ(center_.state(claim), JobState::kStarting);
-  ExpectSound();
-}
-
 // What is being given back is not there yet.
 TEST_F(ReclaimTest, AClaimWaitsForTheMemoryThatComesBack) {
   const JobId holder = Running({
@@ -387,6 +363,46 @@ TEST_F(ReclaimTest, TheLastTaskOfAnArrayDoesNotStartOnceTooManyHaveFailed) {
   center_.ExitJob(tasks[0], 7);
   EXPECT_EQ(center_.state(tasks[1]), JobState::kCancelled);
   EXPECT_EQ(center_.state(array), JobState::kFailed);
+  ExpectSound();
+}
+
+TEST_F(ReclaimTest, WhatAClaimWillTakeOfAHostIsKeptForIt) {
+  Running({.tenant = "beta", .devices = 8});
+  Running({.tenant = "beta", .devices = 8});
+  const JobId claim = center_.Submit({
+      .devices = 8, .per_node = {48000, 1000}
+  });
+  center_.Round();
+  ASSERT_TRUE(center_.cluster().nominations().contains(claim));
+  const NodeId node = center_.cluster().nominations().at(claim).members[0].node;
+  std::vector<JobId> others;
+  for (int i = 0; i < 4; ++i) {
+    others.push_back(center_.Submit({
+        .tenant = "gamma", .devices = 0, .per_node = {30000, 1000}
+    }));
+  }
+  center_.Round();
+  std::set<NodeId> taken;
+  for (AllocationId id : center_.cluster().AllocationsOn(node)) {
+    EXPECT_GT(center_.cluster().GetAllocation(id).devices.size(), 0U);
+  }
+  EXPECT_EQ(center_.state(others[1]), JobState::kStarting);
+  EXPECT_EQ(center_.state(others[2]), JobState::kQueued);
+  EXPECT_EQ(Reason(others[2]).code, ReasonCode::kHostResources);
+  const JobId small = center_.Submit({
+      .tenant = "gamma", .devices = 0, .per_node = {16000, 0}
+  });
+  center_.Round();
+  EXPECT_EQ(center_.cluster().GetAllocation(center_.GetJob(small).allocations[0]).node, node);
+  ExpectSound();
+  for (AllocationId id : std::set<AllocationId>(center_.cluster().AllocationsOn(node))) {
+    if (!center_.cluster().GetAllocation(id).devices.empty()) {
+      center_.Report(id, ReportKind::kKilled);
+    }
+  }
+  center_.Commit();
+  center_.Round();
+  EXPECT_EQ(center_.state(claim), JobState::kStarting);
   ExpectSound();
 }
 
