@@ -108,8 +108,8 @@ TenantId Cluster::AddTenant(Tenant tenant) {
 
 void Cluster::PutTenant(Tenant tenant) {
   new_nouns_.tenants.push_back(tenant);
-  for (const auto& [claim, start] : nominations_) {
-    waiting_claims_.Stir(claim);
+  for (const auto& [claim, start] : nominations()) {
+    nominations_.Stir(claim);
   }
   quota_.PutTenant(std::move(tenant));
   StirAll();
@@ -183,21 +183,10 @@ void Cluster::RefreshNode(NodeId id) {
     const Allocation& allocation = allocations_.at(held);
     free_index_.Take(allocation, OwnerOf(jobs_.at(allocation.job)));
   }
-  for (const auto& [claim, start] : nominations_) {
-    for (const Placement& member : start.members) {
-      if (member.node == id) {
-        free_index_.SetNominated(id, member.devices, start.host, true);
-        CheckNomination(start);
-        waiting_claims_.Stir(claim);
-      }
-    }
+  for (JobId claim : nominations_.KeepAgain(id, free_index_)) {
+    CheckNomination(nominations().at(claim));
   }
   StirAll();
-}
-
-void Cluster::SetNominated(const Placement& member, const HostResources& host, bool nominated) {
-  free_index_.SetNominated(member.node, member.devices, host, nominated);
-  StirNode(member.node);
 }
 
 void Cluster::Restore(StoredState state) {

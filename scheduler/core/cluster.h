@@ -27,6 +27,7 @@
 #include "scheduler/core/identity.h"
 #include "scheduler/core/job.h"
 #include "scheduler/core/node.h"
+#include "scheduler/core/nominations.h"
 #include "scheduler/core/pending_queue.h"
 #include "scheduler/core/pending_reason.h"
 #include "scheduler/core/plan.h"
@@ -34,7 +35,6 @@
 #include "scheduler/core/slot_map.h"
 #include "scheduler/core/stirred_classes.h"
 #include "scheduler/core/transition_counts.h"
-#include "scheduler/core/waiting_claims.h"
 
 namespace berth {
 
@@ -99,19 +99,18 @@ class Cluster {
   const std::set<JobId>& Labelled(TenantId tenant, ClassId device_class, Funding funding) const;
   // Devices that the job's unreleased allocations hold.
   int64_t HeldDevices(const Job& job) const;
-  // Devices, and what they will take of the hosts, kept for claims until they start there
-  // (quota.md, A6).
-  const std::map<JobId, Start>& nominations() const { return nominations_; }
+  // What nodes keep for claims until they start there (quota.md, A6).
+  const std::map<JobId, Start>& nominations() const { return nominations_.claims(); }
   // Reclaims whose claim has neither started nor given up: those of the nominations.
-  const std::map<JobId, Reclaim>& open_reclaims() const { return open_reclaims_; }
+  const std::map<JobId, Reclaim>& open_reclaims() const { return nominations_.reclaims(); }
   // Nominations with a node or a device that can't be used now.
-  const std::set<JobId>& broken_nominations() const { return broken_nominations_; }
+  const std::set<JobId>& broken_nominations() const { return nominations_.broken(); }
   // Whether the claim's job may start, on devices that are what it asks for and can be used.
   bool MayStart(const Start& claim) const;
   // Whether a gang of its own tenant that was asked for it has not ended, though it may have given
   // back what it was asked for.
   bool AwaitsOwnTenant(JobId claim) const;
-  const WaitingClaims& waiting_claims() const { return waiting_claims_; }
+  const WaitingClaims& waiting_claims() const { return nominations_.waiting(); }
   bool AreUsable(const std::vector<Placement>& members) const;
   // As of the last round, by class.
   const std::map<ClassId, Anchor>& anchors() const { return anchors_; }
@@ -310,15 +309,12 @@ class Cluster {
   void ChangeGroup(GroupId id, Change change);
   void IndexPending(Job& job);
   void UnindexPending(Job& job);
-  void SetNominated(const Placement& member, const HostResources& host, bool nominated);
   // For a new nomination, or one with a node that has changed.
   void CheckNomination(const Start& claim);
-  bool OnlyWaits(const Start& claim) const;
   // The classes that such a gang could start in.
   void StirFor(const GangShape& gang);
   // The classes that have devices on the node.
   void StirNode(NodeId id);
-  void StirClaimsOn(const Allocation& released);
   // Recomputes what is free on a node whose facts or state are new.
   void RefreshNode(NodeId id);
   // Jobs with this label that hold devices of the class, in the order of "Labels".
@@ -371,10 +367,7 @@ class Cluster {
   absl::flat_hash_map<std::pair<TenantId, ClassId>, std::map<int, PriorityHolders>> priorities_;
   std::map<ClassId, std::map<absl::Duration, int>> graces_;  // of holders
   absl::flat_hash_map<std::tuple<TenantId, ClassId, Funding>, std::set<JobId>> labelled_;
-  std::map<JobId, Start> nominations_;
-  std::map<JobId, Reclaim> open_reclaims_;  // by claim
-  std::set<JobId> broken_nominations_;
-  WaitingClaims waiting_claims_;
+  Nominations nominations_;
   std::map<ClassId, Anchor> anchors_;
   std::set<std::pair<absl::Time, JobId>> waking_;  // jobs in back-off, by its end
   std::map<TenantId, int64_t> pending_count_;

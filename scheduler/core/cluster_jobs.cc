@@ -238,7 +238,7 @@ void Cluster::ReleaseAllocation(AllocationId id, ReleaseEvidence evidence, absl:
   allocations_on_.at(allocation.node).erase(id);
   IndexReturning(allocation, false);
   free_index_.Release(allocation, OwnerOf(jobs_.at(allocation.job)));
-  StirClaimsOn(allocation);
+  nominations_.StirThoseFor(allocation, free_index_);
   StirNode(allocation.node);
   stirred_.Stir(allocation.device_class);
   const Job& job = MutableJob(allocation.job);

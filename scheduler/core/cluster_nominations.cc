@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/check.h"
 #include "scheduler/core/cluster.h"
 
 namespace berth {
@@ -16,6 +15,15 @@ bool IsStillFit(const GangShape& gang, const Start& claim) {
                      std::count(gang.classes.begin(), gang.classes.end(), claim.device_class) > 0;
   return suits && members >= gang.least_nodes() && members <= gang.nodes &&
          DevicesOf(claim.members) == int64_t{members} * gang.devices_per_node;
+}
+
+bool OnlyWaits(const Cluster& cluster, const Start& claim) {
+  const FreeIndex& nodes = cluster.free_index();
+  return !cluster.AwaitsOwnTenant(claim.job) && cluster.MayStart(claim) &&
+         std::any_of(claim.members.begin(), claim.members.end(), [&nodes](const auto& member) {
+           const DeviceMask asked = MaskOf(nodes.Site(member.node), member.devices);
+           return (nodes.Load(member.node).busy & asked) != 0;
+         });
 }
 
 }  // namespace
@@ -40,12 +48,12 @@ bool Cluster::MayStart(const Start& claim) const {
   const Job* job = FindJob(claim.job);
   return job != nullptr && job->group && IsReady(*job) &&
          !quota_.FindTenant(job->spec.tenant)->suspended &&
-         !broken_nominations_.contains(claim.job) &&
+         !broken_nominations().contains(claim.job) &&
          IsStillFit(groups_.at(job->group).key.gang, claim);
 }
 
 bool Cluster::AwaitsOwnTenant(JobId claim) const {
-  const Reclaim& reclaim = open_reclaims_.at(claim);
+  const Reclaim& reclaim = open_reclaims().at(claim);
   return std::any_of(
       reclaim.candidates.begin(), reclaim.candidates.end(), [&](const ReclaimCandidate& candidate) {
         const Job* asked = FindJob(candidate.job);
@@ -54,22 +62,14 @@ bool Cluster::AwaitsOwnTenant(JobId claim) const {
       });
 }
 
-bool Cluster::OnlyWaits(const Start& claim) const {
-  return !AwaitsOwnTenant(claim.job) && MayStart(claim) &&
-         std::any_of(claim.members.begin(), claim.members.end(), [this](const Placement& member) {
-           const DeviceMask asked = MaskOf(free_index_.Site(member.node), member.devices);
-           return (free_index_.Load(member.node).busy & asked) != 0;
-         });
-}
-
 void Cluster::ListWaitingClaims() {
-  for (const JobId id : std::set<JobId>(waiting_claims_.stirred())) {
-    const Start& claim = nominations_.at(id);
-    if (OnlyWaits(claim)) {
+  for (const JobId id : std::set<JobId>(waiting_claims().stirred())) {
+    const Start& claim = nominations().at(id);
+    if (OnlyWaits(*this, claim)) {
       const JobSpec& spec = jobs_.at(id).spec;
-      waiting_claims_.List(
+      nominations_.List(
           id, {
-                  .due = open_reclaims_.at(id).due,
+                  .due = open_reclaims().at(id).due,
                   .key = {spec.tenant, spec.project, claim.device_class},
                   .use = QuotaUse::Of(DevicesOf(claim.members), claim.funding, spec.preemptible)
       });
@@ -77,58 +77,34 @@ void Cluster::ListWaitingClaims() {
   }
 }
 
-void Cluster::StirClaimsOn(const Allocation& released) {
-  const DeviceMask devices = MaskOf(free_index_.Site(released.node), released.devices);
-  if ((free_index_.Load(released.node).nominated & devices) == 0) {
-    return;
-  }
-  for (const auto& [id, claim] : nominations_) {
-    if (std::any_of(claim.members.begin(), claim.members.end(),
-                    [&](const Placement& member) { return member.node == released.node; })) {
-      waiting_claims_.Stir(id);
-    }
-  }
-}
-
 void Cluster::CheckNomination(const Start& claim) {
-  if (AreUsable(claim.members)) {
-    broken_nominations_.erase(claim.job);
-  } else {
-    broken_nominations_.insert(claim.job);
-  }
+  nominations_.SetBroken(claim.job, !AreUsable(claim.members));
 }
 
 void Cluster::Nominate(const Start& claim, Reclaim certificate) {
-  BERTH_CHECK(!nominations_.contains(claim.job));
   last_reclaim_ = ReclaimId(last_reclaim_.value() + 1);
   certificate.id = last_reclaim_;
   new_nouns_.reclaims.push_back(certificate);
-  open_reclaims_[claim.job] = std::move(certificate);
-  nominations_[claim.job] = claim;
-  waiting_claims_.Add(claim.job);
+  nominations_.Add(claim, std::move(certificate), free_index_);
   CheckNomination(claim);
   for (const Placement& member : claim.members) {
-    SetNominated(member, claim.host, true);
+    StirNode(member.node);
   }
   StirFor(jobs_.at(claim.job).spec.gang);
 }
 
-void Cluster::DropNomination(JobId claim, absl::Time settled_at) {
-  const auto found = nominations_.find(claim);
-  if (found == nominations_.end()) {
+void Cluster::DropNomination(JobId id, absl::Time settled_at) {
+  const auto claim = nominations().find(id);
+  if (claim == nominations().end()) {
     return;
   }
-  for (const Placement& member : found->second.members) {
-    SetNominated(member, found->second.host, false);
+  for (const Placement& member : claim->second.members) {
+    StirNode(member.node);
   }
-  stirred_.Stir(found->second.device_class);
-  waiting_claims_.Drop(claim);
-  nominations_.erase(found);
-  broken_nominations_.erase(claim);
-  Reclaim& reclaim = open_reclaims_.at(claim);
+  stirred_.Stir(claim->second.device_class);
+  Reclaim reclaim = nominations_.Remove(id, free_index_);
   reclaim.settled_at = settled_at;
   new_nouns_.reclaims.push_back(std::move(reclaim));
-  open_reclaims_.erase(claim);
 }
 
 void Cluster::GiveUpReclaims(std::vector<Reclaim> open) {

@@ -136,7 +136,7 @@ bool Cluster::IsReady(const Job& job) {
 }
 
 void Cluster::IndexPending(Job& job) {
-  waiting_claims_.Stir(job.id);
+  nominations_.Stir(job.id);
   const int64_t tasks = UnstartedTasks(job);
   pending_count_[job.spec.tenant] += tasks;
   if (job.state == JobState::kHeld) {
@@ -157,7 +157,7 @@ void Cluster::IndexPending(Job& job) {
 }
 
 void Cluster::UnindexPending(Job& job) {
-  waiting_claims_.Stir(job.id);
+  nominations_.Stir(job.id);
   const int64_t tasks = UnstartedTasks(job);
   pending_count_[job.spec.tenant] -= tasks;
   StirFor(job.spec.gang);

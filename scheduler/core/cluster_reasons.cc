@@ -234,7 +234,7 @@ Blocker Cluster::BlockerOf(const Job& job) const {
             .have = job.tasks.live,
             .bound = job.spec.array.concurrent_max};
   }
-  if (const auto claim = open_reclaims_.find(job.id); claim != open_reclaims_.end()) {
+  if (const auto claim = open_reclaims().find(job.id); claim != open_reclaims().end()) {
     const Reclaim& reclaim = claim->second;
     return {.code = ReasonCode::kRecalling,
             .device_class = reclaim.device_class,

@@ -49,7 +49,7 @@ names enum_names utc_text resources lifecycle transition_counts node_set
 identity array_range job node allocation policy pending_reason booking reclaim_record
 plan
 quota_tree free_index topology fragmentation block_rule active_times suitability
-event changes node_command pending_queue holder_index waiting_claims stirred_classes
+event changes node_command pending_queue holder_index waiting_claims nominations stirred_classes
 cluster
 topology
 placement quota_view place_memo

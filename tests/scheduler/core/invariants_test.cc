@@ -31,9 +31,9 @@ class ClusterDamage {
   std::map<int, PriorityHolders>& HoldersLike(const Job& job) {
     return cluster_.priorities_.at({job.spec.tenant, job.attempt.device_class});
   }
-  std::set<JobId>& broken_nominations() { return cluster_.broken_nominations_; }
-  std::map<JobId, Reclaim>& open_reclaims() { return cluster_.open_reclaims_; }
-  WaitingClaims& waiting_claims() { return cluster_.waiting_claims_; }
+  std::set<JobId>& broken_nominations() { return cluster_.nominations_.broken_; }
+  std::map<JobId, Reclaim>& open_reclaims() { return cluster_.nominations_.reclaims_; }
+  WaitingClaims& waiting_claims() { return cluster_.nominations_.waiting_; }
   void KeepHost(NodeId id) { cluster_.free_index_.SetNominated(id, {}, {1000, 0}, true); }
 
  private:
