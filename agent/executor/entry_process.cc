@@ -12,6 +12,7 @@
 #include "agent/shim/shim_protocol.h"
 #include "common/status_macros.h"
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -34,6 +35,8 @@ constexpr timeval kGiveTimeout = {.tv_sec = 5, .tv_usec = 0};
 constexpr int kEndTimeoutMs = 5000;
 // Between two messages that say that a task is used. Far less than any idle limit that makes sense.
 constexpr int64_t kUseIntervalNs = 100'000'000;
+// Of what a shim has not read yet. More would keep out what the agent tells it, who waits then.
+constexpr int kUnreadBytesMax = 16 << 10;
 
 struct Pipe {
   Descriptor reader;
@@ -320,6 +323,10 @@ void EntryProcess::NoteUse() {
     return;
   }
   used_ns_ = now;
+  int unread_bytes = 0;
+  if (ioctl(shim_.get(), SIOCOUTQ, &unread_bytes) == 0 && unread_bytes > kUnreadBytesMax) {
+    return;
+  }
   AgentCommand used;
   used.kind = AgentCommand::Kind::kUsed;
   // A shim that has ended takes its task along.

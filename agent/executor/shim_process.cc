@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@ namespace berth {
 namespace {
 
 constexpr int kStatusTimeoutMs = 1000;
+// A shim takes whoever connects at once; one that is stopped, or waits for a disk, takes nobody.
+constexpr timeval kConnectTimeout = {.tv_sec = 5, .tv_usec = 0};
 
 }  // namespace
 
@@ -25,13 +28,15 @@ absl::StatusOr<Descriptor> ConnectToShim(int folder_descriptor, const char* name
   if (!connection.is_open()) {
     return absl::ErrnoToStatus(errno, "cannot make a socket for the shim");
   }
+  setsockopt(connection.get(), SOL_SOCKET, SO_SNDTIMEO, &kConnectTimeout, sizeof(kConnectTimeout));
   // By way of /proc the path is short, however deep the folder lies.
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
                 folder_descriptor, name);
   if (connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    return absl::NotFoundError("no shim listens");
+    return errno == EAGAIN ? absl::UnavailableError("the task's shim takes nobody")
+                           : absl::NotFoundError("no shim listens");
   }
   return connection;
 }

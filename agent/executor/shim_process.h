@@ -17,13 +17,14 @@
 namespace berth {
 
 // To a socket of a shim's that listens under this name in its task's folder. NotFound: none does.
+// Unavailable: too many wait there already, and none was taken for some seconds.
 absl::StatusOr<Descriptor> ConnectToShim(int folder_descriptor, const char* name);
 
 class ShimProcess {
  public:
   // Takes the socket.
   explicit ShimProcess(int socket) : socket_(socket) {}
-  // Connects to a shim that outlived its agent; NotFound if none listens there.
+  // Connects to a shim that outlived its agent; errors as of ConnectToShim.
   static absl::StatusOr<ShimProcess> Find(int folder_descriptor);
 
   ShimProcess(ShimProcess&& other) noexcept;

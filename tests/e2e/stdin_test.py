@@ -4,11 +4,12 @@
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
 
-from center import BIN, Center, expect, finish, shows, wait_until
+from center import BIN, Center, alive, expect, finish, shows, wait_until
 
 ECHO = 'while read -r line; do echo "got $line"; done; echo over; exit 7'
 
@@ -163,6 +164,44 @@ def pressure(center, token):
         expect(client.process.wait(timeout=20) == 121, client.err)
 
 
+def shim_of(center, job):
+    """Its init, a child of it, is in the same folder."""
+    folder, parents = center.path("agent-1", "jobs", str(job), "0"), {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink("/proc/%s/cwd" % name) == folder:
+                with open("/proc/%s/stat" % name) as file:
+                    parents[int(name)] = int(file.read().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+    shims = [pid for pid, parent in parents.items() if parent not in parents]
+    expect(len(shims) == 1, "a shim of job %d: %s" % (job, parents))
+    return shims[0]
+
+
+def stuck(center, token):
+    with shows("a supervisor that does not answer holds up who attaches for some seconds, and the agent not at all"):
+        job = start(center, token, "sh", "-c", ECHO, options=["--stdin"])
+        shim = shim_of(center, job)
+        os.kill(shim, signal.SIGSTOP)
+        try:
+            # More than its socket lets wait.
+            clients = [Client(center, "attach", str(job), token=token) for _ in range(12)]
+            for client in clients:
+                client.await_err(b"error[B4306]")
+                client.kill()
+            agent = center.pid("agent-1")
+            os.kill(agent, signal.SIGTERM)
+            wait_until(lambda: not alive(agent), 5, "the agent has ended")
+        finally:
+            os.kill(shim, signal.SIGCONT)
+        center.up()
+        wait_until(lambda: center.try_berth("exec", str(job), "--", "true", token=token).code == 0, 30, "a way in")
+        client = Client(center, "attach", str(job), token=token)
+        client.say(b"one\n")
+        expect(client.end() == 7 and client.out == b"got one\nover\n", (client.out, client.err))
+
+
 def survival(center, token):
     with shows("the input outlives agent and scheduler: attach again, and go on"):
         job = start(center, token, "sh", "-c", ECHO, options=["--stdin"])
@@ -224,6 +263,7 @@ def main():
         basics(center, token)
         several(center, token)
         pressure(center, token)
+        stuck(center, token)
         survival(center, token)
     with Center("--nodes", "2", "--devices", "2", "--isolation", "off") as center:
         token = center.add_tenant("acme", 4, 4)

@@ -195,5 +195,24 @@ TEST_F(OpenInputTest, WhatNobodyReadsIsToldAsLost) {
   EXPECT_TRUE(absl::IsFailedPrecondition(TryOpen().status()));
 }
 
+// The agent's own thread speaks to the shim by the same socket, and would wait for room.
+TEST_F(OpenInputTest, AShimThatReadsNothingIsNotToldOfEveryUse) {
+  const auto input = Open();
+  const AgentCommand lease{.kind = AgentCommand::Kind::kSetLease};
+  constexpr int kUnread = 32;
+  for (int i = 0; i < kUnread; ++i) {
+    ASSERT_EQ(send(target_.shim.get(), &lease, sizeof(lease), 0), sizeof(lease));
+  }
+  input->TakeInput("bytes");
+  input->PassInput();
+  EXPECT_EQ(Read(), "bytes");
+  int told = 0;
+  AgentCommand command;
+  while (recv(shim_.get(), &command, sizeof(command), MSG_DONTWAIT) == sizeof(command)) {
+    ++told;
+  }
+  EXPECT_EQ(told, kUnread);
+}
+
 }  // namespace
 }  // namespace berth
