@@ -1,6 +1,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "client/commands/commands.h"
+#include "client/commands/submit.h"
 #include "client/exit_codes.h"
 #include "client/follow.h"
 #include "client/job_input.h"
@@ -30,10 +31,20 @@ void TellOfShell(Context& context, const v1::GetJobResponse& known) {
   }
 }
 
-// Whether what is typed here goes to the job: rank 0 alone reads it, and may read it yet.
+// Whether what is typed here goes to the job: rank 0 alone reads it, now or once it runs.
 bool TakesInput(const Context& context, const JobRank& place, const v1::GetJobResponse& known) {
   return known.spec().open_stdin() && place.rank <= 0 && !context.arguments.Has("no-stdin") &&
-         known.job().started_at_us() > 0 && !IsEnded(known.job().state());
+         !known.job().has_array() && !IsEnded(known.job().state());
+}
+
+// What is typed before somebody reads it waits here.
+absl::Status AwaitReader(Context& context, ApiClient& api, const v1::Job& job,
+                         const FollowLimits& limits) {
+  const v1::JobState state = job.state();
+  const bool waits = state == v1::JOB_STATE_QUEUED || state == v1::JOB_STATE_HELD ||
+                     state == v1::JOB_STATE_DISPATCHING || state == v1::JOB_STATE_STARTING;
+  std::string said;
+  return waits ? AwaitStart(context, api, job.id(), limits, said).status() : absl::OkStatus();
 }
 
 // As `berth run` does from the moment that the job runs. The log is what a job's processes write
@@ -49,8 +60,12 @@ absl::StatusOr<int> RunAttach(Context& context) {
   ASSIGN_OR_RETURN(const v1::GetJobResponse known, api->GetJob(asked));
   TellOfShell(context, known);
   JobInput input(context, *api);
+  absl::Status status;
   if (TakesInput(context, place, known)) {
-    input.Start(place.job);
+    status = AwaitReader(context, *api, known.job(), limits);
+    if (status.ok()) {
+      input.Start(place.job);
+    }
   }
   v1::StreamLogsRequest request;
   request.set_job_id(place.job);
@@ -59,10 +74,12 @@ absl::StatusOr<int> RunAttach(Context& context) {
   request.set_follow(true);
   request.set_tail_lines(kTailLines);
   TerminalText terminal(context.arguments.Has("raw") || !context.console.out_is_terminal());
-  const absl::Status status = CopyLog(*api, request, limits, [&](const std::string& data) {
-    context.console.Out(terminal.Pass(data));
-    context.console.Flush();
-  });
+  if (status.ok()) {
+    status = CopyLog(*api, request, limits, [&](const std::string& data) {
+      context.console.Out(terminal.Pass(data));
+      context.console.Flush();
+    });
+  }
   input.Stop();
   context.console.Out(terminal.End());
   if (IsUnreachable(status)) {

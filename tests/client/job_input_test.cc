@@ -80,6 +80,15 @@ TEST_F(JobInputTest, AttachPassesTheEndIn) {
   EXPECT_TRUE(IsEnded());
 }
 
+TEST_F(JobInputTest, AttachToAJobThatWaitsPassesItInOnceItRuns) {
+  scheduler_.service.jobs[4812].set_state(v1::JOB_STATE_QUEUED);
+  scheduler_.service.jobs[4812].clear_started_at_us();
+  FollowUntilEnded();
+  const Outcome outcome = Attach({});
+  EXPECT_EQ(outcome.err.find("error"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(IsEnded());
+}
+
 TEST_F(JobInputTest, RunPassesItInFromTheStart) {
   FollowUntilEnded();
   const Outcome outcome = scheduler_.Run({"run", "-i", "--", "cat"});
