@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "agent/executor/control_group_mounts.h"
 #include "agent/shim/task_group.h"
 #include <unistd.h>
 
@@ -19,8 +20,18 @@ constexpr int64_t kLeftBytesMax = 4 << 20;
 
 bool IsAsGoodAsNew(const TaskGroups& groups) {
   const std::string& memory = groups.memory_folder;
-  return IsGroupEmpty(groups.folders) && (memory.empty() || (CountMemoryKills({memory}) == 0 &&
-                                                             UsedMemory(memory) <= kLeftBytesMax));
+  // A process that somebody has moved may be in one hierarchy only.
+  return std::all_of(groups.folders.begin(), groups.folders.end(),
+                     [](const std::string& folder) { return IsGroupEmpty({folder}); }) &&
+         (memory.empty() ||
+          (CountMemoryKills({memory}) == 0 && UsedMemory(memory) <= kLeftBytesMax));
+}
+
+// What a node's monitoring would call the next task's.
+void ForgetMemoryPeaks(const std::string& memory) {
+  for (const char* peak : {"/memory.max_usage_in_bytes", "/memory.failcnt"}) {
+    WriteGroupFile(memory + peak, "0").IgnoreError();
+  }
 }
 
 void RemoveGroups(const std::vector<std::string>& folders) {
@@ -53,6 +64,9 @@ bool SpareGroups::Take(const GroupLimits& limits, const std::vector<std::string>
 bool SpareGroups::Keep(TaskGroups groups) {
   if (spare_.size() >= kSpareMax || !IsAsGoodAsNew(groups)) {
     return false;
+  }
+  if (!groups.memory_folder.empty()) {
+    ForgetMemoryPeaks(groups.memory_folder);
   }
   spare_.push_back({.groups = std::move(groups)});
   return true;

@@ -384,6 +384,43 @@ TEST_F(SpareGroupsTest, GroupsThatMuchIsChargedToAreNotKept) {
   EXPECT_FALSE(groups.has_spare());
 }
 
+TEST_F(SpareGroupsTest, TheNextTaskIsNotSeenWithTheMostThatTheFirstHasUsed) {
+  if (!Has(kFacilityMemory)) {
+    GTEST_SKIP() << groups.missing().at(kFacilityMemory);
+  }
+  const auto folders = groups.Make(kAllocation, Limits());
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  RunIn(*folders, [] {
+    std::vector<char> used(16 << 20, 'x');
+    return used[used.size() / 2] == 'x' ? 0 : 1;
+  });
+  EXPECT_TRUE(groups.Remove(kAllocation));
+  const auto next = groups.Make(kNext, Limits());
+  ASSERT_TRUE(next.ok()) << next.status();
+  for (const std::string& folder : *next) {
+    if (const std::string most = Read(folder + "/memory.max_usage_in_bytes"); !most.empty()) {
+      EXPECT_LT(std::stol(most), 8 << 20);
+    }
+  }
+}
+
+TEST_F(SpareGroupsTest, AProcessInOneHierarchyIsEnough) {
+  const auto folders = groups.Make(kAllocation, Limits());
+  ASSERT_TRUE(folders.ok()) << folders.status();
+  const pid_t child = fork();
+  if (child == 0) {
+    while (true) {
+      pause();
+    }
+  }
+  Write(folders->back() + "/cgroup.procs", std::to_string(child));
+  EXPECT_FALSE(groups.Remove(kAllocation));
+  EXPECT_FALSE(groups.has_spare());
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_TRUE(groups.Remove(kAllocation));
+}
+
 TEST_F(SpareGroupsTest, GroupsWithAProcessAreNotKept) {
   const auto folders = groups.Make(kAllocation, Limits());
   ASSERT_TRUE(folders.ok()) << folders.status();
