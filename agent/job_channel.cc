@@ -1,5 +1,6 @@
 #include "agent/job_channel.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
@@ -344,11 +345,19 @@ class JobChannel final : public grpc::ClientBidiReactor<v1::ChannelOutput, v1::C
 void JobChannels::Open(v1::Agent::Stub& stub, const std::string& token,
                        const v1::OpenChannel& request, absl::StatusOr<EntryTarget> target) {
   DropEnded();
-  if (running_.size() >= kChannelsMax) {
+  const std::string tenant = target.ok() ? target->tenant : "";
+  const auto theirs = std::count_if(running_.begin(), running_.end(), [&](const Running& running) {
+    return running.tenant == tenant;
+  });
+  if (theirs >= kChannelsPerTenantMax || running_.size() >= kChannelsMax) {
     target = absl::ResourceExhaustedError(
-        absl::StrCat("this node has ", kChannelsMax, " ways into jobs open already"));
+        absl::StrCat("this node has ",
+                     theirs >= kChannelsPerTenantMax ? absl::StrCat(theirs, " of your tenant's")
+                                                     : absl::StrCat(running_.size()),
+                     " ways into jobs open already"));
   }
   Running& running = running_.emplace_back();
+  running.tenant = tenant;
   running.channel = std::make_shared<JobChannel>(request);
   running.channel->Begin(stub, token, running.channel);
   running.thread = std::thread(

@@ -23,7 +23,9 @@ class JobChannel;
 // Owned by who owns the stub, which outlives it; one thread.
 class JobChannels {
  public:
-  static constexpr int kChannelsMax = 64;
+  static constexpr int kChannelsMax = 256;
+  // Of one tenant's: no tenant takes the others' ways away.
+  static constexpr int kChannelsPerTenantMax = 64;
 
   JobChannels() = default;
   JobChannels(const JobChannels&) = delete;
@@ -38,6 +40,7 @@ class JobChannels {
 
  private:
   struct Running {
+    std::string tenant;  // empty: of a task that cannot be entered
     std::shared_ptr<JobChannel> channel;
     std::atomic<bool> done = false;
     std::thread thread;

@@ -308,6 +308,7 @@ absl::StatusOr<EntryTarget> TaskRunner::FindEntry(uint64_t allocation_id,
   const auto ranks = static_cast<int>(task.file.ranks.size());
   EntryTarget target{.shim_path = launcher_.options().shim_path,
                      .folder = task.folder->path(),
+                     .tenant = task.assignment.tenant(),
                      .rank = request.rank() - task.assignment.rank() * ranks,
                      .init = task.init,
                      .init_descriptor = Descriptor(),

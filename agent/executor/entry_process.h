@@ -23,7 +23,8 @@ namespace berth {
 struct EntryTarget {
   std::string shim_path;
   std::string folder;
-  int rank = 0;  // in the task
+  std::string tenant;  // whose it is
+  int rank = 0;        // in the task
   pid_t init = -1;
   Descriptor init_descriptor;  // a pidfd of it
   int64_t user_id = -1;        // who the command's streams belong to; -1: the agent's own

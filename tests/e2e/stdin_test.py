@@ -164,6 +164,20 @@ def pressure(center, token):
         expect(client.process.wait(timeout=20) == 121, client.err)
 
 
+def crowd(center, token):
+    with shows("a tenant that has all its ways into a node's jobs takes no other tenant's"):
+        other = center.add_tenant("globex", 1, 1)
+        job = start(center, token, "sh", "-c", ECHO, options=["--stdin"])
+        theirs = start(center, other, "sleep", "300")
+        clients = [Client(center, "attach", str(job), token=token) for _ in range(64)]
+        wait_until(lambda: center.try_berth("exec", str(job), "--", "true", token=token).code != 0, 20, "no more may be had")
+        result = center.try_berth("exec", str(theirs), "--", "echo", "in", token=other)
+        expect((result.code, result.out) == (0, "in\n"), str(result))
+        for client in clients:
+            client.kill()
+        center.berth("cancel", "--now", str(job), str(theirs))
+
+
 def shim_of(center, job):
     """Its init, a child of it, is in the same folder."""
     folder, parents = center.path("agent-1", "jobs", str(job), "0"), {}
@@ -259,11 +273,12 @@ def gang(center, token):
 def main():
     is_root = os.geteuid() == 0
     with Center("--nodes", "1", "--devices", "8", "--isolation", "allow" if is_root else "off") as center:
-        token = center.add_tenant("acme", 8, 8)
+        token = center.add_tenant("acme", 7, 8)
         basics(center, token)
         several(center, token)
         pressure(center, token)
         stuck(center, token)
+        crowd(center, token)
         survival(center, token)
     with Center("--nodes", "2", "--devices", "2", "--isolation", "off") as center:
         token = center.add_tenant("acme", 4, 4)
