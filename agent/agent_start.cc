@@ -24,9 +24,6 @@
 namespace berth {
 namespace {
 
-// Numbers of new journals are counted in seconds from here: 2020-01-01.
-constexpr absl::Time kIncarnationsBegin = absl::FromUnixSeconds(1577836800);
-
 // Tasks of other users pass through, so others may enter but not list.
 absl::Status MakeFolders(const std::string& path, mode_t mode) {
   std::error_code error;
@@ -102,17 +99,11 @@ absl::Status Agent::Prepare() {
 }
 
 void Agent::BeginJournal(AgentState& state) {
-  // An agent starts less often than once a second. One that loses its journal twice in a second
-  // would be taken for itself.
   if (journal_->records_lost()) {
-    const absl::Time now = absl::Now();
-    absl::SleepFor(absl::FromUnixSeconds(absl::ToUnixSeconds(now) + 1) - now);
+    absl::SleepFor(absl::Milliseconds(1));  // so that one that loses it at once again has another
   }
-  const int64_t since_us = WallTimeUs() - absl::ToUnixMicros(kIncarnationsBegin);
-  const auto new_incarnation = static_cast<uint64_t>(
-      std::max<int64_t>(since_us / absl::ToInt64Microseconds(absl::Seconds(1)), 1));
   const size_t known = state.tasks.size();
-  BeginLife(new_incarnation, journal_->records_lost(),
+  BeginLife(NewIncarnation(absl::Now()), journal_->records_lost(),
             journal_->records_lost() ? FindTasks(options_.data_dir) : std::vector<JournaledTask>(),
             state);
   if (journal_->records_lost()) {

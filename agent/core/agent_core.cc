@@ -18,8 +18,9 @@ constexpr size_t kHeartbeatsRemembered = 64;
 AgentCore::AgentCore(AgentState state, absl::string_view node, absl::string_view boot_id)
     : state_(std::move(state)), node_(node) {
   const bool rebooted = !state_.boot_id.empty() && state_.boot_id != boot_id;
-  // Report numbers grow over all lives of the agent without a record of each.
-  last_report_seq_ = static_cast<int64_t>(state_.incarnation << 32);
+  // Report numbers grow over the lives of the agent without a record of each. Incarnations that
+  // count in 1/1024 s leave room for it until 2088.
+  last_report_seq_ = static_cast<int64_t>(state_.incarnation << 22);
   for (const auto& [id, journaled] : state_.tasks) {
     Task& task = tasks_[id];
     task.assignment = journaled.assignment;

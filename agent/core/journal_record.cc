@@ -49,6 +49,13 @@ void ApplyRecord(const JournalRecord& record, AgentState& state) {
   std::visit([&state](const auto& kind) { Apply(kind, state); }, record);
 }
 
+uint64_t NewIncarnation(absl::Time now) {
+  constexpr absl::Time kBegin = absl::FromUnixSeconds(1577836800);  // 2020-01-01
+  constexpr int64_t kPerSecond = 1024;
+  return static_cast<uint64_t>(
+      std::max<int64_t>(absl::ToInt64Microseconds(now - kBegin) * kPerSecond / 1'000'000, 1));
+}
+
 void BeginLife(uint64_t new_incarnation, bool records_lost, const std::vector<JournaledTask>& found,
                AgentState& state) {
   state.incarnation = state.incarnation == 0 ? new_incarnation : state.incarnation + 1;

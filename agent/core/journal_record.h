@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "absl/time/time.h"
+
 #include "proto/agent_api.pb.h"
 
 namespace berth {
@@ -73,8 +75,13 @@ struct AgentState {
 
 void ApplyRecord(const JournalRecord& record, AgentState& state);
 
+// The first number of a journal that begins at `now`: it counts in 1/1024 s, which is less than an
+// agent takes to start, so that it is above whatever a lost journal counted to. Older agents
+// counted in seconds: their numbers are below those of all later ones.
+uint64_t NewIncarnation(absl::Time now);
+
 // The next life of an agent begins with what its journal says. `new_incarnation`: the first number
-// where there is no journal, above whatever a lost one counted to. `records_lost`: the journal is
+// where there is no journal. `records_lost`: the journal is
 // new or its end was cut off; `found` are the tasks that were on this node all the same.
 void BeginLife(uint64_t new_incarnation, bool records_lost, const std::vector<JournaledTask>& found,
                AgentState& state);

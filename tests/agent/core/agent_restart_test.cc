@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include <gtest/gtest.h>
 
 #include "agent/core/agent_core.h"
@@ -46,6 +47,28 @@ TEST(AgentCoreJournalLoss, ANewJournalSaysSinceWhenItIsWhole) {
   const v1::Hello later = AgentCore(state, "node-1", kBoot).MakeHello({}, kHelloSent).hello();
   EXPECT_EQ(later.incarnation(), 1001u);
   EXPECT_EQ(later.journal_since(), 1000u) << "lost once, and whole since then";
+}
+
+// Rule: a new journal begins above whatever the lost one counted to, one for each start.
+TEST(AgentCoreJournalLoss, ANewJournalCountsFasterThanAgentsStart) {
+  const absl::Time now = absl::FromUnixSeconds(1800000000);
+  AgentState state;
+  BeginLife(NewIncarnation(now), true, {}, state);
+  for (int restart = 1; restart <= 100; ++restart) {
+    BeginLife(NewIncarnation(now), false, {}, state);
+  }
+  EXPECT_LT(state.incarnation, NewIncarnation(now + absl::Milliseconds(100)));
+  EXPECT_LT(NewIncarnation(now), NewIncarnation(now + absl::Milliseconds(1)));
+  EXPECT_EQ(NewIncarnation(absl::UnixEpoch()), 1u) << "a clock that was never set";
+}
+
+TEST(AgentCoreJournalLoss, ANewJournalIsAboveThatOfAnAgentThatCountedInSeconds) {
+  const absl::Time now = absl::FromUnixSeconds(1800000000);
+  const uint64_t in_seconds = 1800000000 - 1577836800;
+  EXPECT_GT(NewIncarnation(now), in_seconds);
+  AgentState later{.incarnation = in_seconds, .boot_id = kBoot};
+  BeginLife(NewIncarnation(now), false, {}, later);
+  EXPECT_EQ(later.incarnation, in_seconds + 1) << "its journal goes on";
 }
 
 TEST(AgentCoreJournalLoss, ATornJournalIsWholeOnlySinceNow) {
