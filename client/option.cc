@@ -109,10 +109,12 @@ class ArgumentParser {
     for (size_t i = 1; i < word.text.size(); ++i) {
       const Option* const option = FindLetter(tables_, word.text[i]);
       if (option == nullptr) {
-        return ErrorAt(word.origin,
-                       absl::StrCat("unknown option \"-", CleanText(word.text.substr(i, 1)),
-                                    "\" in \"", CleanText(word.text), "\""),
-                       "put arguments that begin with a dash after \"--\"");
+        return ErrorAt(
+            word.origin,
+            absl::StrCat(
+                "unknown option \"-", CleanText(word.text.substr(i, 1)), "\"",
+                word.text.size() == 2 ? "" : absl::StrCat(" in \"", CleanText(word.text), "\"")),
+            "put arguments that begin with a dash after \"--\"");
       }
       const bool last = i + 1 == word.text.size();
       if (option->value == nullptr || last) {

@@ -28,7 +28,7 @@ absl::StatusOr<std::vector<int32_t>> RanksOf(const OptionValue& value) {
   ASSIGN_OR_RETURN(const std::vector<std::string> parts, ListOf(value));
   std::set<int32_t> ranks;
   for (const std::string& part : parts) {
-    const size_t dash = part.find('-');
+    const size_t dash = part.find('-', 1);  // "-1" is no range
     ASSIGN_OR_RETURN(const int32_t first, RankOf(value, part.substr(0, dash)));
     int32_t last = first;
     if (dash != std::string::npos) {

@@ -1,6 +1,8 @@
 #include "client/commands/dispatch.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -52,6 +54,34 @@ std::vector<std::string> VerbsOf(absl::string_view noun) {
   return verbs;
 }
 
+// What people who know other schedulers type.
+constexpr std::pair<absl::string_view, const char*> kHabits[] = {
+    {"delete",   "cancel" },
+    {"describe", "show"   },
+    {"get",      "ps"     },
+    {"job",      "ps"     },
+    {"jobs",     "ps"     },
+    {"kill",     "cancel" },
+    {"list",     "ps"     },
+    {"log",      "logs"   },
+    {"ls",       "ps"     },
+    {"sacct",    "ps -a"  },
+    {"sacctmgr", "quota"  },
+    {"salloc",   "shell"  },
+    {"sattach",  "attach" },
+    {"sbatch",   "submit" },
+    {"scancel",  "cancel" },
+    {"scontrol", "show"   },
+    {"sinfo",    "nodes"  },
+    {"sprio",    "explain"},
+    {"squeue",   "ps"     },
+    {"srun",     "run"    },
+    {"sshare",   "quota"  },
+    {"sstat",    "top"    },
+    {"status",   "ps"     },
+    {"stop",     "cancel" },
+};
+
 absl::Status UnknownCommand(const std::string& first, const std::string& second) {
   const std::vector<std::string> verbs = VerbsOf(first);
   if (!verbs.empty()) {
@@ -72,7 +102,10 @@ absl::Status UnknownCommand(const std::string& first, const std::string& second)
       names.insert(command->plural);
     }
   }
-  const std::string nearest = NearestName(first, {names.begin(), names.end()});
+  const auto* const habit = std::find_if(std::begin(kHabits), std::end(kHabits),
+                                         [&](const auto& known) { return known.first == first; });
+  const std::string nearest =
+      habit != std::end(kHabits) ? habit->second : NearestName(first, {names.begin(), names.end()});
   return ErrorAt(
       {}, absl::StrCat("unknown command \"", CleanText(first), "\""),
       nearest.empty() ? "berth help" : absl::StrCat("did you mean `berth ", nearest, "`?"));
@@ -163,6 +196,16 @@ absl::StatusOr<int> Run(const Call& call, Context& context) {
   return call.command->run(context);
 }
 
+// Where nobody has named the remedy of a wrong command line, the command's help has it.
+absl::StatusOr<int> WithRemedy(const Command& command, absl::StatusOr<int> result) {
+  std::optional<ErrorDetail> detail = FindDetail(result.status());
+  if (!detail.has_value() || detail->code != "B1301" || !detail->fix.empty()) {
+    return result;
+  }
+  detail->fix = {absl::StrCat("berth ", command.name, " --help")};
+  return WithDetail(result.status(), *detail);
+}
+
 int Finish(Context& context, const absl::StatusOr<int>& result) {
   if (!result.ok()) {
     context.PrintError(result.status());
@@ -207,7 +250,7 @@ int RunClient(const std::vector<std::string>& words, Context& context) {
     context.console.Out(CommandHelp(*call->command));
     return Finish(context, kExitDone);
   }
-  return Finish(context, Run(*call, context));
+  return Finish(context, WithRemedy(*call->command, Run(*call, context)));
 }
 
 }  // namespace berth

@@ -107,6 +107,10 @@ absl::StatusOr<std::string> HelpAbout(const std::vector<std::string>& words) {
   if (const ErrorCode* code = FindErrorCode(absl::AsciiStrToUpper(words.back())); code != nullptr) {
     return absl::StrCat(code->code, "  ", code->meaning, "\n");
   }
+  if (words[0] == "reasons" && words.size() > 1) {
+    return ErrorAt({}, absl::StrCat("there is no code \"", CleanText(words.back()), "\""),
+                   "berth help reasons");
+  }
   std::vector<std::string> known = {"all"};
   for (const Topic& topic : HelpTopics()) {
     known.emplace_back(topic.name);

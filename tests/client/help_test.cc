@@ -41,10 +41,29 @@ TEST(Help, TopicsAndTheListOfAllCommandsAreThere) {
   }
   EXPECT_EQ(RunBerth({"help", "nonsense-topic"}, {}).code, 2);
   EXPECT_EQ(RunBerth({"help", "reasons", "b2101"}, {}).out.find("B2101  "), 0u);
-  EXPECT_EQ(RunBerth({"help", "reasons", "B0000"}, {}).code, 2);
+  const Outcome unknown = RunBerth({"help", "reasons", "B0000"}, {});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.err.find("there is no code \"B0000\"\n  fix:  berth help reasons"),
+            std::string::npos)
+      << unknown.err;
+}
+
+TEST(Commands, AWrongLineWithoutARemedyOfItsOwnNamesItsHelp) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"explain", "1", "2"},
+           {"submit",         "-d",     "1.5", "--", "true"},
+           {"node",    "drain"}
+  }) {
+    const Outcome outcome = RunBerth(words, {});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_NE(outcome.err.find("\n  fix:  berth "), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find(" --help\n"), std::string::npos) << outcome.err;
+  }
+  EXPECT_EQ(RunBerth({"show", "-1"}, {}).err.find("error[B1301]: unknown option \"-1\"\n"), 0u);
 }
 
 TEST(Commands, AnUnknownOneNamesTheNearest) {
+  EXPECT_NE(RunBerth({"squeue"}, {}).err.find("did you mean `berth ps`?"), std::string::npos);
   const Outcome outcome = RunBerth({"sumbit"}, {});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_NE(outcome.err.find("did you mean `berth submit`?"), std::string::npos) << outcome.err;

@@ -24,6 +24,7 @@ TEST(RankSet, RefusesTheRest) {
        {"", "a", "-1", "1-", "-", "1,,2", "5-3", "1.5", "0-99999999", "+1", "0 1"}) {
     EXPECT_FALSE(Read(text).ok()) << text;
   }
+  EXPECT_EQ(Read("-1").status().message(), "--rank: \"-1\" is no rank");
 }
 
 TEST(RankSet, FoldsWhatItReads) {
