@@ -267,6 +267,10 @@ policy = "$isolation"
 [images]
 folders = ["$dir/images"]
 
+# Jobs find berth (notify, rsh), as on a node where it is installed.
+[env]
+PATH = "$bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 END
     device_settings "$number"
   } >"$dir/$name.toml"

@@ -213,7 +213,8 @@ def recalls():
             saved = center.start("true", borrower)
             younger = center.start("true", borrower)
             # Without the checkpoint it would be the younger one, which has run for less time.
-            center.inside(saved, NOTIFY + " --checkpoint step=1", borrower)
+            # The jobs of a dev-cluster find berth.
+            expect(center.inside(saved, "berth notify --checkpoint step=1", borrower).code == 0, "no berth in the job")
             center.await_notice(saved, borrower, checkpoint="step=1")
             claim = center.submit("--devices", "1", "--", "sleep", "300", token=owner)
             center.await_state(claim, ["running"], 60, token=owner)
