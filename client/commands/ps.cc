@@ -67,22 +67,29 @@ absl::StatusOr<bool> OnlyMine(ApiClient& api, const Arguments& arguments) {
   return answer.user().role() == v1::ROLE_MEMBER || answer.user().role() == v1::ROLE_TENANT_ADMIN;
 }
 
-// All pages, the newest first, up to `limit` jobs. `more` tells whether there are others.
-absl::StatusOr<std::vector<v1::Job>> ListAll(ApiClient& api, v1::ListJobsRequest request,
-                                             int64_t limit, bool& more) {
+struct JobList {
   std::vector<v1::Job> jobs;
-  more = true;
-  while (more && static_cast<int64_t>(jobs.size()) < limit) {
+  bool more = false;                         // there are others
+  std::map<uint64_t, v1::JobSpec> matrices;  // by array: its specification, less all but the matrix
+};
+
+// All pages, the newest first, up to `limit` jobs.
+absl::StatusOr<JobList> ListAll(ApiClient& api, v1::ListJobsRequest request, int64_t limit) {
+  JobList list{.jobs = {}, .more = true, .matrices = {}};
+  while (list.more && static_cast<int64_t>(list.jobs.size()) < limit) {
     request.set_page_size(static_cast<int32_t>(
-        std::min<int64_t>(kPageSize, limit - static_cast<int64_t>(jobs.size()))));
+        std::min<int64_t>(kPageSize, limit - static_cast<int64_t>(list.jobs.size()))));
     ASSIGN_OR_RETURN(v1::ListJobsResponse page, api.ListJobs(request));
     for (v1::Job& job : *page.mutable_jobs()) {
-      jobs.push_back(std::move(job));
+      list.jobs.push_back(std::move(job));
     }
-    more = page.next_before_job_id() != 0;
+    for (v1::ArrayMatrix& array : *page.mutable_matrices()) {
+      list.matrices[array.array_id()].mutable_matrix()->Swap(array.mutable_matrix());
+    }
+    list.more = page.next_before_job_id() != 0;
     request.set_before_job_id(page.next_before_job_id());
   }
-  return jobs;
+  return list;
 }
 
 // For people, the tasks of an array that is in the list stand in its line.
@@ -106,9 +113,10 @@ class JobLister {
   JobLister(Context& context, ApiClient& api, bool owners)
       : context_(context), api_(api), owners_(owners) {}
 
-  absl::Status Print(std::vector<v1::Job> listed) {
+  absl::Status Print(JobList list) {
     const OutputKind kind = context_.output.kind;
-    const std::vector<v1::Job> jobs = FoldArrays(context_, std::move(listed));
+    matrices_.merge(list.matrices);
+    const std::vector<v1::Job> jobs = FoldArrays(context_, std::move(list.jobs));
     Listing listing = JobListing(jobs, owners_, kind, absl::Now());
     if (context_.arguments.Has("tasks") && kind != OutputKind::kName) {
       RETURN_IF_ERROR(AddParameters(jobs, listing));
@@ -142,8 +150,8 @@ class JobLister {
     return absl::OkStatus();
   }
 
-  // The specification of the array that the job is a task of, less all but its matrix. It is asked
-  // for once; who may not see it sees no parameters.
+  // The specification of the array that the job is a task of, less all but its matrix. What no
+  // listing has told is asked for once; who may not see it sees no parameters.
   absl::StatusOr<const v1::JobSpec*> MatrixOf(const v1::Job& job) {
     const auto [found, is_new] = matrices_.try_emplace(job.array_id());
     if (is_new && job.array_id() != 0) {
@@ -168,31 +176,31 @@ class JobLister {
 };
 
 // On a terminal the picture is drawn again; elsewhere only changed lines are added.
-absl::StatusOr<int> Watch(Context& context, ApiClient& api, const v1::ListJobsRequest& request,
+absl::StatusOr<int> Watch(Context& context, ApiClient& api, v1::ListJobsRequest request,
                           int64_t limit) {
   std::set<std::pair<uint64_t, uint64_t>> shown;
   JobLister lister(context, api, !request.mine());
   bool first = true;
   while (true) {
-    bool more = false;
-    ASSIGN_OR_RETURN(std::vector<v1::Job> jobs, ListAll(api, request, limit, more));
+    ASSIGN_OR_RETURN(JobList list, ListAll(api, request, limit));
     if (context.console.out_is_terminal() && context.output.for_people()) {
       context.console.Out("\x1b[H\x1b[J");
     } else {
-      jobs.erase(std::remove_if(jobs.begin(), jobs.end(),
-                                [&](const v1::Job& job) {
-                                  return !shown.emplace(job.id(), job.version()).second;
-                                }),
-                 jobs.end());
+      list.jobs.erase(std::remove_if(list.jobs.begin(), list.jobs.end(),
+                                     [&](const v1::Job& job) {
+                                       return !shown.emplace(job.id(), job.version()).second;
+                                     }),
+                      list.jobs.end());
       context.output.headers = context.output.headers && first;
     }
-    if (first || !jobs.empty() || context.console.out_is_terminal()) {
-      RETURN_IF_ERROR(lister.Print(std::move(jobs)));
+    if (first || !list.jobs.empty() || context.console.out_is_terminal()) {
+      RETURN_IF_ERROR(lister.Print(std::move(list)));
     }
     if (!context.console.Flush()) {
       return kExitDone;
     }
     first = false;
+    request.set_with_matrices(false);  // they do not change, and of few arrays each is asked for
     absl::SleepFor(kWatchPause);
   }
 }
@@ -210,15 +218,16 @@ absl::StatusOr<int> RunPs(Context& context) {
   request.set_name(arguments.Text("name"));
   request.set_project(arguments.Text("project"));
   request.set_tenant(arguments.Text("tenant"));
+  request.set_with_matrices(arguments.Has("tasks") && context.output.kind != OutputKind::kName);
   ASSIGN_OR_RETURN(ApiClient* const api, context.Api());
   ASSIGN_OR_RETURN(const bool mine, OnlyMine(*api, arguments));
   request.set_mine(mine);
   if (arguments.Has("watch")) {
     return Watch(context, *api, request, limit);
   }
-  bool more = false;
-  ASSIGN_OR_RETURN(std::vector<v1::Job> jobs, ListAll(*api, request, limit, more));
-  RETURN_IF_ERROR(JobLister(context, *api, !mine).Print(std::move(jobs)));
+  ASSIGN_OR_RETURN(JobList list, ListAll(*api, request, limit));
+  const bool more = list.more;
+  RETURN_IF_ERROR(JobLister(context, *api, !mine).Print(std::move(list)));
   if (more) {
     context.PrintNotes({limit == 1
                             ? std::string("only the newest job; see --limit")

@@ -301,30 +301,6 @@ ClientService::Reactor* ClientService::FindArrayTask(Context* context,
       });
 }
 
-ClientService::Reactor* ClientService::ListJobs(Context* context,
-                                                const v1::ListJobsRequest* request,
-                                                v1::ListJobsResponse* response) {
-  return router_.Read(
-      context, "Client.ListJobs",
-      [=, this](const Actor& actor, const ReadView& view) -> absl::Status {
-        ASSIGN_OR_RETURN(JobListQuery query, ToJobListQuery(*request, actor, view.cluster()));
-        const int page_size = query.limit++;  // one more shows whether there are more
-        ASSIGN_OR_RETURN(const std::vector<JobRecord> records, view.ListJobs(query));
-        const int count = std::min(page_size, static_cast<int>(records.size()));
-        for (int i = 0; i < count; ++i) {
-          v1::Job& job = *response->add_jobs();
-          job = ToProto(records[i], view.cluster());
-          if (request->with_samples()) {
-            FillSamples(records[i], view, samples_, job);
-          }
-        }
-        if (static_cast<int>(records.size()) > page_size) {
-          response->set_next_before_job_id(records[page_size - 1].job.id.value());
-        }
-        return absl::OkStatus();
-      });
-}
-
 ClientService::Reactor* ClientService::WaitJob(Context* context, const v1::WaitJobRequest* request,
                                                v1::WaitJobResponse* response) {
   auto call = std::make_shared<Call>(context);

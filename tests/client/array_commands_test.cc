@@ -64,6 +64,11 @@ TEST(Arrays, TasksAreListedWithTheirParameters) {
   EXPECT_NE(table.find("  lr=1e-4 seed=a b "), std::string::npos) << table;
   EXPECT_NE(table.find("  lr=3e-4 seed=1 "), std::string::npos) << table;
   EXPECT_EQ(scheduler.Run({"ps"}).out.find("PARAMETERS"), std::string::npos);
+  const int asked_one_by_one = scheduler.service.gets;
+  EXPECT_GT(asked_one_by_one, 0) << "of an older scheduler";
+  scheduler.service.knows_matrices = true;
+  EXPECT_EQ(scheduler.Run({"ps", "--tasks"}).out, table);
+  EXPECT_EQ(scheduler.service.gets, asked_one_by_one);
   const Json items = Json::parse(scheduler.Run({"ps", "--tasks", "-o", "json"}).out)["items"];
   EXPECT_TRUE(items[0]["parameters"].is_null());
   EXPECT_EQ(items[3]["parameters"]["lr"], "3e-4");

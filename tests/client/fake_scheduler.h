@@ -60,6 +60,7 @@ class FakeService : public FakeCenter {
   grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                       v1::GetJobResponse* response) override {
     const std::lock_guard<std::mutex> lock(mu);
+    ++gets;
     *response->mutable_job() = JobOf(request->job_id());
     *response->mutable_spec() = spec;
     response->mutable_spec()->mutable_command()->Assign(command.begin(), command.end());
@@ -78,6 +79,11 @@ class FakeService : public FakeCenter {
     for (const auto& [id, job] : jobs) {
       if (request->array_id() == 0 || request->array_id() == job.array_id()) {
         *response->add_jobs() = job;
+      }
+      if (request->with_matrices() && knows_matrices && job.array_id() != 0) {
+        v1::ArrayMatrix& array = *response->add_matrices();
+        array.set_array_id(job.array_id());
+        *array.mutable_matrix() = spec.matrix();
       }
     }
     return ToGrpcStatus(TakeFailure(), context);
@@ -230,6 +236,8 @@ class FakeService : public FakeCenter {
   std::string authorization;
   std::vector<v1::SubmitJobRequest> submissions;
   std::vector<v1::ListJobsRequest> lists;
+  bool knows_matrices = false;  // a scheduler whose listings have them
+  int gets = 0;                 // calls of GetJob
   std::vector<v1::StreamLogsRequest> log_requests;
   std::vector<v1::ChannelInput> inputs;
   absl::Status enter_status;  // of EnterJob

@@ -266,6 +266,35 @@ TEST_F(Arrays, TheirTasksCanBeListedAlone) {
   EXPECT_EQ(listed.jobs_size(), 0);
 }
 
+// Rule: one listing has the matrices of all arrays in it, for those who may see what they run.
+TEST_F(Arrays, TheirMatricesComeWithTheList) {
+  v1::SubmitJobRequest request = JobOf(1, 4, "sweep");
+  v1::MatrixParameter& seed = *request.mutable_spec()->add_matrix();
+  seed.set_name("seed");
+  seed.add_values("1");
+  seed.add_values("2");
+  const uint64_t array = *User().Submit(request);
+  RunNext();
+  RunNext();
+  User().Wait(array, v1::WaitJobRequest::UNTIL_ENDED);
+  v1::ListJobsRequest list;
+  list.set_all_states(true);
+  v1::ListJobsResponse listed;
+  ASSERT_TRUE(User().Call(&Stub::ListJobs, list, &listed).ok());
+  EXPECT_EQ(listed.jobs_size(), 3);
+  EXPECT_EQ(listed.matrices_size(), 0) << "nobody asked";
+  list.set_with_matrices(true);
+  ASSERT_TRUE(User().Call(&Stub::ListJobs, list, &listed).ok());
+  ASSERT_EQ(listed.matrices_size(), 1);
+  EXPECT_EQ(listed.matrices(0).array_id(), array);
+  ASSERT_EQ(listed.matrices(0).matrix_size(), 1);
+  EXPECT_EQ(listed.matrices(0).matrix(0).values(1), "2");
+  TestClient auditor = server_.Client(server_.AddUser("", "eve", v1::ROLE_AUDITOR));
+  ASSERT_TRUE(auditor.Call(&Stub::ListJobs, list, &listed).ok());
+  ASSERT_EQ(listed.matrices_size(), 1);
+  EXPECT_EQ(listed.matrices(0).matrix_size(), 0);
+}
+
 TEST_F(Arrays, ADependencyOnAnEndedJobIsDecidedAtOnce) {
   const uint64_t parent = *User().Submit(JobOf(1, 1, "parent"));
   RunNext();
