@@ -199,7 +199,7 @@ ClientService::Reactor* ClientService::SubmitJob(Context* context,
     }
     call->Finish(result.status());
   };
-  PostSubmission(*std::move(change));
+  PostSubmission(*std::move(change), request->spec().workdir_sha256());
   return reactor;
 }
 
@@ -232,7 +232,7 @@ ClientService::Reactor* ClientService::SubmitJobs(Context* context,
     change->done = [bulk, i](const absl::StatusOr<ChangeResult>& result) {
       bulk->Answer(i, result);
     };
-    PostSubmission(*std::move(change));
+    PostSubmission(*std::move(change), request->jobs(i).spec().workdir_sha256());
   }
   if (bulk->missing.fetch_sub(1) == 1) {
     call->Finish(absl::OkStatus());
@@ -240,26 +240,30 @@ ClientService::Reactor* ClientService::SubmitJobs(Context* context,
   return reactor;
 }
 
-void ClientService::PostSubmission(ChangeRequest change) {
-  if (!change.submit.has_value() || change.submit->upload.empty()) {
-    router_.loop().Post(std::move(change));
+void ClientService::UseUpload(const Actor& actor, const berth::SubmitJob& submit,
+                              const std::string& upload, Checked checked) {
+  if (upload.empty()) {
+    checked(absl::OkStatus());
     return;
   }
-  auto held = std::make_shared<ChangeRequest>(std::move(change));
-  router_.loop().PostRead([this, held](const ReadView& view) {
-    const TenantId tenant =
-        SubmitTenant(view.cluster(), held->actor, std::get<berth::SubmitJob>(held->event));
-    uploads_.Do(
-        [this, held, tenant](UploadStore& store, absl::Time now) {
-          const absl::Status status = store.Use({tenant, held->submit->upload}, now);
-          if (status.ok()) {
-            router_.loop().Post(std::move(*held));
-          } else {
-            held->done(status);
-          }
-        },
-        [held] { held->done(UploadDesk::Overloaded()); });
+  router_.loop().PostRead([this, actor, submit, upload,
+                           checked = std::move(checked)](const ReadView& view) {
+    uploads_.Do([name = UploadName{SubmitTenant(view.cluster(), actor, submit), upload}, checked](
+                    UploadStore& store, absl::Time now) { checked(store.Use(name, now)); },
+                [checked] { checked(UploadDesk::Overloaded()); });
   });
+}
+
+void ClientService::PostSubmission(ChangeRequest change, const std::string& upload) {
+  auto held = std::make_shared<ChangeRequest>(std::move(change));
+  UseUpload(held->actor, std::get<berth::SubmitJob>(held->event), upload,
+            [this, held](const absl::Status& status) {
+              if (status.ok()) {
+                router_.loop().Post(std::move(*held));
+              } else {
+                held->done(status);
+              }
+            });
 }
 
 grpc::ServerBidiReactor<v1::UploadWorkdirRequest, v1::UploadWorkdirResponse>*

@@ -4,7 +4,11 @@
 // The API for people and programs: translate, post, finish. Every call runs on gRPC's threads until
 // it is posted and on the loop's thread when it is answered; none blocks.
 
+#include <functional>
+#include <string>
 #include <utility>
+
+#include "absl/status/status.h"
 
 #include "proto/client_api.grpc.pb.h"
 #include "scheduler/rpc/background_worker.h"
@@ -128,8 +132,14 @@ class ClientService final : public v1::Client::CallbackService {
                     v1::SetQuotaResponse* response) override;
 
  private:
-  // To the loop; a job with an uploaded folder first to the desk, which keeps that from now on.
-  void PostSubmission(ChangeRequest change);
+  // Has the desk keep the uploaded folder from now on, and calls `checked` once, on any thread:
+  // with NotFound if the submission's tenant has none of that name (any more). Empty: there is
+  // none.
+  using Checked = std::function<void(const absl::Status&)>;
+  void UseUpload(const Actor& actor, const berth::SubmitJob& submit, const std::string& upload,
+                 Checked checked);
+  // To the loop, once its uploaded folder, if it has one, is kept; also where it is only tried.
+  void PostSubmission(ChangeRequest change, const std::string& upload);
 
   CallRouter& router_;
   const LogSource logs_;

@@ -131,8 +131,15 @@ ClientService::Reactor* ClientService::ExplainJob(Context* context,
     call->Finish(submit.status());
     return reactor;
   }
-  router_.loop().PostRead(
-      [asked, submit = *submit](const ReadView& view) { ExplainNew(view, submit, asked); });
+  UseUpload(asked.actor, *submit, request->submit().spec().workdir_sha256(),
+            [this, asked, submit = *submit](const absl::Status& status) {
+              if (!status.ok()) {
+                asked.call->Finish(status);
+                return;
+              }
+              router_.loop().PostRead(
+                  [asked, submit](const ReadView& view) { ExplainNew(view, submit, asked); });
+            });
   return reactor;
 }
 

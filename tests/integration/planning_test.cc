@@ -239,6 +239,18 @@ TEST_F(Planning, AChangeIsTriedOnACopy) {
   EXPECT_FALSE(Explain(User(), request).ok());
 }
 
+// Rule: what the submission would be refused for, plan and dry run are refused for.
+TEST_F(Planning, AnUploadThatIsGoneIsSaidBeforeTheSubmission) {
+  v1::SubmitJobRequest request = JobOf(1, 1, "again");
+  request.mutable_spec()->set_workdir_sha256(std::string(32, 'x'));
+  const absl::Status refused = User().Submit(request).status();
+  ASSERT_TRUE(FindDetail(refused).has_value()) << refused;
+  EXPECT_EQ(FindDetail(refused)->code, "B4008");
+  EXPECT_EQ(Plan(User(), request).status(), refused);
+  request.set_dry_run(true);
+  EXPECT_EQ(User().Submit(request).status(), refused);
+}
+
 TEST_F(Planning, APlanSaysWhatWouldHappenAndChangesNothing) {
   const auto now = Plan(User(), JobOf(1, 8));
   ASSERT_TRUE(now.ok()) << now.status();
