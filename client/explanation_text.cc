@@ -6,6 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 
 #include "client/node_list.h"
 #include "client/text.h"
@@ -65,9 +67,14 @@ std::string EndText(const v1::JobEnd& end) {
   if (end.message().empty()) {
     return text;
   }
-  // "cancelled by wei" says that it was cancelled.
-  return absl::StartsWith(end.message(), text) ? end.message()
-                                               : absl::StrCat(text, ", ", end.message());
+  // "cancelled by wei" says that it was cancelled, and "time limit" nothing more than the reason.
+  return absl::StartsWith(absl::StrReplaceAll(end.message(),
+                                              {
+                                                  {" ", "-"}
+  }),
+                          text)
+             ? end.message()
+             : absl::StrCat(text, ", ", end.message());
 }
 
 // The node of a failed rank, where the allocations tell it.
@@ -156,7 +163,8 @@ std::string LikelyText(const v1::Explanation& explanation, absl::Time now) {
   const std::string from = Moment(explanation.start_likely_us(), now);
   const std::string to =
       explanation.start_likely_to_us() == 0 ? from : Moment(explanation.start_likely_to_us(), now);
-  return absl::StrCat(", likely ", from, to == from ? "" : absl::StrCat(" to ", to));
+  return absl::StrCat(", likely ", from,
+                      to == from ? "" : absl::StrCat(" to ", absl::StripPrefix(to, "in ")));
 }
 
 std::string AwaitedText(const v1::Explanation& explanation, bool verbose, absl::Time now) {
@@ -238,16 +246,20 @@ std::string RetryText(const v1::Job& job) {
 
 std::string EndedText(const v1::Job& job, absl::Time now) {
   std::string text =
-      Line("ENDED", absl::StrCat(StateSummary(job), ", ", Moment(job.ended_at_us(), now),
-                                 ", attempt ", job.attempt()));
-  if (job.has_end() && job.end().failed_rank() >= 0) {
+      Line("ENDED", absl::StrCat(StateSummary(job), ", ", Moment(job.ended_at_us(), now), ", ",
+                                 job.has_array() ? ArrayProgressText(job.array())
+                                                 : absl::StrCat("attempt ", job.attempt())));
+  if (job.has_array() && job.array().failed() > 0) {
+    // It has no log: its tasks have.
+    text += job.state() == v1::JOB_STATE_FAILED ? Line("FIRST FAILURE", job.end().message())
+                                                : Line("WHY", EndText(job.end()));
+    text += Line("SEE", "berth ps -a --tasks --state failed");
+  } else if (job.has_end() && job.end().failed_rank() >= 0) {
     text += Line("FIRST FAILURE",
                  absl::StrCat("rank ", job.end().failed_rank(),
                               NodeOfRank(job, job.end().failed_rank()), ": ", EndText(job.end())));
-    // An array has no log: its tasks have. Nor has what never ran.
-    if (job.has_array() || job.started_at_us() != 0) {
-      text += Line("SEE", job.has_array() ? "berth ps -a --tasks --state failed"
-                                          : absl::StrCat("berth logs ", JobIdText(job)));
+    if (job.started_at_us() != 0) {  // what never ran has no log
+      text += Line("SEE", absl::StrCat("berth logs ", JobIdText(job)));
     }
   } else if (job.has_end()) {
     text += Line("WHY", EndText(job.end()));
@@ -268,18 +280,24 @@ std::string ToldText(const v1::Job& job, absl::Time now) {
   }
   if (job.started_at_us() != 0) {
     const absl::Time since = TimeFromMicros(std::max(job.started_at_us(), job.checkpoint_at_us()));
-    const std::string checkpoint = CheckpointText(job, now);
-    text +=
-        Line("A STOP LOSES",
-             absl::StrCat(LengthForPeople(std::max(now - since, absl::ZeroDuration())),
-                          checkpoint.empty() ? ": it has told of no checkpoint"
-                                             : absl::StrCat(" since the checkpoint ", checkpoint)));
+    text += Line("A STOP LOSES",
+                 absl::StrCat(LengthForPeople(std::max(now - since, absl::ZeroDuration())),
+                              job.checkpoint_at_us() == 0
+                                  ? ": it has told of no checkpoint"
+                                  : absl::StrCat(" since the checkpoint",
+                                                 notice.checkpoint().empty() ? "" : " ",
+                                                 notice.checkpoint())));
   }
   return text;
 }
 
 std::string RunningText(const v1::Explanation& explanation, absl::Time now) {
   const v1::Job& job = explanation.job();
+  if (job.has_array()) {
+    const std::string progress = ArrayProgressText(job.array());
+    return Line("NOW", absl::StrCat(StateSummary(job), progress.empty() ? "" : ", ", progress)) +
+           Line("SEE", "berth ps --tasks");
+  }
   const std::vector<std::string> nodes = NodesOf(job);
   std::string text =
       Line("NOW", absl::StrCat(StateSummary(job), ", attempt ", job.attempt(),
@@ -337,7 +355,10 @@ std::string PlanText(const v1::Explanation& explanation, const std::string& name
   text += WaitingText(explanation, false, now);
   if (const double hours = explanation.device_hours_most(); hours > 0) {
     text += Line("COST", absl::StrFormat("up to %.*f device-hours, by its time limit",
-                                         hours < 100 ? 2 : 0, hours));
+                                         hours < 0.1   ? 4
+                                         : hours < 100 ? 2
+                                                       : 0,
+                                         hours));
   }
   for (const std::string& note : explanation.submission_notes()) {
     const bool is_said =

@@ -169,13 +169,14 @@ std::string IndexesText(const google::protobuf::RepeatedPtrField<v1::IndexRange>
 }
 
 std::string ArrayProgressText(const v1::ArrayStatus& array) {
-  const int32_t done = array.succeeded() + array.failed() + array.cancelled();
-  const int32_t waiting = array.count() - array.live() - done;
+  const int32_t waiting =
+      array.count() - array.live() - array.succeeded() - array.failed() - array.cancelled();
   std::vector<std::string> parts;
   for (const auto& [number, word] : {
-           std::pair{waiting,        "waiting"},
-           std::pair{done,           "done"   },
-           std::pair{array.failed(), "failed" }
+           std::pair{waiting,           "waiting"  },
+           std::pair{array.succeeded(), "done"     },
+           std::pair{array.failed(),    "failed"   },
+           std::pair{array.cancelled(), "cancelled"},
   }) {
     if (number > 0) {
       parts.push_back(absl::StrCat(number, " ", word));

@@ -13,7 +13,8 @@ namespace berth {
 namespace {
 
 v1::Explanation::Verdict VerdictOf(const Explanation& explanation) {
-  if (explanation.holding.has_value()) {
+  // An array holds nothing itself: it runs once all its tasks have started.
+  if (explanation.holding.has_value() || IsActive(explanation.state)) {
     return v1::Explanation::VERDICT_RUNS;
   }
   if (explanation.starts_now) {

@@ -2,6 +2,7 @@
 // with its last task.
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -26,10 +27,21 @@ JobState CloseTasks(Job& array) {
   return array.tasks.cancelled > 0 ? JobState::kCancelled : JobState::kSucceeded;
 }
 
+// "exit:3", "signal:9", "oom"
+std::string EndWord(const JobEnd& end) {
+  std::string word(Name(end.reason));
+  if (end.reason == EndReason::kExit) {
+    absl::StrAppendFormat(&word, ":%d", end.exit_code);
+  } else if (end.reason == EndReason::kSignal) {
+    absl::StrAppendFormat(&word, ":%d", end.signal);
+  }
+  return word;
+}
+
 JobEnd EndOfTasks(const Job& task) {
   JobEnd end = task.attempt.end;
   end.message = absl::StrFormat("task %d (job %d): %s", task.array_index, task.id.value(),
-                                end.message.empty() ? Name(end.reason) : end.message);
+                                end.message.empty() ? EndWord(end) : end.message);
   return end;
 }
 

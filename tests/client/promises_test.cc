@@ -284,10 +284,30 @@ TEST(Explain, OfAJobThatABoundEndedNamesTheWayBeyondIt) {
 TEST(Explain, OfAFailedArrayNamesItsTasks) {
   FakeScheduler scheduler;
   scheduler.service.explanation = Failed();
-  scheduler.service.explanation.mutable_job()->mutable_array()->set_count(3);
+  v1::Job& job = *scheduler.service.explanation.mutable_job();
+  job.mutable_array()->set_count(3);
+  job.mutable_array()->set_succeeded(2);
+  job.mutable_array()->set_failed(1);
+  job.mutable_end()->set_message("task 1 (job 4814): exit:1");
   const std::string text = scheduler.Run({"explain", "4812"}).out;
   EXPECT_NE(text.find("SEE             berth ps -a --tasks --state failed\n"), std::string::npos)
       << text;
+  EXPECT_NE(text.find(", 2 done, 1 failed\nFIRST FAILURE   task 1 (job 4814): exit:1\n"),
+            std::string::npos)
+      << text;
+  job.set_state(v1::JOB_STATE_CANCELLED);
+  job.mutable_end()->set_reason(v1::END_REASON_CANCELLED);
+  job.mutable_end()->set_message("cancelled by wei");
+  const std::string cancelled = scheduler.Run({"explain", "4812"}).out;
+  EXPECT_NE(cancelled.find("WHY             cancelled by wei\nSEE  "), std::string::npos)
+      << cancelled;
+  job.set_state(v1::JOB_STATE_RUNNING);
+  job.mutable_array()->set_succeeded(0);
+  job.mutable_array()->set_live(2);
+  job.mutable_array()->set_started(3);
+  scheduler.service.explanation.set_verdict(v1::Explanation::VERDICT_RUNS);
+  const std::string runs = scheduler.Run({"explain", "4812"}).out;
+  EXPECT_NE(runs.find("NOW             running 2/3, 1 failed\n"), std::string::npos) << runs;
 }
 
 TEST(Explain, SaysEachThingOnce) {
@@ -302,6 +322,9 @@ TEST(Explain, SaysEachThingOnce) {
   const std::string text = scheduler.Run({"explain", "4812"}).out;
   EXPECT_NE(text.find("at the latest, likely in 1h30m\n"), std::string::npos) << text;
   EXPECT_NE(text.find("AHEAD OF YOU    1 job\n"), std::string::npos) << text;
+  explanation.set_start_likely_to_us(soon + int64_t{3600} * 1'000'000);
+  const std::string span = scheduler.Run({"explain", "4812"}).out;
+  EXPECT_NE(span.find("at the latest, likely in 1h30m to 2h30m\n"), std::string::npos) << span;
   explanation.set_verdict(v1::Explanation::VERDICT_ENDED);
   explanation.mutable_job()->set_state(v1::JOB_STATE_CANCELLED);
   explanation.mutable_job()->mutable_end()->set_reason(v1::END_REASON_CANCELLED);

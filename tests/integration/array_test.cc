@@ -295,6 +295,27 @@ TEST_F(Arrays, TheirMatricesComeWithTheList) {
   EXPECT_EQ(listed.matrices(0).matrix_size(), 0);
 }
 
+// Rule: an array whose tasks have all started runs, whatever it holds itself.
+TEST_F(Arrays, AreExplainedAsRunningOnceAllTasksStarted) {
+  v1::SubmitJobRequest request = JobOf(1, 4, "sweep");
+  request.mutable_spec()->mutable_array()->set_count(2);
+  v1::ExplainJobRequest explain;
+  explain.set_job_id(*User().Submit(request));
+  const v1::Assignment first = agent_.TakeAssignment();
+  const v1::Assignment second = agent_.TakeAssignment();
+  agent_.Tell(first, v1::REPORT_KIND_STARTED);
+  agent_.Tell(second, v1::REPORT_KIND_STARTED);
+  v1::ExplainJobResponse response;
+  ASSERT_TRUE(User().Call(&Stub::ExplainJob, explain, &response).ok());
+  EXPECT_EQ(response.explanation().verdict(), v1::Explanation::VERDICT_RUNS);
+  v1::Report failed = agent_.MakeReport(first, v1::REPORT_KIND_EXITED);
+  failed.set_exit_code(3);
+  agent_.Tell(failed);
+  agent_.Tell(second, v1::REPORT_KIND_EXITED);
+  const v1::Job ended = User().Wait(explain.job_id(), v1::WaitJobRequest::UNTIL_ENDED);
+  EXPECT_EQ(ended.end().message(), absl::StrCat("task 0 (job ", first.job_id(), "): exit:3"));
+}
+
 TEST_F(Arrays, ADependencyOnAnEndedJobIsDecidedAtOnce) {
   const uint64_t parent = *User().Submit(JobOf(1, 1, "parent"));
   RunNext();
