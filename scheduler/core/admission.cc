@@ -197,6 +197,20 @@ Objection TooFarApart(const Cluster& cluster, const GangShape& gang, ClassId dev
           together == 1 ? "1 node" : absl::StrFormat("%d nodes or fewer", together), level)};
 }
 
+// "; no node has more than 2 cores and 15 GiB of memory", where the job asks for some.
+std::string LargestNode(const Cluster& cluster, const GangShape& gang) {
+  HostResources most;
+  for (const auto& [id, node] : cluster.nodes()) {
+    most.cpu_milli = std::max(most.cpu_milli, node.facts.capacity.cpu_milli);
+    most.memory_mib = std::max(most.memory_mib, node.facts.capacity.memory_mib);
+  }
+  return gang.per_node == HostResources{}
+             ? ""
+             : absl::StrFormat("; no node has more than %g cores and %.1f GiB of memory",
+                               static_cast<double>(most.cpu_milli) / 1000,
+                               static_cast<double>(most.memory_mib) / 1024);
+}
+
 std::optional<Objection> CheckCapacity(const Cluster& cluster, const GangShape& gang,
                                        ClassId device_class) {
   const NodeTally suitable = SuitableNodes(cluster, gang, device_class);
@@ -221,7 +235,7 @@ std::optional<Objection> CheckCapacity(const Cluster& cluster, const GangShape& 
                         "%d %s on all nodes together%s", cluster.KnownDevices(device_class), name,
                         constrained ? "; labels, exclusions, cores and memory count too" : "")
                   : "labels, exclusions, cores and memory per node count") +
-             UnknownLabels(cluster, gang),
+             LargestNode(cluster, gang) + UnknownLabels(cluster, gang),
       .fix = "ask for another shape; `berth nodes` shows what there is"};
 }
 

@@ -107,6 +107,18 @@ TEST_F(JobChangeTest, ALabelThatNoNodeHasIsNamed) {
   EXPECT_TRUE(absl::StrContains(detail->why.at(0), "no node has the label zone=est"));
 }
 
+TEST_F(JobChangeTest, MemoryThatNoNodeHasIsSetAgainstWhatThereIs) {
+  SubmitJob submit;
+  submit.device_classes = {"sim"};
+  submit.spec.gang.devices_per_node = 1;
+  submit.spec.gang.per_node.memory_mib = int64_t{1} << 40;
+  const auto detail = FindDetail(center_.TryAs(center_.UserOf("acme"), submit).status());
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->code, "B3301");
+  EXPECT_TRUE(absl::StrContains(detail->why.at(0), "; no node has more than ")) << detail->why[0];
+  EXPECT_TRUE(absl::StrContains(detail->why.at(0), " GiB of memory")) << detail->why[0];
+}
+
 TEST_F(JobChangeTest, ARunningJobsLimitCanOnlyShrink) {
   const JobId job = Running({.grace = absl::Minutes(5)});
   EXPECT_FALSE(center_.Try(UpdateJob{.job = job, .priority = 5}).ok());
