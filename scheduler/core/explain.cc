@@ -38,12 +38,11 @@ std::string BorrowNote(const Stuck& stuck, ClassId device_class) {
     return "";
   }
   return absl::StrFormat(
-      "tenant \"%s\" would use %s%d of its %d %s: %d are borrowed, and the job can be recalled "
+      "tenant \"%s\" owns %d %s and would use %s%d: %d are borrowed, and the job can be recalled "
       "with %s notice",
-      stuck.cluster.quota().FindTenant(spec.tenant)->name,
-      spec.gang.is_elastic() ? "at least " : "", would_use, entitlement,
-      stuck.cluster.ClassName(device_class), std::min(would_use - entitlement, devices),
-      absl::FormatDuration(spec.grace));
+      stuck.cluster.quota().FindTenant(spec.tenant)->name, entitlement,
+      stuck.cluster.ClassName(device_class), spec.gang.is_elastic() ? "at least " : "", would_use,
+      std::min(would_use - entitlement, devices), absl::FormatDuration(spec.grace));
 }
 
 // Not blockers: the job could do without, or has itself to blame.

@@ -181,7 +181,7 @@ TEST_F(ExplainTest, ANoteSaysWhatAnElasticGangKeepsAndWhatItBorrows) {
   ASSERT_EQ(notes.size(), 2U);
   EXPECT_EQ(
       notes[1],
-      "tenant \"acme\" would use at least 16 of its 12 sim: 4 are borrowed, and the job can be "
+      "tenant \"acme\" owns 12 sim and would use at least 16: 4 are borrowed, and the job can be "
       "recalled with 5m notice");
 }
 
