@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include "common/error_detail.h"
 
@@ -89,6 +92,17 @@ const Row* FindRow(absl::string_view rpc) {
   return row != kRows.end() && row->rpc == rpc ? row : nullptr;
 }
 
+// "tenant-admin or operator", of people.
+std::string RolesThatMay(unsigned roles) {
+  std::vector<absl::string_view> names;
+  for (const Role role : {Role::kMember, Role::kTenantAdmin, Role::kAuditor, Role::kOperator}) {
+    if ((roles & Bit(role)) != 0) {
+      names.push_back(Name(role));
+    }
+  }
+  return absl::StrJoin(names, " or ");
+}
+
 absl::Status NotForJobs(JobId own, absl::string_view what) {
   return MakeError(
       absl::StatusCode::kPermissionDenied,
@@ -120,12 +134,13 @@ absl::Status Authorize(absl::string_view rpc, const Principal& principal) {
     return NotForJobs(principal.job, rpc);
   }
   if (row == nullptr || (row->roles & Bit(principal.actor.role)) == 0) {
+    const std::string others = RolesThatMay(row == nullptr ? 0 : row->roles);
     return MakeError(
         absl::StatusCode::kPermissionDenied,
         {.code = "B7201",
          .message = absl::StrCat("the role ", Name(principal.actor.role), " may not call ", rpc),
          .why = "",
-         .fix = "ask somebody whose role allows it"});
+         .fix = others.empty() ? "" : absl::StrCat("ask somebody with the role ", others)});
   }
   if ((row->roles & kSubmits) != 0 && principal.tenant_suspended) {
     return MakeError(absl::StatusCode::kPermissionDenied,

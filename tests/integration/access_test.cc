@@ -311,7 +311,9 @@ TEST_F(Access, MembersSeeNodesWithoutTheirAddresses) {
   EXPECT_EQ(nodes.nodes(0).facts().devices(0).uuid(), "");
   v1::DrainNodeRequest drain;
   drain.set_name("n1");
-  EXPECT_EQ(CodeOf(As(admin_, &Stub::DrainNode, drain)), "B7201");
+  const absl::Status refused = As(admin_, &Stub::DrainNode, drain);
+  EXPECT_EQ(CodeOf(refused), "B7201");
+  EXPECT_EQ(FindDetail(refused)->fix[0], "ask somebody with the role operator");
 }
 
 // The local door is not on the network.
