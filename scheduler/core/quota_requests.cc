@@ -92,6 +92,15 @@ std::vector<std::string> ApplyLimits(Cluster& cluster, const QuotaKey& key,
 }
 
 // The edit takes effect later, through the checks of that moment.
+// Another edit of the same quota takes the place of one that is still to come.
+void NoteReplacedEdit(const Cluster& cluster, const QuotaKey& key, Outcome& outcome) {
+  const auto edit = cluster.quota_edits().find(key);
+  if (edit != cluster.quota_edits().end()) {
+    outcome.notes.push_back(
+        absl::StrCat("replaces the edit that was to come at ", UtcText(edit->second.effective_at)));
+  }
+}
+
 Outcome KeepForLater(const Step& step, const Actor& actor, const QuotaKey& key,
                      const SetQuota& request) {
   Outcome outcome;
@@ -101,6 +110,7 @@ Outcome KeepForLater(const Step& step, const Actor& actor, const QuotaKey& key,
   outcome.quota_after = outcome.quota_before;
   outcome.quota_after.limits = request.limits;
   outcome.notes.push_back(absl::StrCat("takes effect at ", UtcText(request.effective_at)));
+  NoteReplacedEdit(step.cluster, key, outcome);
   const absl::Status now =
       CheckQuotaSums(step.cluster, key, request.limits, request.allow_oversell);
   if (!now.ok()) {
@@ -145,11 +155,8 @@ absl::StatusOr<Outcome> HandleRequest(const Step& step, const Actor& actor,
   outcome.project = key.project;
   outcome.quota_before = MakeQuotaRow(cluster, key);
   outcome.notes = ApplyLimits(cluster, key, request.limits);
-  if (const auto edit = cluster.quota_edits().find(key); edit != cluster.quota_edits().end()) {
-    outcome.notes.push_back(
-        absl::StrCat("replaces the edit that was to come at ", UtcText(edit->second.effective_at)));
-    cluster.DropQuotaEdit(key, "");
-  }
+  NoteReplacedEdit(cluster, key, outcome);
+  cluster.DropQuotaEdit(key, "");
   outcome.quota_after = MakeQuotaRow(cluster, key);
   return outcome;
 }

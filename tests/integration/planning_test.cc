@@ -180,6 +180,10 @@ TEST_F(Planning, ADatedQuotaIsShownAndSurvivesARestart) {
   ASSERT_EQ(quota.edits_size(), 1);
   EXPECT_EQ(quota.edits(0).limits().entitlement(), 4);
   EXPECT_EQ(quota.edits(0).effective_at_us(), set.effective_at_us());
+  set.set_effective_at_us(In(absl::Hours(2)));
+  server_.Must(&Stub::SetQuota, set, &response);
+  ASSERT_EQ(response.effects_size(), 2);
+  EXPECT_EQ(response.effects(1).find("replaces the edit that was to come at "), 0u);
   ASSERT_TRUE(Stranger().Call(&Stub::GetQuota, v1::GetQuotaRequest(), &quota).ok());
   EXPECT_EQ(quota.edits_size(), 0);
 }
