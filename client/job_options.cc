@@ -47,7 +47,7 @@ constexpr Option kJobOptions[] = {
     Flag("borrow", "undoes --no-borrow"),
     Flag("no-preempt", "never give the devices back early"),
     Flag("preempt", "undoes --no-preempt"),
-    Repeated("exclude", "NODES", "not on these nodes"),
+    Repeated("exclude", "NODES", "not on these nodes, e.g. n[07-09]"),
     WithAlias(Repeated("label", "K=V", "only on nodes with this label"), "node-label"),
     Value("comment", "TEXT", "kept with the job"),
     CommandLineOnly(Value("tenant", "TENANT", "on behalf of a tenant (operators)")),

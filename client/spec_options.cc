@@ -14,6 +14,7 @@
 
 #include "client/array_options.h"
 #include "client/moment.h"
+#include "client/node_list.h"
 #include "client/requeue_options.h"
 #include "client/text.h"
 #include "client/workdir_options.h"
@@ -288,7 +289,7 @@ class SpecBuilder {
 
   absl::Status ReadPlaces() {
     for (const OptionValue* value : arguments_.All("exclude")) {
-      ASSIGN_OR_RETURN(const std::vector<std::string> nodes, ListOf(*value));
+      ASSIGN_OR_RETURN(const std::vector<std::string> nodes, NodesOf(*value));
       auto& excluded = *spec_.mutable_gang()->mutable_excluded_nodes();
       for (const std::string& node : nodes) {
         if (std::find(excluded.begin(), excluded.end(), node) == excluded.end()) {

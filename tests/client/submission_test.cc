@@ -64,7 +64,7 @@ v1::JobSpec SpecOfLine(const std::string& line) {
 
 TEST(Submission, ReadsTheShapeOfTheGang) {
   const v1::JobSpec spec = SpecOfLine(
-      "-N4 -d 8 --class 'a|b' --cpus 1.5 --memory=2GiB --exclude n1,n2 --exclude n3 "
+      "-N4 -d 8 --class 'a|b' --cpus 1.5 --memory=2GiB --exclude n1,n2 --exclude n[2-3] "
       "--label zone=east -- true");
   EXPECT_EQ(spec.gang().nodes(), 4);
   EXPECT_EQ(spec.gang().devices_per_node(), 8);
