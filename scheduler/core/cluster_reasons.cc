@@ -66,8 +66,7 @@ constexpr Sentence kSentences[] = {
      }                                                                                    },
     {ReasonCode::kArrayThrottle,
      [](const Words& w) {
-       return absl::StrFormat("%d tasks of the array are live, its bound is %d", w.blocker.have,
-                              w.blocker.bound);
+       return absl::StrFormat("as many tasks of the array run as may at once: %d", w.blocker.bound);
      }                                                                                    },
     {ReasonCode::kTenantSuspended,
      [](const Words& w) {

@@ -67,7 +67,7 @@ TEST_F(ArrayTest, TheBoundKeepsTheRestOutOfTheQueueWithItsReason) {
   EXPECT_EQ(center_.cluster().StartableTasks(array), 0);
   EXPECT_FALSE(AnyReady());
   EXPECT_EQ(Reason(array).code, ReasonCode::kArrayThrottle);
-  EXPECT_EQ(Reason(array).message, "2 tasks of the array are live, its bound is 2");
+  EXPECT_EQ(Reason(array).message, "as many tasks of the array run as may at once: 2");
   ExpectInvariants();
   center_.RunJob(tasks[0]);
   center_.ExitJob(tasks[0]);
