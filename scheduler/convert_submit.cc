@@ -319,7 +319,7 @@ absl::StatusOr<SubmitJob> ToSubmitJob(const v1::SubmitJobRequest& request) {
   job.hold = spec.hold();
   job.launch_per_device = spec.launch() == v1::LAUNCH_MODE_DEVICE;
   job.on_node_loss = ToNodeLossPolicy(spec.on_node_loss());
-  job.lease = absl::Milliseconds(spec.lease_ms());
+  job.lease_ms = spec.lease_ms();
   return event;
 }
 

@@ -21,8 +21,8 @@
 
 namespace berth {
 
-enum class Funding { kNone, kOwned, kBorrowed };
-enum class NodeLossPolicy { kRequeue, kHold, kFail };
+enum class Funding : uint8_t { kNone, kOwned, kBorrowed };
+enum class NodeLossPolicy : uint8_t { kRequeue, kHold, kFail };
 
 // Why an attempt ended, apart from the state its job is in then.
 enum class EndReason {
@@ -45,7 +45,7 @@ enum class EndReason {
 };
 
 // What the members of a gang are told when they are stopped.
-enum class StopReason {
+enum class StopReason : uint8_t {
   kNone,
   kCancelled,
   kTimeLimit,
@@ -119,7 +119,7 @@ struct JobSpec {
   bool hold = false;
   bool launch_per_device = false;  // ranks are devices, else nodes
   NodeLossPolicy on_node_loss = NodeLossPolicy::kRequeue;
-  absl::Duration lease;  // zero: the center's
+  int64_t lease_ms = 0;  // 0: the center's
   RequeuePolicy requeue;
   absl::Time begin_at = absl::InfinitePast();  // not before
   std::vector<Dependency> dependencies;        // not decided yet; all must hold
@@ -153,15 +153,15 @@ struct Attempt {
   int number = 0;
   AttemptState state = AttemptState::kNone;
   Funding funding = Funding::kNone;
+  // Not durable: how it is being stopped, or shrunk. None: by `end`.
+  StopReason stop_reason = StopReason::kNone;
   ClassId device_class;  // the alternative taken; none for a job without devices
+  int rendezvous_port = 0;
   absl::Time created_at = absl::InfinitePast();
   absl::Time started_at = absl::InfinitePast();
   absl::Time ended_at = absl::InfinitePast();
-  JobEnd end;  // as soon as it is known why this attempt ends
-  // Not durable: how it is being stopped, or shrunk.
-  absl::Duration stop_grace;                   // between stop signal and kill
-  StopReason stop_reason = StopReason::kNone;  // none: by `end`
-  int rendezvous_port = 0;
+  JobEnd end;                 // as soon as it is known why this attempt ends
+  absl::Duration stop_grace;  // between stop signal and kill; not durable
   std::string rendezvous_address;
   absl::Time checkpoint_at = absl::InfinitePast();  // the last that the job told of
   std::shared_ptr<const JobNotice> notice;          // null: it told nothing, as all that only wait
@@ -178,16 +178,17 @@ struct ArrayProgress {
   int ended() const { return succeeded + failed + cancelled; }
 };
 
+// There are hundreds of thousands of them: no member is larger than it has to be.
 struct Job {
   JobId id;
   JobSpec spec;
-  JobState state = JobState::kQueued;
   Attempt attempt;                        // the current or last one
   std::vector<AllocationId> allocations;  // of the current attempt, by rank; empty while queued
   absl::Time submitted_at = absl::InfinitePast();
   absl::Time ended_at = absl::InfinitePast();
   absl::Time not_before = absl::InfinitePast();  // back-off after a requeue
   int requeues = 0;
+  JobState state = JobState::kQueued;
   bool cancel_requested = false;
   JobId array;           // the array this is a task of
   int array_index = -1;  // its index in it

@@ -63,7 +63,7 @@ void SendAssignment(const Step& step, AllocationId id) {
                                step.cluster.ClassName(allocation.device_class));
   assign.time_limit = job.spec.time_limit;
   assign.grace = job.spec.grace;
-  assign.lease = job.spec.lease;
+  assign.lease = absl::Milliseconds(job.spec.lease_ms);
   assign.hold_on_node_loss = job.spec.on_node_loss == NodeLossPolicy::kHold;
   assign.tenant = step.cluster.quota().FindTenant(job.spec.tenant)->name;
   assign.project = step.cluster.quota().FindProject(job.spec.project)->name;

@@ -10,7 +10,7 @@
 
 namespace berth {
 
-enum class JobState {
+enum class JobState : uint8_t {
   kHeld,
   kQueued,
   kDispatching,  // allocations exist; members are being prepared
@@ -25,7 +25,7 @@ enum class JobState {
   kDependencyFailed,
 };
 
-enum class AttemptState {
+enum class AttemptState : uint8_t {
   kNone,  // the job has not been dispatched yet
   kCreated,
   kPreparing,

@@ -95,7 +95,7 @@ void BindSpec(Statement& row, const Job& job) {
   row.BindInt(spec.hold ? 1 : 0);
   row.BindInt(spec.launch_per_device ? 1 : 0);
   row.BindWord(spec.on_node_loss);
-  row.BindDuration(spec.lease);
+  row.BindDuration(absl::Milliseconds(spec.lease_ms));
   row.BindInt(spec.requeue.on_node_fault ? 1 : 0);
   row.BindInt(spec.requeue.on_preempt ? 1 : 0);
   row.BindInt(spec.requeue.on_error ? 1 : 0);
@@ -158,7 +158,7 @@ void ReadSpec(Statement& row, Job& job) {
   spec.hold = row.ReadBool();
   spec.launch_per_device = row.ReadBool();
   spec.on_node_loss = row.ReadWord(FindNodeLossPolicy);
-  spec.lease = row.ReadDuration();
+  spec.lease_ms = absl::ToInt64Milliseconds(row.ReadDuration());
   spec.requeue.on_node_fault = row.ReadBool();
   spec.requeue.on_preempt = row.ReadBool();
   spec.requeue.on_error = row.ReadBool();

@@ -138,7 +138,7 @@ void Users::MakeRules(JobSpec& spec) {
     spec.on_node_loss = timeline_.Once(2) ? NodeLossPolicy::kHold : NodeLossPolicy::kFail;
   }
   if (timeline_.Once(6)) {
-    spec.lease = absl::Seconds(timeline_.Between(20, 60));
+    spec.lease_ms = timeline_.Between(20, 60) * 1000;
   }
 }
 

@@ -84,7 +84,7 @@ TEST(ToSubmitJob, TakesEverythingOver) {
   EXPECT_EQ(job.gang.excluded_nodes, (std::vector<std::string>{"n7"}));
   EXPECT_EQ(job.time_limit, absl::Hours(1));
   EXPECT_EQ(job.grace, absl::Minutes(1));
-  EXPECT_EQ(job.lease, absl::Minutes(2));
+  EXPECT_EQ(job.lease_ms, 120'000);
   EXPECT_EQ(job.priority, -7);
   EXPECT_FALSE(job.preemptible);
   EXPECT_FALSE(job.may_borrow);

@@ -69,7 +69,7 @@ void ExpectSameSpec(const JobSpec& a, const JobSpec& b) {
   EXPECT_EQ(a.hold, b.hold);
   EXPECT_EQ(a.launch_per_device, b.launch_per_device);
   EXPECT_EQ(a.on_node_loss, b.on_node_loss);
-  EXPECT_EQ(a.lease, b.lease);
+  EXPECT_EQ(a.lease_ms, b.lease_ms);
   EXPECT_EQ(a.requeue.on_node_fault, b.requeue.on_node_fault);
   EXPECT_EQ(a.requeue.on_preempt, b.requeue.on_preempt);
   EXPECT_EQ(a.requeue.on_error, b.requeue.on_error);
@@ -210,7 +210,7 @@ Job FullJob() {
   spec.hold = true;
   spec.launch_per_device = true;
   spec.on_node_loss = NodeLossPolicy::kHold;
-  spec.lease = absl::Minutes(3);
+  spec.lease_ms = 180'000;
   spec.requeue = {
       .on_node_fault = false,
       .on_preempt = false,
