@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(g++ cmake ninja-build pkg-config ccache mold
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev libre2-dev libc-ares-dev zlib1g-dev
   libspdlog-dev libfmt-dev libsqlite3-dev libssl-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libseccomp-dev
-  python3-minimal libpython3-stdlib procps)
+  libgoogle-perftools-dev python3-minimal libpython3-stdlib procps)
 # Without these some tests cannot run; they say so.
 optional=()
 case "${1:-}" in

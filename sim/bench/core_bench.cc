@@ -21,7 +21,11 @@
 #include "sim/random.h"
 #include "sim/simulator.h"
 #include "sim/workload.h"
+#include <gperftools/malloc_extension_c.h>
 #include <malloc.h>
+
+// Not there in a sanitizer's build.
+#pragma weak MallocExtension_GetNumericProperty
 
 namespace berth {
 namespace {
@@ -35,6 +39,17 @@ absl::Duration ProcessorTime() {
   timespec spent{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
   return absl::DurationFromTimespec(spent);
+}
+
+// Bytes, with what the allocator adds to round them up.
+int64_t HeapInUse() {
+  size_t bytes = 0;
+  if (MallocExtension_GetNumericProperty != nullptr) {
+    MallocExtension_GetNumericProperty("generic.current_allocated_bytes", &bytes);
+    return static_cast<int64_t>(bytes);
+  }
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<int64_t>(info.uordblks + info.hblkhd);
 }
 
 double Ms(absl::Duration duration) {
@@ -179,15 +194,11 @@ void MeasureMemory() {
   constexpr int64_t kJobs = 100'000;
   const sim::Workload workload = sim::MakeWorkload({.jobs = kJobs, .nodes = 512});
   LoadedCenter center(workload);
-  const auto heap = [] {
-    const struct mallinfo2 info = mallinfo2();
-    return static_cast<int64_t>(info.uordblks + info.hblkhd);
-  };
-  const int64_t before = heap();
+  const int64_t before = HeapInUse();
   center.SubmitUntilPending(kJobs);
   std::printf("memory of %d pending jobs in %d groups: %d bytes each   target %d bytes\n",
               static_cast<int>(kJobs), static_cast<int>(center.ready_groups()),
-              static_cast<int>((heap() - before) / kJobs), static_cast<int>(kJobBytesTarget));
+              static_cast<int>((HeapInUse() - before) / kJobs), static_cast<int>(kJobBytesTarget));
   std::fflush(stdout);
 }
 
