@@ -73,12 +73,15 @@ bool SpareGroups::Keep(TaskGroups groups) {
 }
 
 void SpareGroups::Tidy() {
-  std::erase_if(spare_, [](Spare& spare) {
+  for (const Spare& spare : spare_) {
     if (spare.was_there) {
       RemoveGroups(spare.groups.folders);
     }
-    return std::exchange(spare.was_there, true);
-  });
+  }
+  std::erase_if(spare_, [](const Spare& spare) { return spare.was_there; });
+  for (Spare& spare : spare_) {
+    spare.was_there = true;
+  }
 }
 
 void SpareGroups::Clear() {
