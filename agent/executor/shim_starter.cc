@@ -1,11 +1,11 @@
 #include "agent/executor/shim_starter.h"
 
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 
+#include "agent/shim/local_socket.h"
 #include "agent/shim/process_tree.h"
 #include "agent/shim/shim_template.h"
 #include "common/status_macros.h"
@@ -100,28 +100,17 @@ void ShimStarter::ReapOrphans() {
 }
 
 absl::Status ShimStarter::SendOrder(const std::string& folder, int conversation) {
-  iovec data{const_cast<char*>(folder.data()), folder.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &conversation, sizeof(conversation));
   RETURN_IF_ERROR(StartTemplate());
-  if (sendmsg(socket_, &message, MSG_NOSIGNAL) >= 0) {
+  const auto send = [&] {
+    return SendDescriptor(socket_, folder.data(), folder.size(), conversation, 0);
+  };
+  if (send()) {
     return absl::OkStatus();
   }
   // It has died since the last order, and has not seen this one.
   EndTemplate();
   RETURN_IF_ERROR(StartTemplate());
-  return sendmsg(socket_, &message, MSG_NOSIGNAL) >= 0
-             ? absl::OkStatus()
-             : absl::ErrnoToStatus(errno, "cannot reach the shims' template");
+  return send() ? absl::OkStatus() : absl::ErrnoToStatus(errno, "cannot reach the shims' template");
 }
 
 absl::StatusOr<ShimProcess> ShimStarter::Start(const std::string& folder) {

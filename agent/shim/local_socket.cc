@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,6 +38,22 @@ int ListenHere(const char* name, int type, int backlog) {
   close(listener);
   errno = error;
   return -1;
+}
+
+bool SendDescriptor(int socket, const void* packet, size_t size, int descriptor, int flags) {
+  iovec data{const_cast<void*>(packet), size};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &descriptor, sizeof(descriptor));
+  return sendmsg(socket, &message, flags | MSG_NOSIGNAL) >= 0;
 }
 
 }  // namespace berth

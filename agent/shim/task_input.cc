@@ -1,7 +1,5 @@
 #include "agent/shim/task_input.h"
 
-#include <cstring>
-
 #include "agent/shim/local_socket.h"
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -52,22 +50,9 @@ void TaskInput::Give() const {
   if (connection < 0) {
     return;
   }
-  char byte = 0;
-  iovec data{&byte, sizeof(byte)};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &pipe_.writer, sizeof(pipe_.writer));
+  const char byte = 0;
   // Who has gone meanwhile gets nothing.
-  const ssize_t sent = sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  static_cast<void>(sent);
+  static_cast<void>(SendDescriptor(connection, &byte, sizeof(byte), pipe_.writer, MSG_DONTWAIT));
   close(connection);
 }
 
