@@ -3,9 +3,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
 
+#include "agent/shim/local_socket.h"
 #include "agent/shim/process_tree.h"
 #include "agent/shim/sandbox.h"
 #include "agent/shim/shim_protocol.h"
@@ -55,21 +55,9 @@ bool Differs(int process, const char* name) {
 
 // With the descriptor, if there is one.
 bool SendEvent(const EntryEvent& event, int descriptor) {
-  iovec data{const_cast<EntryEvent*>(&event), sizeof(event)};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (descriptor >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &descriptor, sizeof(descriptor));
-  }
-  return sendmsg(kEntryAgentDescriptor, &message, MSG_NOSIGNAL) >= 0;
+  return descriptor >= 0
+             ? SendDescriptor(kEntryAgentDescriptor, &event, sizeof(event), descriptor, 0)
+             : send(kEntryAgentDescriptor, &event, sizeof(event), MSG_NOSIGNAL) >= 0;
 }
 
 [[noreturn]] void Fail(EntryEvent::Kind kind, const char* step) {

@@ -1,6 +1,5 @@
 #include "agent/executor/entry_process.h"
 
-#include <cstring>
 #include <memory>
 #include <string>
 #include <thread>
@@ -107,21 +106,8 @@ class OpenInputTest : public ::testing::Test {
   // The shim's part of one OpenInput.
   void Give() const {
     const Descriptor connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    char byte = 0;
-    iovec data{&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    const int given = writer_.get();
-    std::memcpy(CMSG_DATA(header), &given, sizeof(given));
-    EXPECT_EQ(sendmsg(connection.get(), &message, MSG_NOSIGNAL), 1);
+    const char byte = 0;
+    EXPECT_TRUE(SendDescriptor(connection.get(), &byte, sizeof(byte), writer_.get(), 0));
   }
   absl::StatusOr<std::unique_ptr<EntryProcess>> TryOpen() const {
     std::thread shim([this] { Give(); });
